@@ -1,1 +1,10 @@
-fn main() {}
+//! `GET /allocations/{orderid}`: which batches an order's lines are on.
+
+use adapters::{bootstrap, http};
+use lambda_http::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let view = &bootstrap::view().await?;
+    run(service_fn(|request| http::handle_view(view, request))).await
+}

@@ -1,1 +1,15 @@
-fn main() {}
+//! The warehouse's queue: changes of quantity, each a command.
+
+use adapters::{bootstrap, sqs};
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use service_layer::ports::Timestamp;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let bus = &bootstrap::command_bus().await?;
+    let handle = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(sqs::change_quantities(bus, payload, Timestamp(context.deadline)).await)
+    };
+    run(service_fn(handle)).await
+}

@@ -1,0 +1,102 @@
+//! The composition root: reads the environment, and builds what a function needs, before its first event.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use service_layer::MessageBus;
+
+use crate::dynamodb::DynamoDb;
+use crate::ses::SesMailer;
+use crate::sns::SnsTopic;
+use crate::system::System;
+
+/// A function can't start.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {name} {reason}: template.yaml sets it for each function")]
+pub struct InvalidEnvironment {
+    name: &'static str,
+    reason: &'static str,
+}
+
+/// For functions that carry out commands. Reads `TABLE_NAME`.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnvironment> {
+    let store = store(&start().await)?;
+    Ok(MessageBus::new(store, System, ()))
+}
+
+/// For the view. Reads `TABLE_NAME`.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn view() -> Result<DynamoDb, InvalidEnvironment> {
+    store(&start().await)
+}
+
+/// For the outbox relay. Reads `EVENTS_TOPIC_ARN`.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn topic() -> Result<SnsTopic, InvalidEnvironment> {
+    let config = start().await;
+    Ok(SnsTopic::new(
+        aws_sdk_sns::Client::new(&config),
+        variable("EVENTS_TOPIC_ARN")?,
+    ))
+}
+
+/// For functions that react to events. Reads `TABLE_NAME`, `MAIL_FROM` and `MAIL_TO`.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, InvalidEnvironment> {
+    let config = start().await;
+    let client = aws_sdk_sesv2::Client::new(&config);
+    let mailer = SesMailer::new(client, variable("MAIL_FROM")?, variable("MAIL_TO")?);
+    Ok(MessageBus::new(store(&config)?, System, mailer))
+}
+
+/// Starts logging, and loads region, credentials and endpoints as every AWS SDK does.
+async fn start() -> SdkConfig {
+    lambda_runtime::tracing::init_default_subscriber();
+    // A call that hangs must leave time for another try within the function's own limit of ten seconds.
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(5))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .load()
+        .await
+}
+
+fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {
+    Ok(DynamoDb::new(
+        aws_sdk_dynamodb::Client::new(config),
+        variable("TABLE_NAME")?,
+    ))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+fn variable(name: &'static str) -> Result<String, InvalidEnvironment> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        Ok(_) => Err(InvalidEnvironment {
+            name,
+            reason: "is empty",
+        }),
+        Err(_) => Err(InvalidEnvironment {
+            name,
+            reason: "is not set",
+        }),
+    }
+}

@@ -1,0 +1,61 @@
+//! The inbox: which events were handled, or are being handled under a lease.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use service_layer::ports::{Claim, Inbox, StoreError, Timestamp};
+
+use super::DynamoDb;
+use super::failure::classify;
+use super::items::{Item, Key};
+
+/// A queue keeps a message for 14 days at most; after that no repeated one can come.
+const MEMORY: Duration = Duration::from_hours(15 * 24);
+
+impl Inbox for DynamoDb {
+    async fn claim(&self, id: &str, now: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
+        let mut item = entry(id, now);
+        item.insert("lease_until".to_owned(), number(now.plus(lease).0));
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(PK) OR lease_until < :now")
+            .expression_attribute_values(":now", number(now.0))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(Claim::Granted) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                let leased = refusal
+                    .item()
+                    .is_some_and(|item| item.contains_key("lease_until"));
+                Ok(if leased { Claim::Held } else { Claim::Finished })
+            }
+            _ => Err(classify(error)),
+        }
+    }
+
+    async fn finish(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(entry(id, now)));
+        request.send().await.map(drop).map_err(classify)
+    }
+}
+
+/// An entry without a lease is a finished one. `expires_at` is in seconds, as DynamoDB's time to live wants it.
+fn entry(id: &str, now: Timestamp) -> Item {
+    let mut item = Key::inbox(id).into_item();
+    item.insert("expires_at".to_owned(), number(now.plus(MEMORY).0 / 1_000));
+    item
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

@@ -1,0 +1,234 @@
+//! Reading: products for commands, lines for those that move them, and the view.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use domain::{BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Sku};
+use service_layer::ports::{AllocationsView, Snapshot, StoreError, Wanted};
+
+use super::failure::{classify, fault};
+use super::items::{self, Item, Key, LINE_PREFIX};
+use super::{DynamoDb, INDEX};
+
+/// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
+/// caller waits between its own tries.
+const BATCH_TRIES: u32 = 3;
+
+impl DynamoDb {
+    pub(super) async fn read(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        match wanted {
+            Wanted::Line(line) => self.read_line(line).await,
+            Wanted::NewBatch(new) => self.read_new_batch(new).await,
+            Wanted::Batch(reference) => self.read_batch(reference).await,
+        }
+    }
+
+    /// One round trip. Head and line are no snapshot: a commit checks both.
+    async fn read_line(&self, line: &OrderLine) -> Result<Snapshot, StoreError> {
+        let [head, item] = self.get_two(Key::product(&line.sku), Key::line(line)).await?;
+        Ok(Snapshot {
+            head: head.map(|item| items::head(item, None)).transpose()?,
+            line: item
+                .map(items::placed_line)
+                .transpose()?
+                .map(|placed| placed.position),
+            announced: None,
+        })
+    }
+
+    async fn read_new_batch(&self, new: &NewBatch) -> Result<Snapshot, StoreError> {
+        let [head, item] = self
+            .get_two(Key::product(&new.sku), Key::batch(&new.reference))
+            .await?;
+        Ok(Snapshot {
+            head: head.map(|item| items::head(item, None)).transpose()?,
+            line: None,
+            announced: item
+                .map(items::batch)
+                .transpose()?
+                .map(|(announced, _)| announced),
+        })
+    }
+
+    /// Two round trips, since the batch has to say which product it belongs to. A full batch's counters are then
+    /// older than the head; the commit checks that they are still the same.
+    async fn read_batch(&self, reference: &BatchRef) -> Result<Snapshot, StoreError> {
+        let Some(item) = self.get(Key::batch(reference)).await? else {
+            return Ok(Snapshot::default());
+        };
+        let (announced, full) = items::batch(item)?;
+        let key = Key::product(&announced.sku);
+        let Some(item) = self.get(key.clone()).await? else {
+            return Err(fault(format!(
+                "batch {reference} belongs to {}, which has no item",
+                key.partition
+            )));
+        };
+        let head = items::head(item, full)?;
+        if head.product.batch(reference).is_none() {
+            // It became full between the two reads.
+            return Err(StoreError::Conflict(None));
+        }
+        Ok(Snapshot {
+            head: Some(head),
+            line: None,
+            announced: Some(announced),
+        })
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true);
+        let output = request
+            .set_key(Some(key.into_item()))
+            .send()
+            .await
+            .map_err(classify)?;
+        Ok(output.item)
+    }
+
+    async fn get_two(&self, first: Key, second: Key) -> Result<[Option<Item>; 2], StoreError> {
+        let mut found = [None, None];
+        let mut keys = vec![first.clone().into_item(), second.into_item()];
+        for _ in 0..BATCH_TRIES {
+            let request = KeysAndAttributes::builder()
+                .consistent_read(true)
+                .set_keys(Some(keys));
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, request.build().map_err(fault)?)
+                .send()
+                .await
+                .map_err(classify)?;
+            let [head, other] = &mut found;
+            for item in output
+                .responses
+                .into_iter()
+                .filter_map(|mut tables| tables.remove(&self.table))
+                .flatten()
+            {
+                let is_first = item.get("SK").and_then(|sort| sort.as_s().ok()) == Some(&first.sort);
+                *(if is_first { &mut *head } else { &mut *other }) = Some(item);
+            }
+            let left = output
+                .unprocessed_keys
+                .and_then(|mut tables| tables.remove(&self.table));
+            match left {
+                Some(left) if !left.keys.is_empty() => keys = left.keys,
+                _ => return Ok(found),
+            }
+        }
+        Err(StoreError::Unavailable(
+            "keys of a BatchGetItem stayed unprocessed".into(),
+        ))
+    }
+
+    pub(super) async fn query_newest(
+        &self,
+        batch: &BatchRef,
+        pieces: u32,
+        at_most: usize,
+    ) -> Result<Vec<Placed>, StoreError> {
+        let place = format!("BATCH#{batch}");
+        // Each line has a piece at least, so no more lines than pieces are needed.
+        let page = pieces.min(u32::try_from(at_most).unwrap_or(u32::MAX));
+        let query = self
+            .by_place(place)
+            .scan_index_forward(false)
+            .limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let mut missing = pieces;
+        let mut lines = Vec::new();
+        self.pages(query, |item| {
+            let placed = items::placed_line(item)?;
+            missing = missing.saturating_sub(placed.line.qty.get());
+            lines.push(placed);
+            Ok(if missing == 0 || lines.len() >= at_most {
+                More::Enough
+            } else {
+                More::Wanted
+            })
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    pub(super) async fn query_waiting(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        let mut lines = Vec::new();
+        self.pages(self.by_place(items::place_key(&Place::Waiting, sku)), |item| {
+            lines.push(items::placed_line(item)?);
+            Ok(More::Wanted)
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    fn by_place(&self, place: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("#place = :place")
+            .expression_attribute_names("#place", "place")
+            .expression_attribute_values(":place", AttributeValue::S(place))
+    }
+
+    /// Follows a query over all its pages, until `take` has enough.
+    async fn pages(
+        &self,
+        query: QueryFluentBuilder,
+        mut take: impl FnMut(Item) -> Result<More, StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let mut start = None;
+        loop {
+            let output = query
+                .clone()
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(classify)?;
+            for item in output.items.unwrap_or_default() {
+                match take(item)? {
+                    More::Wanted => {}
+                    More::Enough => return Ok(()),
+                }
+            }
+            match output.last_evaluated_key {
+                Some(key) if !key.is_empty() => start = Some(key),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+enum More {
+    Wanted,
+    Enough,
+}
+
+impl AllocationsView for DynamoDb {
+    /// Consistent, so that a client sees the line that it was just told about.
+    async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("PK = :order AND begins_with(SK, :line)")
+            .expression_attribute_values(":order", AttributeValue::S(items::order_partition(orderid)))
+            .expression_attribute_values(":line", AttributeValue::S(LINE_PREFIX.to_owned()));
+        let mut allocations = Vec::new();
+        self.pages(query, |item| {
+            let Placed { line, position } = items::placed_line(item)?;
+            match position.place {
+                Place::Batch(batchref) => allocations.push((line.sku, batchref)),
+                Place::Waiting => {}
+            }
+            Ok(More::Wanted)
+        })
+        .await?;
+        Ok(allocations)
+    }
+}

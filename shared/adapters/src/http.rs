@@ -1,0 +1,184 @@
+//! HTTP: bodies to commands, replies and errors to responses.
+
+use std::convert::Infallible;
+
+use domain::{BatchRef, Command, OrderId, Sku};
+use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::{HeaderMap, HeaderValue, StatusCode};
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use service_layer::ports::{AllocationsView, Environment, Products, Timestamp};
+use service_layer::{Error, MessageBus, Reply};
+
+use crate::json::read_object;
+use crate::report::chain;
+
+/// Seconds after which a client may ask again.
+const RETRY_AFTER_SECONDS: u16 = 1;
+
+/// What a client wants to be told (RFC 7240).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preference {
+    /// That the request was taken.
+    Minimal,
+    /// What became of it.
+    Representation,
+}
+
+impl Preference {
+    /// Reads the `Prefer` headers. As the standard says, the first `return` counts, and what is unknown or wrong
+    /// is ignored.
+    fn of(headers: &HeaderMap) -> Self {
+        let preferences = headers
+            .get_all("prefer")
+            .into_iter()
+            .filter_map(|value| value.to_str().ok());
+        for preference in preferences.flat_map(|value| value.split(',')) {
+            let parameterless = preference.split(';').next().unwrap_or_default();
+            let Some((name, value)) = parameterless.split_once('=') else {
+                continue;
+            };
+            if name.trim().eq_ignore_ascii_case("return") {
+                let value = value.trim().trim_matches('"');
+                return if value == "representation" {
+                    Self::Representation
+                } else {
+                    Self::Minimal
+                };
+            }
+        }
+        Self::Minimal
+    }
+}
+
+/// Answers a request whose body is a command.
+///
+/// # Errors
+/// None: whatever goes wrong is a response too.
+pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
+    bus: &MessageBus<S, E>,
+    request: Request,
+    command: impl FnOnce(T) -> Command,
+) -> Result<Response<Body>, Infallible> {
+    let body = match read_object(request.body()) {
+        Ok(body) => body,
+        Err(error) => return Ok(message(StatusCode::BAD_REQUEST, &error.to_string())),
+    };
+    let deadline = Timestamp(request.lambda_context_ref().map_or(0, |context| context.deadline));
+    Ok(match bus.handle_command(command(body), deadline).await {
+        Ok(reply) => respond(reply, Preference::of(request.headers())),
+        Err(error) => refuse(&error),
+    })
+}
+
+/// Answers a request for the allocations of the order that the path names.
+///
+/// # Errors
+/// None: whatever goes wrong is a response too.
+pub async fn handle_view<V: AllocationsView>(
+    view: &V,
+    request: Request,
+) -> Result<Response<Body>, Infallible> {
+    #[derive(Serialize)]
+    struct Allocation {
+        sku: Sku,
+        batchref: BatchRef,
+    }
+
+    // No order has a name that is not valid.
+    let parameters = request.path_parameters();
+    let orderid = parameters.first("orderid").map(OrderId::try_from);
+    let Some(Ok(orderid)) = orderid else {
+        return Ok(not_found());
+    };
+    Ok(match view.allocations(&orderid).await {
+        Ok(allocations) if allocations.is_empty() => not_found(),
+        Ok(allocations) => {
+            let shown = allocations
+                .into_iter()
+                .map(|(sku, batchref)| Allocation { sku, batchref });
+            json(StatusCode::OK, &shown.collect::<Vec<_>>())
+        }
+        Err(error) => refuse(&error.into()),
+    })
+}
+
+fn respond(reply: Reply, preference: Preference) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Allocated {
+        batchref: BatchRef,
+    }
+
+    let mut response = match (reply, preference) {
+        (Reply::Done, _) => return text(StatusCode::CREATED, "OK"),
+        (Reply::Allocated(_) | Reply::OutOfStock(_), Preference::Minimal) => {
+            return text(StatusCode::ACCEPTED, "OK");
+        }
+        (Reply::Allocated(batchref), Preference::Representation) => {
+            json(StatusCode::CREATED, &Allocated { batchref })
+        }
+        (Reply::OutOfStock(sku), Preference::Representation) => {
+            message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}"))
+        }
+    };
+    let applied = HeaderValue::from_static("return=representation");
+    response.headers_mut().insert("preference-applied", applied);
+    response
+}
+
+fn refuse(error: &Error) -> Response<Body> {
+    let status = match error {
+        Error::InvalidSku(_) => StatusCode::BAD_REQUEST,
+        Error::UnknownBatch(_) => StatusCode::NOT_FOUND,
+        Error::BatchExists(_) | Error::TooManyBatches(_) => StatusCode::CONFLICT,
+        Error::Contended { .. } | Error::InProgress(_) | Error::Unavailable(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Error::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), reason = chain(error), "request failed");
+    }
+    let mut response = message(status, &error.to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    response
+}
+
+fn message(status: StatusCode, message: &str) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Message<'a> {
+        message: &'a str,
+    }
+
+    json(status, &Message { message })
+}
+
+fn not_found() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "not found")
+}
+
+fn text(status: StatusCode, text: &str) -> Response<Body> {
+    response(status, "text/plain; charset=utf-8", text.into())
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(value) {
+        Ok(text) => response(status, "application/json", text.into()),
+        // Strings and lists of strings always serialize.
+        Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Body::Empty),
+    }
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,76 @@
+//! JSON from outside, read straight into valid values, with errors that name the field.
+
+use serde::de::DeserializeOwned;
+
+/// Why a JSON text is not what it should be: a fragment such as `qty: invalid value: integer 0, expected a whole
+/// number from 1 to 4294967295`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidJson(String);
+
+/// Reads a JSON object. (An array with the same values in the right order is none, though serde would take it.)
+///
+/// # Errors
+/// Says which field is wrong, and why.
+pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidJson> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(InvalidJson("expected a JSON object".to_owned()));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        let text = error.to_string();
+        if !error.is_data() {
+            return InvalidJson(format!("invalid JSON: {text}"));
+        }
+        // In a valid text, the field says where; the position is noise.
+        let reason = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(reason, _)| reason);
+        InvalidJson(if path == "." {
+            reason.to_owned()
+        } else {
+            format!("{path}: {reason}")
+        })
+    })?;
+    match deserializer.end() {
+        Ok(()) => Ok(value),
+        Err(error) => Err(InvalidJson(format!("invalid JSON: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::OrderLine;
+
+    use super::*;
+
+    #[test]
+    fn errors_name_the_field() {
+        let error = |text: &str| read_object::<OrderLine>(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(error(""), "expected a JSON object");
+        assert_eq!(error(r#"["o1","sku",1]"#), "expected a JSON object");
+        assert_eq!(
+            error(r#"{"orderid":"o1""#),
+            "invalid JSON: EOF while parsing an object at line 1 column 15"
+        );
+        assert_eq!(error(r#"{"orderid":"o1","sku":"s"}"#), "missing field `qty`");
+        assert_eq!(
+            error(r#"{"orderid":"o1","sku":5,"qty":1}"#),
+            "sku: invalid type: integer `5`, expected a string"
+        );
+        assert_eq!(
+            error(r#"{"orderid":"","sku":"s","qty":1}"#),
+            "orderid: must not be empty"
+        );
+        assert_eq!(
+            error(r#"{"orderid":"o1","sku":"s","qty":0}"#),
+            "qty: invalid value: integer `0`, expected a whole number from 1 to 4294967295"
+        );
+        assert_eq!(
+            error(r#"{"orderid":"o1","sku":"s","qty":1} x"#),
+            "invalid JSON: trailing characters at line 1 column 36"
+        );
+    }
+}

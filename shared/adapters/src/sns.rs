@@ -1,0 +1,95 @@
+//! Events to an SNS topic.
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use domain::Event;
+use service_layer::Source;
+use service_layer::outbox::Message;
+use service_layer::ports::{PublishError, Publisher};
+
+/// A topic that subscribers listen to.
+#[derive(Clone, Debug)]
+pub struct SnsTopic {
+    client: Client,
+    arn: String,
+}
+
+impl SnsTopic {
+    /// The topic of this ARN.
+    #[must_use]
+    pub fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
+    }
+
+    fn entry(index: usize, message: &Message) -> Result<PublishBatchRequestEntry, Source> {
+        let (r#type, channel) = attributes(&message.event);
+        let text = |value: &str| {
+            MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value)
+                .build()
+        };
+        Ok(PublishBatchRequestEntry::builder()
+            .id(index.to_string())
+            .message(serde_json::to_string(message)?)
+            .message_attributes("type", text(r#type)?)
+            .message_attributes("channel", text(channel)?)
+            .build()?)
+    }
+}
+
+/// What subscribers filter by: the event's type, and the channel of the book's own service.
+fn attributes(event: &Event) -> (&'static str, &'static str) {
+    match event {
+        Event::Allocated { .. } => ("Allocated", "line_allocated"),
+        Event::Deallocated { .. } => ("Deallocated", "line_deallocated"),
+        Event::OutOfStock { .. } => ("OutOfStock", "out_of_stock"),
+        Event::BatchCreated { .. } => ("BatchCreated", "batch_created"),
+        Event::BatchQuantityChanged { .. } => ("BatchQuantityChanged", "batch_quantity_changed"),
+    }
+}
+
+impl Publisher for SnsTopic {
+    /// SNS takes ten messages a call, of 256 KB together. The largest event, with names of 1,000 bytes that all
+    /// need escaping, has less than a tenth of that.
+    const BATCH: usize = 10;
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+        let whole_batch = |source: Source| PublishError { first: 0, source };
+        let entries = messages
+            .iter()
+            .enumerate()
+            .map(|(index, message)| Self::entry(index, message));
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(whole_batch)?;
+        let request = self.client.publish_batch().topic_arn(&self.arn);
+        let output = request
+            .set_publish_batch_request_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|error| whole_batch(error.into()))?;
+
+        // The call succeeds even if entries fail: only those that SNS names as published are.
+        let published = |index: &usize| {
+            let id = index.to_string();
+            output.successful().iter().any(|entry| entry.id() == Some(&id))
+        };
+        let Some(first) = (0..messages.len()).find(|index| !published(index)) else {
+            return Ok(());
+        };
+        let id = first.to_string();
+        let reason = output.failed().iter().find(|entry| entry.id() == id).map_or_else(
+            || "SNS named it neither published nor failed".to_owned(),
+            |entry| {
+                format!(
+                    "{}: {}",
+                    entry.code(),
+                    entry.message().unwrap_or("no reason given")
+                )
+            },
+        );
+        Err(PublishError {
+            first,
+            source: reason.into(),
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages from SQS: each is read by itself and answered by itself.
+
+use std::panic::AssertUnwindSafe;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{BatchRef, ChangeBatchQuantity, Command, Revision};
+use futures_util::FutureExt;
+use serde::Deserialize;
+use service_layer::outbox::Message;
+use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
+use service_layer::{MessageBus, Source};
+
+use crate::json::read_object;
+use crate::report::chain;
+
+/// Carries out the changes of quantity in a batch of messages, and reports those that SQS is to deliver again.
+pub async fn change_quantities<S: Products, E: Environment>(
+    bus: &MessageBus<S, E>,
+    event: SqsEvent,
+    deadline: Timestamp,
+) -> SqsBatchResponse {
+    answer_each(event, async |message| {
+        let command = Command::ChangeBatchQuantity(change_batch_quantity(&message)?);
+        bus.handle_command(command, deadline).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Reacts to the events in a batch of messages, and reports those that SQS is to deliver again.
+pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
+    bus: &MessageBus<S, E, M>,
+    event: SqsEvent,
+) -> SqsBatchResponse {
+    answer_each(event, async |message| {
+        Ok(bus.handle_event(&self::event(&message)?).await?)
+    })
+    .await
+}
+
+/// Handles each message of a batch by itself: one that fails, or even panics, does not touch its neighbours.
+async fn answer_each(
+    event: SqsEvent,
+    mut handle: impl AsyncFnMut(SqsMessage) -> Result<(), Source>,
+) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for message in event.records {
+        let id = message.message_id.clone().unwrap_or_default();
+        let reason = match AssertUnwindSafe(Box::pin(handle(message))).catch_unwind().await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => chain(error.as_ref()),
+            Err(_) => "the handler panicked".to_owned(),
+        };
+        tracing::error!(message_id = id, reason, "message goes back to the queue");
+        response.add_failure(id);
+    }
+    response
+}
+
+/// The warehouse's message.
+#[derive(Deserialize)]
+struct ChangeBody {
+    #[serde(alias = "batchid")]
+    batchref: BatchRef,
+    #[serde(deserialize_with = "domain::stock_level")]
+    qty: u32,
+    version: Option<u64>,
+    as_of: Option<AsOf>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z"
+)]
+enum AsOf {
+    Milliseconds(u64),
+    Time(jiff::Timestamp),
+}
+
+/// Reads `{"batchref": "b1", "qty": 25}`. How new the change is, says the body's `version` or `as_of`, or else
+/// the time of sending.
+fn change_batch_quantity(message: &SqsMessage) -> Result<ChangeBatchQuantity, Source> {
+    let body: ChangeBody = read_object(message.body.as_deref().unwrap_or_default().as_bytes())?;
+    let revision = match (body.version, body.as_of) {
+        (Some(_), Some(_)) => return Err("version and as_of: give one of them, not both".into()),
+        (Some(version), None) => Revision::Version(version),
+        (None, Some(AsOf::Milliseconds(milliseconds))) => Revision::AsOf(milliseconds),
+        (None, Some(AsOf::Time(time))) => {
+            let milliseconds = u64::try_from(time.as_millisecond());
+            Revision::AsOf(milliseconds.map_err(|_| "as_of: must not be before 1970")?)
+        }
+        (None, None) => {
+            let sent = message
+                .attributes
+                .get("SentTimestamp")
+                .and_then(|sent| sent.parse().ok());
+            Revision::AsOf(sent.ok_or("the message has no version, no as_of and no SentTimestamp")?)
+        }
+    };
+    Ok(ChangeBatchQuantity {
+        reference: body.batchref,
+        qty: body.qty,
+        revision,
+    })
+}
+
+/// Reads an event that the topic delivered raw.
+fn event(message: &SqsMessage) -> Result<Message, Source> {
+    Ok(read_object(
+        message.body.as_deref().unwrap_or_default().as_bytes(),
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &str) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("m1".to_owned());
+        message.body = Some(body.to_owned());
+        message
+            .attributes
+            .insert("SentTimestamp".to_owned(), "1700000000000".to_owned());
+        message
+    }
+
+    fn read(body: &str) -> Result<(String, u32, Revision), String> {
+        let change = change_batch_quantity(&message(body)).map_err(|error| error.to_string())?;
+        Ok((change.reference.to_string(), change.qty, change.revision))
+    }
+
+    #[test]
+    fn both_spellings_of_the_reference_are_read() {
+        let expected = Ok(("b1".to_owned(), 25, Revision::AsOf(1_700_000_000_000)));
+        assert_eq!(read(r#"{"batchref": "b1", "qty": 25}"#), expected);
+        assert_eq!(read(r#"{"batchid": "b1", "qty": "25"}"#), expected);
+        assert_eq!(
+            read(r#"{"batchid": "b1", "batchref": "b1", "qty": 25}"#),
+            Err("duplicate field `batchref`".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_body_may_say_how_new_it_is() {
+        let revision = |field: &str| {
+            read(&format!(r#"{{"batchref":"b1","qty":0,{field}}}"#)).map(|(_, _, revision)| revision)
+        };
+        assert_eq!(revision(r#""version":7"#), Ok(Revision::Version(7)));
+        assert_eq!(revision(r#""as_of":5"#), Ok(Revision::AsOf(5)));
+        assert_eq!(
+            revision(r#""as_of":"1970-01-01T00:00:01Z""#),
+            Ok(Revision::AsOf(1_000))
+        );
+        assert_eq!(
+            revision(r#""as_of":"yesterday""#).unwrap_err(),
+            "as_of: expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z"
+        );
+        assert!(revision(r#""as_of":5,"version":7"#).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_fails_or_panics_does_not_touch_its_neighbours() {
+        let mut event = SqsEvent::default();
+        for id in ["good", "bad", "ugly", "fine"] {
+            let mut message = message("{}");
+            message.message_id = Some(id.to_owned());
+            event.records.push(message);
+        }
+        let mut done = Vec::new();
+        let response = answer_each(event, async |message| {
+            let id = message.message_id.unwrap();
+            done.push(id.clone());
+            match id.as_str() {
+                "bad" => Err("no".into()),
+                "ugly" => panic!("ugly"),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        let failed: Vec<_> = response
+            .batch_item_failures
+            .iter()
+            .map(|failure| &failure.item_identifier)
+            .collect();
+        assert_eq!(failed, ["bad", "ugly"]);
+        assert_eq!(done, ["good", "bad", "ugly", "fine"]);
+    }
+}

@@ -1,0 +1,118 @@
+//! Commands and events: two closed sets, so that every `match` over them is checked by the compiler.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BatchRef, Eta, NewBatch, OrderLine, Quantity, Revision, Sku};
+
+/// What somebody asks of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Bind a line to one batch.
+    Allocate(OrderLine),
+    /// Add a batch of a SKU.
+    CreateBatch(NewBatch),
+    /// Say how large a batch really is.
+    ChangeBatchQuantity(ChangeBatchQuantity),
+}
+
+/// The warehouse's word on how large a batch is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeBatchQuantity {
+    /// Which batch.
+    pub reference: BatchRef,
+    /// All the pieces it holds, whether allocated or not; zero when it never arrived.
+    pub qty: u32,
+    /// Newer changes win over older ones, whatever order they arrive in.
+    pub revision: Revision,
+}
+
+/// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A line got a place on a batch.
+    Allocated {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// Its batch.
+        batchref: BatchRef,
+    },
+    /// A line lost its place on a batch that turned out smaller than promised.
+    Deallocated {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// The batch it was on.
+        batchref: BatchRef,
+    },
+    /// A line fits on no batch: a new one, which is not kept, or one that lost its place and is waiting now.
+    OutOfStock {
+        /// The line that asked.
+        #[serde(flatten)]
+        line: OrderLine,
+    },
+    /// A batch was added.
+    BatchCreated {
+        /// The new batch.
+        batchref: BatchRef,
+        /// Its SKU.
+        sku: Sku,
+        /// Its pieces.
+        qty: Quantity,
+        /// When it is expected; none for stock in the warehouse.
+        eta: Option<Eta>,
+    },
+    /// A batch holds this many pieces now. A large shrink tells each of its steps.
+    BatchQuantityChanged {
+        /// The batch.
+        batchref: BatchRef,
+        /// Its SKU.
+        sku: Sku,
+        /// All its pieces, allocated or not.
+        qty: u32,
+    },
+}
+
+impl Event {
+    /// An upper bound of the bytes that the event's own values take where events are stored.
+    pub(crate) fn size(&self) -> usize {
+        /// Field names, numbers, and what a store adds to each.
+        const OVERHEAD: usize = 120;
+        let names = match self {
+            Self::Allocated { line, batchref } | Self::Deallocated { line, batchref } => {
+                [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()]
+            }
+            Self::OutOfStock { line } => [line.orderid.as_str(), line.sku.as_str(), ""],
+            Self::BatchCreated { batchref, sku, .. } | Self::BatchQuantityChanged { batchref, sku, .. } => {
+                [batchref.as_str(), sku.as_str(), ""]
+            }
+        };
+        names
+            .iter()
+            .fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_flat_json() {
+        let event = Event::Allocated {
+            line: OrderLine {
+                orderid: "o1".try_into().unwrap(),
+                sku: "RETRO-CLOCK".try_into().unwrap(),
+                qty: 3.try_into().unwrap(),
+            },
+            batchref: "b1".try_into().unwrap(),
+        };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            json,
+            r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1"}"#
+        );
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}

@@ -1,0 +1,205 @@
+//! The message bus: every command and every event comes in here, and goes to its handler by `match`.
+
+use std::time::Duration;
+
+use domain::{
+    Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, Event, NewBatch, OrderLine, Placed, Product,
+    Progress, Sku,
+};
+
+use crate::Error;
+use crate::outbox::Message;
+use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
+use crate::unit_of_work::{self, Change, Decision};
+
+/// How long a handler of an event keeps others away: longer than any function may run.
+const LEASE: Duration = Duration::from_secs(40);
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The line has a place on this batch.
+    Allocated(BatchRef),
+    /// The line has none: no batch of this SKU has enough left.
+    OutOfStock(Sku),
+    /// The command was carried out, and there is nothing to tell.
+    Done,
+}
+
+/// Takes messages to their handlers. What it can handle follows from what it is given: commands need a store of
+/// products, events an inbox and a mailer.
+#[derive(Clone, Debug)]
+pub struct MessageBus<S, E, M = ()> {
+    store: S,
+    environment: E,
+    mailer: M,
+}
+
+impl<S, E, M> MessageBus<S, E, M> {
+    /// A bus over these adapters.
+    pub fn new(store: S, environment: E, mailer: M) -> Self {
+        Self {
+            store,
+            environment,
+            mailer,
+        }
+    }
+
+    /// The store, for what needs no message: reading.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The environment that the bus runs in.
+    pub fn environment(&self) -> &E {
+        &self.environment
+    }
+
+    /// The mailer.
+    pub fn mailer(&self) -> &M {
+        &self.mailer
+    }
+}
+
+impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
+    /// Carries out a command, or changes nothing. It is given up in time to answer before the deadline.
+    ///
+    /// # Errors
+    /// See [`Error`]. A change in several commits may be done in part; the same command goes on with it.
+    pub async fn handle_command(&self, command: Command, deadline: Timestamp) -> Result<Reply, Error> {
+        match command {
+            Command::Allocate(line) => self.run(&line, deadline).await,
+            Command::CreateBatch(new) => self.run(&new, deadline).await,
+            Command::ChangeBatchQuantity(change) => self.run(&change, deadline).await,
+        }
+    }
+
+    async fn run<C: Change>(&self, change: &C, deadline: Timestamp) -> Result<C::Answer, Error> {
+        unit_of_work::run(&self.store, &self.environment, deadline, change).await
+    }
+}
+
+impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
+    /// Reacts to an event, once for each id. A repeated one does nothing.
+    ///
+    /// # Errors
+    /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
+    pub async fn handle_event(&self, message: &Message) -> Result<(), Error> {
+        match &message.event {
+            Event::OutOfStock { line } => self.send_out_of_stock_mail(&message.id, line).await,
+            Event::Allocated { .. }
+            | Event::Deallocated { .. }
+            | Event::BatchCreated { .. }
+            | Event::BatchQuantityChanged { .. } => Ok(()),
+        }
+    }
+
+    async fn send_out_of_stock_mail(&self, id: &str, line: &OrderLine) -> Result<(), Error> {
+        match self.store.claim(id, self.environment.now(), LEASE).await? {
+            Claim::Finished => return Ok(()),
+            Claim::Held => return Err(Error::InProgress(id.to_owned())),
+            Claim::Granted => {}
+        }
+        let OrderLine { orderid, sku, qty } = line;
+        let mail = Mail {
+            subject: format!("Out of stock for {sku}"),
+            text: format!("Out of stock for {sku}: no batch has {qty} left for order {orderid}.\n"),
+        };
+        self.mailer.send(&mail).await.map_err(Error::Unavailable)?;
+        Ok(self.store.finish(id, self.environment.now()).await?)
+    }
+}
+
+impl Change for OrderLine {
+    type Answer = Reply;
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted::Line(self)
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Decision<Reply>, Error> {
+        let Some(head) = &snapshot.head else {
+            return Err(Error::InvalidSku(self.sku.clone()));
+        };
+        let mut product = head.product.clone();
+        let reply = match product.allocate(self, snapshot.line.as_ref()) {
+            Allocation::Allocated(batchref) => Reply::Allocated(batchref),
+            Allocation::OutOfStock => Reply::OutOfStock(self.sku.clone()),
+        };
+        Ok(committing(product, None, Some(reply.clone()), reply))
+    }
+}
+
+impl Change for NewBatch {
+    type Answer = Reply;
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted::NewBatch(self)
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Decision<Reply>, Error> {
+        match &snapshot.announced {
+            Some(announced) if announced == self => return Ok(Decision::Answer(Reply::Done)),
+            Some(_) => return Err(Error::BatchExists(self.reference.clone())),
+            None => {}
+        }
+        let mut product = match &snapshot.head {
+            Some(head) => head.product.clone(),
+            None => Product::new(self.sku.clone()),
+        };
+        product.create_batch(self)?;
+        Ok(committing(
+            product,
+            Some(self.clone()),
+            Some(Reply::Done),
+            Reply::Done,
+        ))
+    }
+}
+
+impl Change for ChangeBatchQuantity {
+    type Answer = Reply;
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted::Batch(&self.reference)
+    }
+
+    fn shortfall(&self, product: &Product) -> u32 {
+        product.shortfall(self)
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        newest: &[Placed],
+        budget: &mut Budget,
+    ) -> Result<Decision<Reply>, Error> {
+        let Some(head) = &snapshot.head else {
+            return Err(Error::UnknownBatch(self.reference.clone()));
+        };
+        let mut product = head.product.clone();
+        let answer = match product.change_batch_quantity(self, newest, budget)? {
+            Progress::Done => Some(Reply::Done),
+            Progress::More => None,
+        };
+        Ok(committing(product, None, answer, Reply::Done))
+    }
+}
+
+/// A change without events has nothing to commit: its answer was true before.
+fn committing(
+    product: Product,
+    announced: Option<NewBatch>,
+    answer: Option<Reply>,
+    unchanged: Reply,
+) -> Decision<Reply> {
+    if product.events().is_empty() {
+        Decision::Answer(unchanged)
+    } else {
+        Decision::Commit {
+            product,
+            announced,
+            answer,
+        }
+    }
+}

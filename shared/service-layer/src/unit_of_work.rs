@@ -1,0 +1,287 @@
+//! The unit of work: find a product, change it in memory, commit all of it or nothing, and start over when
+//! somebody else was faster.
+
+use std::time::Duration;
+
+use domain::{Budget, NewBatch, Placed, Product};
+
+use crate::Error;
+use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
+
+/// A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
+/// product holds 400 KB, half of which its batches may take.
+const BUDGET: Budget = Budget {
+    items: LINES,
+    event_bytes: 150_000,
+};
+/// Most lines read to find the ones that give way; one commit moves no more.
+const LINES: usize = 98;
+
+/// Lost races before the caller is told.
+const TRIES: u32 = 20;
+/// Silences of the store before the caller is told. Its client has tried several times in each.
+const SILENCES: u32 = 3;
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const LONGEST_DELAY: Duration = Duration::from_millis(400);
+/// What a last try and its answer may take.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// One command's way to change a product: what to read for it, and a pure decision.
+pub(crate) trait Change: Sync {
+    type Answer: Send;
+
+    fn wanted(&self) -> Wanted<'_>;
+
+    /// How many pieces other lines must give back first.
+    fn shortfall(&self, _product: &Product) -> u32 {
+        0
+    }
+
+    /// `newest` holds the lines that may give way, if there is a shortfall.
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        newest: &[Placed],
+        budget: &mut Budget,
+    ) -> Result<Decision<Self::Answer>, Error>;
+}
+
+pub(crate) enum Decision<A> {
+    /// There is nothing to commit.
+    Answer(A),
+    /// Commit this. Then give the answer, or, if there is none yet, decide again on the changed product.
+    Commit {
+        product: Product,
+        announced: Option<NewBatch>,
+        answer: Option<A>,
+    },
+}
+
+/// Runs a change until it is committed, refused, or out of tries or time.
+///
+/// Stock that is owed to waiting lines goes to them first, whoever comes by; stock that the change brings goes
+/// to them in the same commit.
+pub(crate) async fn run<S: Products, E: Environment, C: Change>(
+    store: &S,
+    environment: &E,
+    deadline: Timestamp,
+    change: &C,
+) -> Result<C::Answer, Error> {
+    let mut memory = Memory {
+        snapshot: None,
+        sent: None,
+        answer: None,
+    };
+    let (mut tries, mut silences) = (0_u32, 0_u32);
+    loop {
+        let error = match attempt(store, environment, change, &mut memory).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => continue,
+            Err(Setback::Refused(error)) => return Err(error),
+            Err(Setback::Store(error)) => error,
+        };
+        tries = tries.saturating_add(1);
+        if let StoreError::Unavailable(_) = error {
+            silences = silences.saturating_add(1);
+        }
+        let delay = full_jitter(tries, environment.random());
+        let in_time = environment.now().plus(delay).plus(MARGIN) < deadline;
+        match error {
+            StoreError::Conflict(_) if tries < TRIES && in_time => {}
+            StoreError::Unavailable(_) if silences < SILENCES && in_time => {}
+            StoreError::Conflict(_) => return Err(Error::Contended { tries }),
+            StoreError::Unavailable(source) => return Err(Error::Unavailable(source)),
+            StoreError::Fault(source) => return Err(Error::Fault(source)),
+        }
+        environment.sleep(delay).await;
+    }
+}
+
+/// What one attempt leaves to the next.
+struct Memory<A> {
+    /// The product as the last commit, or its refusal, showed it. None: read it.
+    snapshot: Option<Snapshot>,
+    /// A commit whose reply may have been lost. If the product carries its id, it took effect.
+    sent: Option<Sent<A>>,
+    /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
+    answer: Option<A>,
+}
+
+struct Sent<A> {
+    id: CommitId,
+    answer: Option<A>,
+}
+
+enum Setback {
+    /// The command can't be done.
+    Refused(Error),
+    /// The store did not do its part.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Makes at most one commit. No answer means that there is more to do.
+async fn attempt<S: Products, E: Environment, C: Change>(
+    store: &S,
+    environment: &E,
+    change: &C,
+    memory: &mut Memory<C::Answer>,
+) -> Result<Option<C::Answer>, Setback> {
+    let snapshot = match memory.snapshot.take() {
+        Some(snapshot) => snapshot,
+        None => store.find(change.wanted()).await?,
+    };
+    if let Some(sent) = memory.sent.take()
+        && snapshot.head.as_ref().is_some_and(|head| head.commit == sent.id)
+    {
+        memory.answer = sent.answer.or(memory.answer.take());
+    }
+
+    let mut budget = BUDGET;
+    let debtor = snapshot.head.as_ref().filter(|head| head.product.has_backlog());
+    let (mut product, announced, answer) = if let Some(debtor) = debtor {
+        (debtor.product.clone(), None, None)
+    } else if let Some(answer) = memory.answer.take() {
+        return Ok(Some(answer));
+    } else {
+        let newest = lines_to_give_way(store, change, &snapshot).await?;
+        match change
+            .decide(&snapshot, &newest, &mut budget)
+            .map_err(Setback::Refused)?
+        {
+            Decision::Answer(answer) => return Ok(Some(answer)),
+            Decision::Commit {
+                product,
+                announced,
+                answer,
+            } => (product, announced, answer),
+        }
+    };
+    let pays_debts = debtor.is_some();
+
+    let before = snapshot.head.as_ref().map(|head| &head.product);
+    if product.has_backlog() {
+        let waiting = store.waiting_lines(product.sku()).await?;
+        let expected = before.map_or(0, |product| {
+            usize::try_from(product.waiting()).unwrap_or(usize::MAX)
+        });
+        if waiting.len() < expected {
+            return Err(lagging());
+        }
+        product.offer(&waiting, &mut budget);
+        if product.events().is_empty() {
+            // No waiting line fits: the debt is settled without a commit.
+            memory.snapshot = Some(with_product(snapshot, product));
+            return Ok(None);
+        }
+    }
+
+    let id = CommitId(environment.random());
+    let commit = Commit {
+        id,
+        before,
+        after: &product,
+        announced: announced.as_ref(),
+    };
+    match store.commit(commit).await {
+        Ok(()) => {
+            memory.answer = answer.or(memory.answer.take());
+            // Paying debts may have moved the very line that was asked for.
+            if memory.answer.is_some() || !pays_debts {
+                let head = Head {
+                    product: product.committed(),
+                    commit: id,
+                };
+                memory.snapshot = Some(Snapshot {
+                    head: Some(head),
+                    ..snapshot
+                });
+            }
+            Ok(None)
+        }
+        Err(error) => {
+            memory.sent = Some(Sent { id, answer });
+            match error {
+                // All other conditions held, so what else was read is still true.
+                StoreError::Conflict(Some(head)) if !pays_debts && keeps_all_it_wanted(change.wanted()) => {
+                    memory.snapshot = Some(Snapshot {
+                        head: Some(*head),
+                        ..snapshot
+                    });
+                    Err(StoreError::Conflict(None).into())
+                }
+                error => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// A head shows batches with free stock only, so a batch that was asked for by name must be read with it.
+fn keeps_all_it_wanted(wanted: Wanted<'_>) -> bool {
+    match wanted {
+        Wanted::Line(_) | Wanted::NewBatch(_) => true,
+        Wanted::Batch(_) => false,
+    }
+}
+
+fn with_product(snapshot: Snapshot, product: Product) -> Snapshot {
+    let head = snapshot.head.map(|head| Head { product, ..head });
+    Snapshot { head, ..snapshot }
+}
+
+async fn lines_to_give_way<S: Products, C: Change>(
+    store: &S,
+    change: &C,
+    snapshot: &Snapshot,
+) -> Result<Vec<Placed>, Setback> {
+    let shortfall = snapshot
+        .head
+        .as_ref()
+        .map_or(0, |head| change.shortfall(&head.product));
+    let Wanted::Batch(reference) = change.wanted() else {
+        return Ok(Vec::new());
+    };
+    if shortfall == 0 {
+        return Ok(Vec::new());
+    }
+    let newest = store.newest_lines(reference, shortfall, LINES).await?;
+    let pieces = newest
+        .iter()
+        .fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
+    if pieces < shortfall && newest.len() < LINES {
+        return Err(lagging());
+    }
+    Ok(newest)
+}
+
+/// An index that has not caught up is read again, like a product after a lost race.
+fn lagging() -> Setback {
+    Setback::Store(StoreError::Conflict(None))
+}
+
+/// A delay drawn evenly between nothing and a limit that doubles with each try, so that those who collided once
+/// don't meet again. ("Full jitter", <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>)
+fn full_jitter(tries: u32, random: u64) -> Duration {
+    let limit = FIRST_DELAY.saturating_mul(1 << tries.min(10)).min(LONGEST_DELAY);
+    let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+    let drawn = random.checked_rem(limit.saturating_add(1)).unwrap_or_default();
+    Duration::from_micros(drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_spread_up_to_a_limit_that_grows_and_ends() {
+        assert_eq!(full_jitter(1, 0), Duration::ZERO);
+        assert_eq!(full_jitter(1, 20_000), Duration::from_millis(20));
+        assert_eq!(full_jitter(1, 20_001), Duration::ZERO);
+        assert_eq!(full_jitter(TRIES, 400_000), LONGEST_DELAY);
+    }
+}
