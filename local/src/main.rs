@@ -1,1 +1,149 @@
-fn main() {}
+//! `cargo local`: the whole service on this machine.
+
+mod demonstration;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The table of the inner loop, whose database holds nothing else.
+const WATCH_TABLE: &str = "allocation";
+
+/// Runs the whole allocation service on this machine, from its real parts: template.yaml, deployed by `sam deploy` to an emulator of AWS.
+///
+/// Needs Rust, Python 3.10 to 3.14, and Linux. The first start brings everything else into target/ and builds the functions; later starts
+/// take seconds. Nothing is kept between starts. Ctrl-C stops all of it.
+#[derive(Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Show the service at work, step by step, then stop; fail if anything is not as it should be
+    #[arg(long)]
+    check: bool,
+
+    /// The emulator's port [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with DynamoDB Local.
+    ///
+    /// No queues, topic or mail: `cargo local` has those.
+    Watch {
+        /// The port of the HTTP API [default: a free one]
+        #[arg(long, value_name = "PORT")]
+        port: Option<u16>,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let work = async {
+        match arguments.command {
+            Some(Command::Watch { port }) => watch(port).await,
+            None => start(arguments.port, arguments.check).await,
+        }
+    };
+    // Whichever ends first, the other is dropped, and with it all that was started.
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        stopped = asked_to_stop() => stopped,
+    };
+    match outcome {
+        Ok(farewell) => {
+            eprintln!("{farewell}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns with what to say once all is stopped.
+async fn asked_to_stop() -> Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("\nstopping");
+    Ok("stopped: nothing is left running")
+}
+
+async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
+    let tools = Tools::install(Progress::Shown).await?;
+    let functions = Functions::build(&tools, Progress::Shown).await?;
+    let mut stack = Stack::start(&tools, &functions, port, Progress::Shown).await?;
+    if check {
+        demonstration::run(&stack).await?;
+        return Ok("everything is as it should be");
+    }
+    println!("{}", introduction(&stack));
+    Err(stack.until_it_ends().await)
+}
+
+async fn watch(port: Option<u16>) -> Result<&'static str> {
+    let tools = Tools::install(Progress::Shown).await?;
+    let template = Template::read(&tools).await?;
+    let database = DynamoDbLocal::start(&tools).await?;
+    database.create_table(&template, WATCH_TABLE).await?;
+    let mut watch = CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port).await?;
+    println!(
+        "The functions are rebuilt whenever their code changes; each is first built when it is first called.\n\n  \
+         API       {}\n  Database  {}, table {WATCH_TABLE}\n  Log       {}\n\n{}\n\nCtrl-C stops it.",
+        watch.api_url(),
+        database.endpoint(),
+        watch.log().display(),
+        requests(watch.api_url()),
+    );
+    Err(watch.until_it_ends().await)
+}
+
+fn introduction(stack: &Stack) -> String {
+    let (endpoint, queue) = (stack.endpoint(), stack.queue_url());
+    format!(
+        r#"The allocation service is up.
+
+  API    {api}
+  Queue  {queue}
+  Topic  {topic}
+  Table  {table}
+  AWS    {endpoint}, any credentials, region {region}
+  Mail   {endpoint}/_ministack/ses/messages
+  Logs   {logs}
+
+{requests}
+
+Change the batch's quantity through the queue, then look at the order again:
+  curl {endpoint} -H 'x-amz-target: AmazonSQS.SendMessage' -H 'content-type: application/x-amz-json-1.0' -d '{{"QueueUrl":"{queue}","MessageBody":"{{\"batchref\":\"batch-001\",\"qty\":5}}"}}'
+
+Ctrl-C stops it."#,
+        api = stack.api_url(),
+        topic = stack.topic_arn(),
+        table = stack.table_name(),
+        region = local::aws::REGION,
+        logs = stack.folder().display(),
+        requests = requests(stack.api_url()),
+    )
+}
+
+/// Three requests to try.
+fn requests(api: &str) -> String {
+    let json = "-H 'content-type: application/json'";
+    format!(
+        r#"Try:
+  curl -i {api}/batches {json} -d '{{"ref":"batch-001","sku":"RETRO-CLOCK","qty":100,"eta":null}}'
+  curl -i {api}/allocate {json} -d '{{"orderid":"order-001","sku":"RETRO-CLOCK","qty":10}}'
+  curl -i {api}/allocations/order-001"#
+    )
+}

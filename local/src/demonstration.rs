@@ -1,0 +1,129 @@
+//! `cargo local --check`: the service at work, through the deployed stack and nothing else.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use local::{Mail, Stack, aws};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long an event or a mail may take to come through.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs every step, telling each; an error at the first that differs from what it should be.
+pub(crate) async fn run(stack: &Stack) -> Result<()> {
+    let http = reqwest::Client::builder().no_proxy().build().context("making an HTTP client")?;
+    let shop = Shop { stack, http };
+    let events = shop.subscribe().await.context("subscribing a queue to the topic")?;
+
+    let early = json!({ "ref": "early-batch", "sku": "RETRO-CLOCK", "qty": 100, "eta": "2030-01-01" });
+    shop.post("batches", &early, (201, "OK")).await?;
+    let later = json!({ "ref": "later-batch", "sku": "RETRO-CLOCK", "qty": 100, "eta": "2030-02-01" });
+    shop.post("batches", &later, (201, "OK")).await?;
+    shop.post("allocate", &json!({ "orderid": "order-1", "sku": "RETRO-CLOCK", "qty": 10 }), (202, "OK")).await?;
+    shop.view("order-1", &json!([{ "sku": "RETRO-CLOCK", "batchref": "early-batch" }])).await?;
+
+    shop.change_quantity("early-batch", 5).await?;
+    shop.event(&events, &json!({ "type": "Allocated", "orderid": "order-1", "sku": "RETRO-CLOCK", "qty": 10, "batchref": "later-batch" }))
+        .await?;
+    shop.view("order-1", &json!([{ "sku": "RETRO-CLOCK", "batchref": "later-batch" }])).await?;
+
+    shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
+    shop.mail("RETRO-CLOCK").await
+}
+
+struct Shop<'a> {
+    stack: &'a Stack,
+    http: reqwest::Client,
+}
+
+impl Shop<'_> {
+    async fn post(&self, path: &str, body: &Value, (status, text): (u16, &str)) -> Result<()> {
+        let request = format!("POST /{path} {body}");
+        let sent = self.http.post(format!("{}/{path}", self.stack.api_url())).json(body).send().await;
+        let (got_status, got_text) = answer(sent).await.with_context(|| request.clone())?;
+        ensure!((got_status, got_text.as_str()) == (status, text), "{request}: {got_status} {got_text}, not {status} {text}");
+        say(&request, &format!("{status} {text}"));
+        Ok(())
+    }
+
+    async fn view(&self, orderid: &str, allocations: &Value) -> Result<()> {
+        let request = format!("GET /allocations/{orderid}");
+        let sent = self.http.get(format!("{}/allocations/{orderid}", self.stack.api_url())).send().await;
+        let (status, text) = answer(sent).await.with_context(|| request.clone())?;
+        let found = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        ensure!(status == 200 && &found == allocations, "{request}: {status} {text}, not 200 {allocations}");
+        say(&request, &format!("{status} {text}"));
+        Ok(())
+    }
+
+    async fn change_quantity(&self, batchref: &str, qty: u32) -> Result<()> {
+        let message = json!({ "batchref": batchref, "qty": qty }).to_string();
+        self.sqs("SendMessage", &json!({ "QueueUrl": self.stack.queue_url(), "MessageBody": message })).await?;
+        say("message to the queue", &message);
+        Ok(())
+    }
+
+    /// A queue of its own that gets all events.
+    async fn subscribe(&self) -> Result<String> {
+        let queue = self.sqs("CreateQueue", &json!({ "QueueName": "demonstration" })).await?;
+        let url = queue.get("QueueUrl").and_then(Value::as_str).context("a queue without an address")?.to_owned();
+        let attributes = self.sqs("GetQueueAttributes", &json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] })).await?;
+        let arn = attributes.pointer("/Attributes/QueueArn").and_then(Value::as_str).context("a queue without an ARN")?;
+        // SNS has no JSON protocol. Nothing in an ARN needs escaping in a form.
+        let form = format!(
+            "Action=Subscribe&Version=2010-03-31&TopicArn={}&Protocol=sqs&Endpoint={arn}\
+             &Attributes.entry.1.key=RawMessageDelivery&Attributes.entry.1.value=true",
+            self.stack.topic_arn()
+        );
+        let request = self.http.post(self.stack.endpoint()).header("content-type", "application/x-www-form-urlencoded").body(form);
+        let (status, text) = answer(request.send().await).await?;
+        ensure!(status == 200, "SNS answered {status} {text}");
+        Ok(url)
+    }
+
+    /// Waits for an event that has all fields of `wanted`.
+    async fn event(&self, queue: &str, wanted: &Value) -> Result<()> {
+        let started = Instant::now();
+        let mut others = Vec::new();
+        while started.elapsed() < PATIENCE {
+            let request = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
+            let received = self.sqs("ReceiveMessage", &request).await?;
+            for message in received.get("Messages").and_then(Value::as_array).into_iter().flatten() {
+                let body = message.get("Body").and_then(Value::as_str).unwrap_or_default();
+                let event = serde_json::from_str::<Value>(body).unwrap_or_default();
+                if wanted.as_object().into_iter().flatten().all(|(name, value)| event.get(name) == Some(value)) {
+                    say("event on the topic", body);
+                    return Ok(());
+                }
+                others.push(body.to_owned());
+            }
+        }
+        bail!("no event {wanted} on the topic after {} s, only: {}", PATIENCE.as_secs(), others.join(", "));
+    }
+
+    /// Waits for a mail that names the SKU.
+    async fn mail(&self, sku: &str) -> Result<()> {
+        let started = Instant::now();
+        let names_sku = |mail: &Mail| mail.subject.contains(sku) && mail.text.contains(sku);
+        while started.elapsed() < PATIENCE {
+            if let Some(mail) = self.stack.mails().await?.iter().find(|mail| names_sku(mail)) {
+                say(&format!("mail to {}", mail.to.join(", ")), &format!("{}: {}", mail.subject, mail.text.trim()));
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("no mail about {sku} after {} s", PATIENCE.as_secs());
+    }
+
+    async fn sqs(&self, action: &str, body: &Value) -> Result<Value> {
+        aws::call(&self.http, self.stack.endpoint(), &format!("AmazonSQS.{action}"), body).await
+    }
+}
+
+async fn answer(sent: reqwest::Result<reqwest::Response>) -> Result<(u16, String)> {
+    let response = sent?;
+    Ok((response.status().as_u16(), response.text().await?))
+}
+
+fn say(what: &str, result: &str) {
+    println!("{what}\n    -> {result}");
+}

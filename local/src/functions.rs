@@ -1,0 +1,61 @@
+//! The functions, built for this machine.
+
+use crate::process::Process;
+use crate::progress::Progress;
+use crate::template::Template;
+use crate::tools::Tools;
+use crate::workspace::{self, Access, Lock};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+
+/// Every function of the template as an executable, ready to be deployed to the emulator.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    folder: PathBuf,
+    pub(crate) template: Template,
+}
+
+impl Functions {
+    /// Builds all functions with cargo-lambda, in one go, unoptimised: from the same compiled dependencies as the tests. Takes no time
+    /// if nothing has changed. Processes that call this at once take turns.
+    ///
+    /// # Errors
+    /// When something does not compile, with the compiler's last words.
+    pub async fn build(tools: &Tools, progress: Progress) -> Result<Self> {
+        let folder = workspace::run_folder().join("functions");
+        workspace::create_folder(&folder)?;
+        let template = Template::read(tools).await?;
+
+        let mut build = Command::new(tools.cargo_lambda());
+        build.current_dir(workspace::root()).env("PATH", tools.path());
+        // The host's own compiler and linker: zig is for other machines' glibc.
+        build.args(["lambda", "build", "--compiler", "cargo", "--profile", "dev", "--lambda-dir"]).arg(&folder);
+        for binary in template.binaries() {
+            build.args(["--bin", &binary]);
+        }
+        let log = folder.with_file_name("build.log");
+        progress
+            .step("building the functions", async {
+                let _lock = Lock::acquire(&lock(&folder), Access::Exclusive).await?;
+                Process::run("cargo lambda build", build, &log).await
+            })
+            .await?;
+        Ok(Self { folder, template })
+    }
+
+    /// The folder that holds a function's `bootstrap`.
+    #[must_use]
+    pub fn code(&self, binary: &str) -> PathBuf {
+        self.folder.join(binary)
+    }
+
+    /// While this is held, no other process replaces the executables.
+    pub(crate) async fn hold(&self) -> Result<Lock> {
+        Lock::acquire(&lock(&self.folder), Access::Shared).await.context("waiting for a build to end")
+    }
+}
+
+fn lock(folder: &Path) -> PathBuf {
+    folder.with_extension("lock")
+}

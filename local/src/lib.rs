@@ -1,0 +1,38 @@
+//! The whole system on this machine, from the real parts: what `cargo local` and the tests start.
+//!
+//! Invariants:
+//! - everything comes from this repository, PyPI or Maven Central, in pinned versions, and stays inside `target/`;
+//! - whatever is started stops when its value is dropped, and also when the process that holds it is killed;
+//! - no name or port is fixed, so any number of stacks runs side by side;
+//! - nothing here can reach an AWS account: see [`aws`];
+//! - `template.yaml` is the only description of table, routes and functions; what the emulator and the inner loop need is read from it.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use local::{Functions, Progress, Stack, Tools};
+//!
+//! let tools = Tools::install(Progress::Shown).await?;
+//! let functions = Functions::build(&tools, Progress::Shown).await?;
+//! let stack = Stack::start(&tools, &functions, None, Progress::Shown).await?;
+//! println!("POST {}/batches", stack.api_url());
+//! # Ok(()) }
+//! ```
+
+pub mod aws;
+mod dynamodb;
+mod functions;
+mod process;
+mod progress;
+mod stack;
+mod template;
+mod tools;
+mod watch;
+mod workspace;
+
+pub use dynamodb::DynamoDbLocal;
+pub use functions::Functions;
+pub use progress::Progress;
+pub use stack::{Mail, Stack};
+pub use template::Template;
+pub use tools::Tools;
+pub use watch::CargoLambdaWatch;

@@ -1,0 +1,83 @@
+//! template.yaml, as JSON: the one description of functions, table and routes.
+
+use crate::aws;
+use crate::functions::Functions;
+use crate::tools::Tools;
+use crate::workspace;
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// SAM's own parser, which knows CloudFormation's short forms (`!Ref`).
+const PARSE: &str = "import json, sys; from samtranslator.yaml_helper import yaml_parse; json.dump(yaml_parse(open(sys.argv[1]).read()), sys.stdout)";
+
+/// The template of the service.
+#[derive(Clone, Debug)]
+pub struct Template(Value);
+
+impl Template {
+    /// Reads template.yaml.
+    ///
+    /// # Errors
+    /// When it can't be read, or is no YAML.
+    pub async fn read(tools: &Tools) -> Result<Self> {
+        let path = workspace::root().join("template.yaml");
+        let output = tools.python().args(["-c", PARSE]).arg(&path).output().await.context("starting Python")?;
+        if !output.status.success() {
+            bail!("reading {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(Self(serde_json::from_slice(&output.stdout).context("reading the template as JSON")?))
+    }
+
+    /// The functions' binaries: names of packages in `functions/`.
+    #[must_use]
+    pub fn binaries(&self) -> Vec<String> {
+        self.resources("AWS::Serverless::Function").filter_map(|(_, function)| binary(function)).map(str::to_owned).collect()
+    }
+
+    /// Writes a copy that takes each function's code from `functions` instead of building it.
+    pub(crate) fn write_with_code(&self, functions: &Functions, path: &Path) -> Result<()> {
+        let mut copy = self.0.clone();
+        let resources = copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
+        for resource in resources.values_mut() {
+            let Some(code) = binary(resource).map(|name| functions.code(name)) else { continue };
+            if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) {
+                properties.insert("CodeUri".into(), json!(code));
+            }
+        }
+        std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// Creates the table, with this template's keys and index, under any name.
+    ///
+    /// # Errors
+    /// When the database can't be reached, refuses, or has a table of that name.
+    pub async fn create_table(&self, endpoint: &str, name: &str) -> Result<()> {
+        let request = self.create_table_request(name)?;
+        aws::call(&aws::http_client()?, endpoint, "DynamoDB_20120810.CreateTable", &request).await?;
+        Ok(())
+    }
+
+    /// CloudFormation's properties have the names of the API's own fields, apart from those that need a call of their own there.
+    fn create_table_request(&self, name: &str) -> Result<Value> {
+        let (_, table) = self.resources("AWS::DynamoDB::Table").next().context("a template without a table")?;
+        let mut request = Map::new();
+        request.insert("TableName".into(), json!(name));
+        for field in ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"] {
+            let value = table.pointer(&format!("/Properties/{field}")).with_context(|| format!("the table has no {field}"))?;
+            request.insert(field.into(), value.clone());
+        }
+        let view = table.pointer("/Properties/StreamSpecification/StreamViewType").context("the table has no stream")?;
+        request.insert("StreamSpecification".into(), json!({ "StreamEnabled": true, "StreamViewType": view }));
+        Ok(Value::Object(request))
+    }
+
+    fn resources<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        let all = self.0.get("Resources").and_then(Value::as_object).into_iter().flatten();
+        all.filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
+    }
+}
+
+fn binary(resource: &Value) -> Option<&str> {
+    resource.pointer("/Metadata/BuildProperties/Binary")?.as_str()
+}

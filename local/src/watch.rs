@@ -1,0 +1,62 @@
+//! The inner loop: functions that are rebuilt when their code changes, without a deployment.
+
+use crate::dynamodb::free_port;
+use crate::process::Process;
+use crate::tools::Tools;
+use crate::{aws, workspace};
+use anyhow::Result;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// A running `cargo lambda watch` with the routes of the workspace's Cargo.toml. It stops on drop.
+pub struct CargoLambdaWatch {
+    endpoint: String,
+    process: Process,
+}
+
+impl CargoLambdaWatch {
+    /// Starts it on `port` (a free one for `None`), for functions that use `table` at `database`. A function is compiled when it is first called.
+    ///
+    /// # Errors
+    /// When it does not start, with the end of its log.
+    pub async fn start(tools: &Tools, database: &str, table: &str, port: Option<u16>) -> Result<Self> {
+        let port = port.map_or_else(free_port, Ok)?;
+        let folder = workspace::run_folder();
+        workspace::create_folder(&folder)?;
+        let mut command = Command::new(tools.cargo_lambda());
+        aws::point_at(&mut command, database);
+        command
+            .args(["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
+            .current_dir(workspace::root())
+            .env("PATH", tools.path())
+            .env("TABLE_NAME", table)
+            .env("LOG_LEVEL", "debug");
+        let mut process = Process::spawn("cargo lambda watch", command, &folder.join(format!("watch-{port}.log")))?;
+        let endpoint = format!("http://127.0.0.1:{port}");
+        process.until_it_answers(&aws::http_client()?, &endpoint, Duration::from_secs(60)).await?;
+        Ok(Self { endpoint, process })
+    }
+
+    /// Where the HTTP API answers: `{api_url}/allocate`.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Where a function that has no route takes an event, as `POST`.
+    #[must_use]
+    pub fn invoke_url(&self, function: &str) -> String {
+        format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint)
+    }
+
+    /// The file with its log, the functions' own lines among them.
+    #[must_use]
+    pub fn log(&self) -> &std::path::Path {
+        self.process.log()
+    }
+
+    /// Waits until it ends, which it only does if something is wrong.
+    pub async fn until_it_ends(&mut self) -> anyhow::Error {
+        self.process.until_it_ends().await
+    }
+}
