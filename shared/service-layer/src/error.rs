@@ -24,7 +24,7 @@ pub enum Error {
     TooManyBatches(#[from] TooManyBatches),
     /// Others were faster, every time. Of a change in several commits the first ones may be done: asking again
     /// goes on with the rest.
-    #[error("gave up after {tries} tries, each overtaken by another change of the same product")]
+    #[error("too many others are changing the same product at this moment (tries: {tries})")]
     Contended {
         /// How often it was tried.
         tries: u32,

@@ -27,7 +27,9 @@ impl Inbox for DynamoDb {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = result else { return Ok(Claim::Granted) };
+        let Err(error) = result else {
+            return Ok(Claim::Granted);
+        };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
                 let leased = refusal

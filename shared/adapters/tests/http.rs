@@ -1,0 +1,436 @@
+//! The HTTP contract, byte for byte: API Gateway's events in, responses out.
+
+use std::time::Duration;
+
+use adapters::http::{handle_command, handle_view};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Placed, Revision, Sku};
+use insta::assert_snapshot;
+use lambda_http::request::from_str;
+use lambda_http::{Body, Context, Request, RequestExt, Response};
+use serde_json::json;
+use service_layer::MessageBus;
+use service_layer::ports::{
+    AllocationsView, Commit, Environment, Products, Snapshot, StoreError, Timestamp, Wanted,
+};
+
+/// An event of an HTTP API, payload format 2.0.
+fn event(
+    method: &str,
+    path: &str,
+    prefer: Option<&str>,
+    body: Option<&str>,
+    orderid: Option<&str>,
+) -> Request {
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "example.execute-api.eu-west-1.amazonaws.com", "content-type": "application/json"},
+        "requestContext": {
+            "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
+            "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
+        },
+        "isBase64Encoded": false
+    });
+    if let Some(prefer) = prefer {
+        event["headers"]["prefer"] = prefer.into();
+    }
+    if let Some(body) = body {
+        event["body"] = body.into();
+    }
+    if let Some(orderid) = orderid {
+        event["pathParameters"] = json!({"orderid": orderid});
+    }
+    let mut context = Context::default();
+    context.deadline = 10_000;
+    from_str(&event.to_string()).unwrap().with_lambda_context(context)
+}
+
+fn show(response: &Response<Body>) -> String {
+    let mut text = response.status().as_u16().to_string();
+    for (name, value) in response.headers() {
+        text += &format!("\n{name}: {}", value.to_str().unwrap());
+    }
+    let body = std::str::from_utf8(response.body()).unwrap();
+    format!("{text}\n\n{body}")
+}
+
+struct Api<S = InMemoryStore>(MessageBus<S, InMemoryEnvironment>);
+
+impl Api {
+    fn new() -> Self {
+        Self(MessageBus::new(
+            InMemoryStore::default(),
+            InMemoryEnvironment::default(),
+            (),
+        ))
+    }
+
+    async fn get(&self, orderid: &str) -> String {
+        let request = event(
+            "GET",
+            &format!("/allocations/{orderid}"),
+            None,
+            None,
+            Some(orderid),
+        );
+        show(&handle_view(self.0.store(), request).await.unwrap())
+    }
+}
+
+impl<S: Products> Api<S> {
+    async fn post_batch(&self, body: &str) -> String {
+        let request = event("POST", "/batches", None, Some(body), None);
+        show(
+            &handle_command(&self.0, request, Command::CreateBatch)
+                .await
+                .unwrap(),
+        )
+    }
+
+    async fn post_allocate(&self, body: &str, prefer: Option<&str>) -> String {
+        let request = event("POST", "/allocate", prefer, Some(body), None);
+        show(&handle_command(&self.0, request, Command::Allocate).await.unwrap())
+    }
+}
+
+const BATCH: &str = r#"{"ref": "b1", "sku": "RETRO-CLOCK", "qty": 10, "eta": "2011-01-02"}"#;
+const LINE: &str = r#"{"orderid": "o1", "sku": "RETRO-CLOCK", "qty": 3}"#;
+const TOO_LARGE: &str = r#"{"orderid": "o2", "sku": "RETRO-CLOCK", "qty": "11"}"#;
+const REPRESENTATION: Option<&str> = Some("return=representation");
+
+#[tokio::test]
+async fn a_batch_is_created() {
+    let api = Api::new();
+    let created = api.post_batch(BATCH).await;
+    assert_snapshot!(created, @r"
+    201
+    content-type: text/plain; charset=utf-8
+
+    OK
+    ");
+    assert_eq!(api.post_batch(BATCH).await, created, "the same again");
+    assert_snapshot!(api.post_batch(r#"{"ref": "b1", "sku": "RETRO-CLOCK", "qty": 10}"#).await, @r#"
+    409
+    content-type: application/json
+
+    {"message":"batch b1 exists already, with another sku, qty or eta"}
+    "#);
+}
+
+#[tokio::test]
+async fn happy_path_returns_202_and_batch_is_allocated() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    assert_snapshot!(api.post_allocate(LINE, None).await, @r"
+    202
+    content-type: text/plain; charset=utf-8
+
+    OK
+    ");
+    assert_snapshot!(api.get("o1").await, @r#"
+    200
+    content-type: application/json
+
+    [{"sku":"RETRO-CLOCK","batchref":"b1"}]
+    "#);
+}
+
+#[tokio::test]
+async fn a_client_may_prefer_to_be_told_the_batch() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    let allocated = api.post_allocate(LINE, REPRESENTATION).await;
+    assert_snapshot!(allocated, @r#"
+    201
+    content-type: application/json
+    preference-applied: return=representation
+
+    {"batchref":"b1"}
+    "#);
+    for same in [
+        "respond-async, return=representation; foo=1",
+        r#"RETURN = "representation""#,
+        "return=representation, return=minimal",
+    ] {
+        assert_eq!(api.post_allocate(LINE, Some(same)).await, allocated, "{same}");
+    }
+    for other in [
+        "return=minimal",
+        "return",
+        "representation",
+        "",
+        "return=minimal, return=representation",
+    ] {
+        assert!(
+            api.post_allocate(LINE, Some(other)).await.starts_with("202\n"),
+            "{other}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn out_of_stock_is_taken_unless_the_client_prefers_to_know() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    assert_snapshot!(api.post_allocate(TOO_LARGE, None).await, @r"
+    202
+    content-type: text/plain; charset=utf-8
+
+    OK
+    ");
+    assert_snapshot!(api.post_allocate(TOO_LARGE, REPRESENTATION).await, @r#"
+    400
+    content-type: application/json
+    preference-applied: return=representation
+
+    {"message":"Out of stock for sku RETRO-CLOCK"}
+    "#);
+    assert!(api.get("o2").await.starts_with("404\n"));
+}
+
+#[tokio::test]
+async fn unhappy_path_returns_400_and_error_message() {
+    let api = Api::new();
+    let refused = api.post_allocate(LINE, None).await;
+    assert_snapshot!(refused, @r#"
+    400
+    content-type: application/json
+
+    {"message":"Invalid sku RETRO-CLOCK"}
+    "#);
+    assert_eq!(api.post_allocate(LINE, REPRESENTATION).await, refused);
+    assert_snapshot!(api.get("o1").await, @r"
+    404
+    content-type: text/plain; charset=utf-8
+
+    not found
+    ");
+}
+
+#[tokio::test]
+async fn a_line_that_waits_is_not_shown() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    api.post_allocate(LINE, None).await;
+    let change = ChangeBatchQuantity {
+        reference: "b1".try_into().unwrap(),
+        qty: 0,
+        revision: Revision::AsOf(1),
+    };
+    api.0
+        .handle_command(Command::ChangeBatchQuantity(change), Timestamp(10_000))
+        .await
+        .unwrap();
+    assert!(api.get("o1").await.starts_with("404\n"));
+}
+
+#[tokio::test]
+async fn any_order_id_can_be_read() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    // API Gateway hands over the path parameter decoded.
+    for orderid in [
+        "a b", "a/b", "100%", "100%25", "a+b", "ö#1", "?", "..", "o&x=1", "🪑",
+    ] {
+        let line = json!({"orderid": orderid, "sku": "RETRO-CLOCK", "qty": 1}).to_string();
+        assert!(
+            api.post_allocate(&line, None).await.starts_with("202\n"),
+            "{orderid}"
+        );
+        assert!(api.get(orderid).await.starts_with("200\n"), "{orderid}");
+    }
+    let no_orderid = "x".repeat(256);
+    for orderid in ["", "a", no_orderid.as_str(), "a\nb"] {
+        assert!(api.get(orderid).await.starts_with("404\n"), "{orderid}");
+    }
+}
+
+#[tokio::test]
+async fn bad_input_is_told_which_field_and_changes_nothing() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    let long = "x".repeat(256);
+    let line =
+        |orderid: &str, sku: &str, qty: &str| format!(r#"{{"orderid":{orderid},"sku":{sku},"qty":{qty}}}"#);
+    let clock = r#""RETRO-CLOCK""#;
+    let refused = [
+        (String::new(), "expected a JSON object"),
+        ("{".to_owned(), "invalid JSON: EOF while parsing an object"),
+        ("null".to_owned(), "expected a JSON object"),
+        (r#"["o1","RETRO-CLOCK",1]"#.to_owned(), "expected a JSON object"),
+        (format!("{LINE}{LINE}"), "invalid JSON: trailing characters"),
+        ("{}".to_owned(), "missing field `orderid`"),
+        (r#"{"orderid":"o1","qty":1}"#.to_owned(), "missing field `sku`"),
+        (
+            r#"{"orderid":"o1","sku":"RETRO-CLOCK"}"#.to_owned(),
+            "missing field `qty`",
+        ),
+        (
+            r#"{"orderid":"o1","orderid":"o2","sku":"s","qty":1}"#.to_owned(),
+            "duplicate field `orderid`",
+        ),
+        (line("\"\"", clock, "1"), "orderid: must not be empty"),
+        (
+            line(&format!("\"{long}\""), clock, "1"),
+            "orderid: must have at most 255 characters, not 256",
+        ),
+        (
+            line("5", clock, "1"),
+            "orderid: invalid type: integer `5`, expected a string",
+        ),
+        (
+            line("\"o1\"", "null", "1"),
+            "sku: invalid type: null, expected a string",
+        ),
+        (
+            line("\"o1\"", r#""A\nB""#, "1"),
+            "sku: must not contain control characters",
+        ),
+        (
+            line("\"o1\"", clock, "0"),
+            "qty: invalid value: integer `0`, expected a whole number from 1",
+        ),
+        (
+            line("\"o1\"", clock, "-3"),
+            "qty: invalid value: integer `-3`, expected a whole number from 1",
+        ),
+        (
+            line("\"o1\"", clock, "1.5"),
+            "qty: invalid type: floating point `1.5`, expected a whole number",
+        ),
+        (
+            line("\"o1\"", clock, "\"ten\""),
+            "qty: invalid value: string \"ten\", expected a whole number",
+        ),
+        (
+            line("\"o1\"", clock, "4294967296"),
+            "qty: invalid value: integer `4294967296`, expected",
+        ),
+        (
+            line("\"o1\"", clock, "true"),
+            "qty: invalid type: boolean `true`, expected a whole number",
+        ),
+    ];
+    for (body, reason) in refused {
+        let response = api.post_allocate(&body, REPRESENTATION).await;
+        assert!(
+            response.starts_with("400\ncontent-type: application/json\n\n{\"message\":\""),
+            "{response}"
+        );
+        let reason = json!(reason).to_string();
+        assert!(response.contains(reason.trim_matches('"')), "{body}: {response}");
+    }
+    let batch = |reference: &str, eta: &str| {
+        format!(r#"{{"ref":{reference},"sku":"RETRO-CLOCK","qty":1,"eta":{eta}}}"#)
+    };
+    let refused = [
+        (batch("\"\"", "null"), "ref: must not be empty"),
+        (
+            batch("\"b2\"", "\"soon\""),
+            "eta: must be a date such as 2011-01-31, or null, not \"soon\"",
+        ),
+        (
+            batch("\"b2\"", "\"2011-02-30\""),
+            "eta: must be a date such as 2011-01-31, or null",
+        ),
+        (
+            batch("\"b2\"", "1"),
+            "eta: invalid type: integer `1`, expected a string",
+        ),
+        (
+            r#"{"sku":"RETRO-CLOCK","qty":1}"#.to_owned(),
+            "missing field `ref`",
+        ),
+    ];
+    for (body, reason) in refused {
+        let response = api.post_batch(&body).await;
+        assert!(
+            response.starts_with("400\ncontent-type: application/json\n\n{\"message\":\""),
+            "{response}"
+        );
+        let reason = json!(reason).to_string();
+        assert!(response.contains(reason.trim_matches('"')), "{body}: {response}");
+    }
+    assert_eq!(api.0.store().outbox().len(), 1, "only the batch was added");
+}
+
+/// A store that always says the same.
+struct Failing(fn() -> StoreError);
+
+impl Products for Failing {
+    async fn find(&self, _: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        Err((self.0)())
+    }
+    async fn waiting_lines(&self, _: &Sku) -> Result<Vec<Placed>, StoreError> {
+        Err((self.0)())
+    }
+    async fn newest_lines(&self, _: &BatchRef, _: u32, _: usize) -> Result<Vec<Placed>, StoreError> {
+        Err((self.0)())
+    }
+    async fn commit(&self, _: Commit<'_>) -> Result<(), StoreError> {
+        Err((self.0)())
+    }
+}
+
+impl AllocationsView for Failing {
+    async fn allocations(&self, _: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+        Err((self.0)())
+    }
+}
+
+async fn told_of(failure: fn() -> StoreError) -> String {
+    let api = Api(MessageBus::new(
+        Failing(failure),
+        InMemoryEnvironment::default(),
+        (),
+    ));
+    api.post_allocate(LINE, None).await
+}
+
+#[tokio::test]
+async fn failures_say_whether_to_ask_again() {
+    assert_snapshot!(told_of(|| StoreError::Conflict(None)).await, @r#"
+    503
+    content-type: application/json
+    retry-after: 1
+
+    {"message":"too many others are changing the same product at this moment (tries: 20)"}
+    "#);
+    assert_snapshot!(told_of(|| StoreError::Unavailable("secret".into())).await, @r#"
+    503
+    content-type: application/json
+    retry-after: 1
+
+    {"message":"temporarily unavailable"}
+    "#);
+    assert_snapshot!(told_of(|| StoreError::Fault("secret".into())).await, @r#"
+    500
+    content-type: application/json
+
+    {"message":"internal error"}
+    "#);
+    let view = Failing(|| StoreError::Unavailable("secret".into()));
+    let request = event("GET", "/allocations/o1", None, None, Some("o1"));
+    assert!(show(&handle_view(&view, request).await.unwrap()).starts_with("503\n"));
+}
+
+#[tokio::test]
+async fn a_command_is_given_up_in_time_to_answer() {
+    let api = Api(MessageBus::new(
+        Failing(|| StoreError::Conflict(None)),
+        InMemoryEnvironment::default(),
+        (),
+    ));
+    api.0.environment().sleep(Duration::from_millis(9_600)).await;
+    assert_snapshot!(api.post_allocate(LINE, None).await, @r#"
+    503
+    content-type: application/json
+    retry-after: 1
+
+    {"message":"too many others are changing the same product at this moment (tries: 1)"}
+    "#);
+}
