@@ -1,0 +1,309 @@
+//! Random commands on one product, with a store of lines that is a map: what must hold after every commit.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Place, Placed,
+    Position, Product, Progress, Revision, Sku, Version,
+};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Action {
+    Allocate { order: u8, qty: u32 },
+    CreateBatch { batch: u8, qty: u32, eta: Option<u8> },
+    Change { batch: u8, qty: u32, as_of: u64 },
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        5 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Allocate { order, qty }),
+        2 => (0..8_u8, 1..20_u32, proptest::option::of(1..5_u8))
+            .prop_map(|(batch, qty, eta)| Action::CreateBatch { batch, qty, eta }),
+        3 => (0..8_u8, 0..20_u32, 0..30_u64).prop_map(|(batch, qty, as_of)| Action::Change { batch, qty, as_of }),
+    ]
+}
+
+fn sku() -> Sku {
+    "RETRO-CLOCK".try_into().unwrap()
+}
+
+/// A product with its lines, driven commit by commit as a unit of work would.
+struct Shop {
+    product: Product,
+    lines: BTreeMap<OrderLine, Position>,
+    /// Every event so far, with its commit.
+    told: Vec<(Version, Event)>,
+    budget: Budget,
+}
+
+impl Shop {
+    fn new(items: usize) -> Self {
+        Self {
+            product: Product::new(sku()),
+            lines: BTreeMap::new(),
+            told: Vec::new(),
+            budget: Budget {
+                items,
+                event_bytes: 100_000,
+            },
+        }
+    }
+
+    fn do_action(&mut self, action: &Action) {
+        match action {
+            Action::Allocate { order, qty } => self.allocate(*order, *qty),
+            Action::CreateBatch { batch, qty, eta } => self.create_batch(*batch, *qty, *eta),
+            Action::Change { batch, qty, as_of } => self.change(*batch, *qty, *as_of),
+        }
+    }
+
+    fn allocate(&mut self, order: u8, qty: u32) {
+        let orderid = format!("o{order}").try_into().unwrap();
+        let line = OrderLine {
+            orderid,
+            sku: sku(),
+            qty: qty.try_into().unwrap(),
+        };
+        let position = self.lines.get(&line).cloned();
+        let mut product = self.product.clone();
+        let allocation = product.allocate(&line, position.as_ref());
+        if let (
+            Allocation::Allocated(batchref),
+            Some(Position {
+                place: Place::Batch(place),
+                ..
+            }),
+        ) = (&allocation, &position)
+        {
+            assert_eq!(batchref, place, "a line keeps its batch");
+            assert!(product.events().is_empty());
+        }
+        self.commit(product);
+        if let Allocation::Allocated(batchref) = allocation {
+            assert_eq!(self.lines[&line].place, Place::Batch(batchref));
+        }
+    }
+
+    fn create_batch(&mut self, batch: u8, qty: u32, eta: Option<u8>) {
+        let reference: BatchRef = format!("b{batch}").try_into().unwrap();
+        if self.product.batch(&reference).is_some() {
+            return;
+        }
+        let eta = eta.map(|day| format!("2011-01-0{day}").try_into().unwrap());
+        let mut product = self.product.clone();
+        product
+            .create_batch(&NewBatch {
+                reference,
+                sku: sku(),
+                qty: qty.try_into().unwrap(),
+                eta,
+            })
+            .unwrap();
+        self.commit_with_offer(product, &mut self.budget.clone());
+    }
+
+    fn change(&mut self, batch: u8, qty: u32, as_of: u64) {
+        let reference: BatchRef = format!("b{batch}").try_into().unwrap();
+        let change = ChangeBatchQuantity {
+            reference,
+            qty,
+            revision: Revision::AsOf(as_of),
+        };
+        loop {
+            let before = self.product.version();
+            let mut product = self.product.clone();
+            let mut budget = self.budget.clone();
+            let progress =
+                product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
+            self.commit_with_offer(product, &mut budget);
+            if progress == Ok(Progress::Done) {
+                break;
+            }
+            assert!(
+                self.product.version() > before,
+                "a change that is not done goes on"
+            );
+        }
+        if let Some(batch) = self.product.batch(&change.reference) {
+            let newest = batch.revision.unwrap();
+            assert!(newest >= change.revision);
+            assert!(newest > change.revision || batch.purchased == qty);
+        }
+    }
+
+    fn newest(&self, reference: &BatchRef) -> Vec<Placed> {
+        let mut lines = self.at(&Place::Batch(reference.clone()));
+        lines.sort_by_key(|placed| std::cmp::Reverse(placed.position.since));
+        lines
+    }
+
+    fn at(&self, place: &Place) -> Vec<Placed> {
+        let there = self.lines.iter().filter(|(_, position)| position.place == *place);
+        there
+            .map(|(line, position)| Placed {
+                line: line.clone(),
+                position: position.clone(),
+            })
+            .collect()
+    }
+
+    fn commit_with_offer(&mut self, mut product: Product, budget: &mut Budget) {
+        if product.has_backlog() {
+            product.offer(&self.at(&Place::Waiting), budget);
+        }
+        self.commit(product);
+        while self.product.has_backlog() {
+            let mut product = self.product.clone();
+            product.offer(&self.at(&Place::Waiting), &mut self.budget.clone());
+            self.commit(product);
+        }
+    }
+
+    fn commit(&mut self, product: Product) {
+        let changed = !product.events().is_empty();
+        let raised = product.version().0 - self.product.version().0;
+        assert_eq!(
+            raised,
+            u64::from(changed),
+            "one version for each commit, whatever it did"
+        );
+        assert!(changed || product.moves().is_empty(), "nothing moves in silence");
+        assert!(
+            product.moves().len() <= self.budget.items,
+            "a commit fits its budget"
+        );
+
+        for moved in product.moves() {
+            assert_eq!(
+                self.lines.get(&moved.line),
+                moved.from.as_ref(),
+                "a line is moved from where it is, once"
+            );
+            let position = Position {
+                place: moved.to.clone(),
+                since: product.version(),
+            };
+            self.lines.insert(moved.line.clone(), position);
+        }
+        self.told.extend(
+            product
+                .events()
+                .iter()
+                .map(|event| (product.version(), event.clone())),
+        );
+        self.product = product.committed();
+        self.check();
+    }
+
+    /// What holds after every commit.
+    fn check(&self) {
+        for batch in self.product.batches() {
+            assert!(
+                batch.allocated <= batch.purchased,
+                "{} is oversold",
+                batch.reference
+            );
+            let lines = self.at(&Place::Batch(batch.reference.clone()));
+            let pieces: u32 = lines.iter().map(|placed| placed.line.qty.get()).sum();
+            assert_eq!(
+                batch.allocated, pieces,
+                "the counter of {} is the sum of its lines",
+                batch.reference
+            );
+        }
+        let waiting = self.at(&Place::Waiting);
+        assert_eq!(self.product.waiting() as usize, waiting.len());
+        if !self.product.has_backlog() {
+            for placed in waiting {
+                let fits = |batch: &Batch| batch.can_allocate(&placed.line);
+                assert!(
+                    !self.product.batches().iter().any(fits),
+                    "{:?} waits beside free stock",
+                    placed.line
+                );
+            }
+        }
+        assert_eq!(self.replayed(), self.now(), "events tell all that happened");
+    }
+
+    /// Quantities of batches, and who is where, from the state.
+    fn now(&self) -> (BTreeMap<BatchRef, u32>, BTreeMap<OrderLine, Place>) {
+        let batches = self.product.batches().iter();
+        let batches = batches
+            .map(|batch| (batch.reference.clone(), batch.purchased))
+            .collect();
+        let lines = self
+            .lines
+            .iter()
+            .map(|(line, position)| (line.clone(), position.place.clone()))
+            .collect();
+        (batches, lines)
+    }
+
+    /// The same from the events alone.
+    fn replayed(&self) -> (BTreeMap<BatchRef, u32>, BTreeMap<OrderLine, Place>) {
+        let (mut batches, mut lines) = (BTreeMap::new(), BTreeMap::new());
+        for (_, event) in &self.told {
+            match event {
+                Event::BatchCreated { batchref, qty, .. } => {
+                    assert_eq!(batches.insert(batchref.clone(), qty.get()), None);
+                }
+                Event::BatchQuantityChanged { batchref, qty, .. } => {
+                    assert!(batches.insert(batchref.clone(), *qty).is_some());
+                }
+                Event::Allocated { line, batchref } => {
+                    let before = lines.insert(line.clone(), Place::Batch(batchref.clone()));
+                    assert!(
+                        !matches!(before, Some(Place::Batch(_))),
+                        "a line is on one batch at most"
+                    );
+                }
+                Event::Deallocated { line, batchref } => {
+                    let before = lines.insert(line.clone(), Place::Waiting);
+                    assert_eq!(before, Some(Place::Batch(batchref.clone())));
+                }
+                Event::OutOfStock { .. } => {}
+            }
+        }
+        (batches, lines)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_commit_breaks_a_rule(
+        actions in proptest::collection::vec(action(), 1..80),
+        items in prop_oneof![Just(98_usize), 2..5_usize],
+    ) {
+        let mut shop = Shop::new(items);
+        for action in &actions {
+            shop.do_action(action);
+        }
+    }
+
+    #[test]
+    fn a_promised_line_never_vanishes(actions in proptest::collection::vec(action(), 1..80)) {
+        let mut shop = Shop::new(98);
+        let mut promised = Vec::new();
+        for action in &actions {
+            shop.do_action(action);
+            for line in &promised {
+                assert!(shop.lines.contains_key(line));
+            }
+            promised = shop.lines.keys().cloned().collect();
+        }
+    }
+
+    #[test]
+    fn equal_commands_give_equal_events(actions in proptest::collection::vec(action(), 1..60)) {
+        let run = || {
+            let mut shop = Shop::new(98);
+            actions.iter().for_each(|action| shop.do_action(action));
+            shop.told
+        };
+        assert_eq!(run(), run());
+    }
+}
