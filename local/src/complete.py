@@ -1,5 +1,7 @@
-"""Completes a stack just deployed to MiniStack: makes the HTTP API's routes, which it does not read from the API's Body, and prints the
-outputs as JSON. Routes and integrations are those of the template that the SAM transform made.
+"""Completes a stack just deployed to MiniStack, and prints its outputs as JSON:
+- makes the HTTP API's routes, which MiniStack does not read from the API's Body. Routes and integrations are those of the template that
+  the SAM transform made;
+- verifies the sender of mails, as one does by hand on AWS.
 
 usage: complete.py STACK, with AWS_ENDPOINT_URL set"""
 
@@ -37,5 +39,7 @@ for api, resource in template["Resources"].items():
                 Target="integrations/" + integration["IntegrationId"],
             )
 
-outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-json.dump({output["OutputKey"]: output["OutputValue"] for output in outputs}, sys.stdout)
+deployed = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in deployed["Parameters"]}
+boto3.client("sesv2").create_email_identity(EmailIdentity=parameters["MailFrom"])
+json.dump({output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}, sys.stdout)

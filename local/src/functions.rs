@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
+const PACKAGE: &str = include_str!("package.py");
+
 /// Every function of the template as an executable, ready to be deployed to the emulator.
 #[derive(Clone, Debug)]
 pub struct Functions {
@@ -31,23 +33,32 @@ impl Functions {
         build.current_dir(workspace::root()).env("PATH", tools.path());
         // The host's own compiler and linker: zig is for other machines' glibc.
         build.args(["lambda", "build", "--compiler", "cargo", "--profile", "dev", "--lambda-dir"]).arg(&folder);
+        let mut package = tools.python();
+        package.args(["-c", PACKAGE]);
         for binary in template.binaries() {
             build.args(["--bin", &binary]);
+            package.arg(folder.join(binary));
         }
-        let log = folder.with_file_name("build.log");
+        let log = |name: &str| folder.with_file_name(name);
         progress
             .step("building the functions", async {
                 let _lock = Lock::acquire(&lock(&folder), Access::Exclusive).await?;
-                Process::run("cargo lambda build", build, &log).await
+                Process::run("cargo lambda build", build, &log("build.log")).await?;
+                Process::run("packaging the functions", package, &log("package.log")).await
             })
             .await?;
         Ok(Self { folder, template })
     }
 
-    /// The folder that holds a function's `bootstrap`.
+    /// A function's executable.
     #[must_use]
-    pub fn code(&self, binary: &str) -> PathBuf {
-        self.folder.join(binary)
+    pub fn executable(&self, binary: &str) -> PathBuf {
+        self.folder.join(binary).join("bootstrap")
+    }
+
+    /// The same in a zip, as Lambda takes it.
+    pub(crate) fn package(&self, binary: &str) -> PathBuf {
+        self.folder.join(format!("{binary}.zip"))
     }
 
     /// While this is held, no other process replaces the executables.

@@ -124,8 +124,9 @@ impl Stack {
     pub async fn mails(&self) -> Result<Vec<Mail>> {
         let url = format!("{}/_ministack/ses/messages", self.endpoint);
         let answer: Value = self.http.get(&url).send().await.context("reading mails")?.json().await.context("reading mails")?;
-        let messages = answer.get("messages").and_then(Value::as_array).context("the emulator's mails have another form")?;
-        Ok(messages.iter().map(Mail::from_json).collect())
+        // Grouped by account, of which there is one, or none before the first mail.
+        let accounts = answer.get("messages").and_then(Value::as_object).context("the emulator's mails have another form")?;
+        Ok(accounts.values().filter_map(Value::as_array).flatten().map(Mail::from_json).collect())
     }
 }
 

@@ -35,12 +35,12 @@ impl Template {
         self.resources("AWS::Serverless::Function").filter_map(|(_, function)| binary(function)).map(str::to_owned).collect()
     }
 
-    /// Writes a copy that takes each function's code from `functions` instead of building it.
+    /// Writes a copy that takes each function's code from `functions`.
     pub(crate) fn write_with_code(&self, functions: &Functions, path: &Path) -> Result<()> {
         let mut copy = self.0.clone();
         let resources = copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
         for resource in resources.values_mut() {
-            let Some(code) = binary(resource).map(|name| functions.code(name)) else { continue };
+            let Some(code) = binary(resource).map(|name| functions.package(name)) else { continue };
             if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) {
                 properties.insert("CodeUri".into(), json!(code));
             }
