@@ -67,7 +67,8 @@ pub async fn call(http: &reqwest::Client, endpoint: &str, target: &str, body: &V
         .send()
         .await
         .with_context(|| format!("calling {target} at {endpoint}"))?;
-    let (status, text) = (response.status(), response.text().await.with_context(|| format!("reading {target}'s answer"))?);
+    let (status, text) =
+        (response.status(), response.text().await.with_context(|| format!("reading {target}'s answer"))?);
     if !status.is_success() {
         bail!("{target} answered {status}: {text}");
     }

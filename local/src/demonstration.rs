@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long an event or a mail may take to come through.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs every step, telling each; an error at the first that differs from what it should be.
 pub(crate) async fn run(stack: &Stack) -> Result<()> {
@@ -40,7 +40,10 @@ impl Shop<'_> {
         let request = format!("POST /{path} {body}");
         let sent = self.http.post(format!("{}/{path}", self.stack.api_url())).json(body).send().await;
         let (got_status, got_text) = answer(sent).await.with_context(|| request.clone())?;
-        ensure!((got_status, got_text.as_str()) == (status, text), "{request}: {got_status} {got_text}, not {status} {text}");
+        ensure!(
+            (got_status, got_text.as_str()) == (status, text),
+            "{request}: {got_status} {got_text}, not {status} {text}"
+        );
         say(&request, &format!("{status} {text}"));
         Ok(())
     }
@@ -66,15 +69,21 @@ impl Shop<'_> {
     async fn subscribe(&self) -> Result<String> {
         let queue = self.sqs("CreateQueue", &json!({ "QueueName": "demonstration" })).await?;
         let url = queue.get("QueueUrl").and_then(Value::as_str).context("a queue without an address")?.to_owned();
-        let attributes = self.sqs("GetQueueAttributes", &json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] })).await?;
-        let arn = attributes.pointer("/Attributes/QueueArn").and_then(Value::as_str).context("a queue without an ARN")?;
+        let attributes =
+            self.sqs("GetQueueAttributes", &json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] })).await?;
+        let arn =
+            attributes.pointer("/Attributes/QueueArn").and_then(Value::as_str).context("a queue without an ARN")?;
         // SNS has no JSON protocol. Nothing in an ARN needs escaping in a form.
         let form = format!(
             "Action=Subscribe&Version=2010-03-31&TopicArn={}&Protocol=sqs&Endpoint={arn}\
              &Attributes.entry.1.key=RawMessageDelivery&Attributes.entry.1.value=true",
             self.stack.topic_arn()
         );
-        let request = self.http.post(self.stack.endpoint()).header("content-type", "application/x-www-form-urlencoded").body(form);
+        let request = self
+            .http
+            .post(self.stack.endpoint())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
         let (status, text) = answer(request.send().await).await?;
         ensure!(status == 200, "SNS answered {status} {text}");
         Ok(url)

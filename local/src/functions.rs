@@ -25,7 +25,7 @@ impl Functions {
     /// # Errors
     /// When something does not compile, with the compiler's last words.
     pub async fn build(tools: &Tools, progress: Progress) -> Result<Self> {
-        let folder = workspace::run_folder().join("functions");
+        let folder = workspace::local_folder().join("functions");
         workspace::create_folder(&folder)?;
         let template = Template::read(tools).await?;
 

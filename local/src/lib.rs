@@ -1,7 +1,7 @@
 //! The whole system on this machine, from the real parts: what `cargo local` and the tests start.
 //!
 //! Invariants:
-//! - everything comes from this repository, PyPI or Maven Central, in pinned versions, and stays inside `target/`;
+//! - everything comes from this repository, `PyPI` or Maven Central, in pinned versions, and stays inside `target/`;
 //! - whatever is started stops when its value is dropped, and also when the process that holds it is killed;
 //! - no name or port is fixed, so any number of stacks runs side by side;
 //! - nothing here can reach an AWS account: see [`aws`];
@@ -21,6 +21,7 @@
 pub mod aws;
 mod dynamodb;
 mod functions;
+pub mod port;
 mod process;
 mod progress;
 mod stack;
@@ -35,4 +36,4 @@ pub use progress::Progress;
 pub use stack::{Mail, Stack};
 pub use template::Template;
 pub use tools::Tools;
-pub use watch::CargoLambdaWatch;
+pub use watch::{CargoLambdaWatch, WatchLog};

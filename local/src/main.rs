@@ -4,7 +4,7 @@ mod demonstration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools};
+use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools, WatchLog};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -81,6 +81,8 @@ async fn asked_to_stop() -> Result<&'static str> {
 }
 
 async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
+    // Now rather than after minutes of building.
+    port.map(local::port::check).transpose()?;
     let tools = Tools::install(Progress::Shown).await?;
     let functions = Functions::build(&tools, Progress::Shown).await?;
     let mut stack = Stack::start(&tools, &functions, port, Progress::Shown).await?;
@@ -97,13 +99,13 @@ async fn watch(port: Option<u16>) -> Result<&'static str> {
     let template = Template::read(&tools).await?;
     let database = DynamoDbLocal::start(&tools).await?;
     database.create_table(&template, WATCH_TABLE).await?;
-    let mut watch = CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port).await?;
+    let mut watch =
+        CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port, WatchLog::Inherited).await?;
     println!(
         "The functions are rebuilt whenever their code changes; each is first built when it is first called.\n\n  \
-         API       {}\n  Database  {}, table {WATCH_TABLE}\n  Log       {}\n\n{}\n\nCtrl-C stops it.",
+         API       {}\n  Database  {}, table {WATCH_TABLE}\n\n{}\n\nCtrl-C stops it.",
         watch.api_url(),
         database.endpoint(),
-        watch.log().display(),
         requests(watch.api_url()),
     );
     Err(watch.until_it_ends().await)

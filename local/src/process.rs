@@ -22,32 +22,41 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How many lines of a log an error shows.
 const TAIL: usize = 30;
 
+/// Where a child's output goes.
+pub(crate) enum Output {
+    /// Ours.
+    Inherited,
+    /// A file, whose end is shown if the child fails.
+    File(PathBuf),
+}
+
 /// A running child, stopped with its whole process group on drop.
 pub(crate) struct Process {
     name: String,
     child: Child,
     leash: std::process::Child,
     group: Pid,
-    log: PathBuf,
+    log: Option<PathBuf>,
 }
 
 impl Process {
-    /// Starts `command`, with both its outputs in the file `log`.
-    pub(crate) fn spawn(name: &str, mut command: Command, log: &Path) -> Result<Self> {
+    /// Starts `command`.
+    pub(crate) fn spawn(name: &str, mut command: Command, output: Output) -> Result<Self> {
         let starting = || format!("starting {name}");
-        let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
+        let log = match output {
+            Output::Inherited => None,
+            Output::File(log) => {
+                let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+                command.stdout(file.try_clone().with_context(starting)?).stderr(file);
+                Some(log)
+            }
+        };
         let mut leash = std::process::Command::new("sh");
         leash.args(["-c", LEASH]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let leash = std::os::unix::process::CommandExt::process_group(&mut leash, 0).spawn().with_context(starting)?;
         let group = Pid::from_raw(i32::try_from(leash.id()).with_context(starting)?);
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().with_context(starting)?)
-            .stderr(output)
-            .process_group(group.as_raw())
-            .spawn();
-        match child {
-            Ok(child) => Ok(Self { name: name.to_owned(), child, leash, group, log: log.to_owned() }),
+        match command.stdin(Stdio::null()).process_group(group.as_raw()).spawn() {
+            Ok(child) => Ok(Self { name: name.to_owned(), child, leash, group, log }),
             Err(error) => {
                 stop_leash(leash, group);
                 let program = command.as_std().get_program().to_string_lossy().into_owned();
@@ -56,9 +65,9 @@ impl Process {
         }
     }
 
-    /// Runs `command` to its end; an error if it fails.
+    /// Runs `command` to its end, with its output in the file `log`; an error if it fails.
     pub(crate) async fn run(name: &str, command: Command, log: &Path) -> Result<()> {
-        let mut process = Self::spawn(name, command, log)?;
+        let mut process = Self::spawn(name, command, Output::File(log.to_owned()))?;
         let status = process.child.wait().await.with_context(|| format!("waiting for {name}"))?;
         if status.success() { Ok(()) } else { Err(process.failed(status)) }
     }
@@ -75,7 +84,7 @@ impl Process {
             }
             if started.elapsed() > limit {
                 let (name, seconds) = (&self.name, limit.as_secs());
-                bail!("{name} does not answer at {url} after {seconds} s\n{}", tail(&self.log));
+                bail!("{name} does not answer at {url} after {seconds} s{}", self.end_of_log());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -89,13 +98,17 @@ impl Process {
         }
     }
 
-    /// The file with its output.
-    pub(crate) fn log(&self) -> &Path {
-        &self.log
+    fn failed(&self, status: ExitStatus) -> anyhow::Error {
+        anyhow::anyhow!("{} failed ({status}){}", self.name, self.end_of_log())
     }
 
-    fn failed(&self, status: ExitStatus) -> anyhow::Error {
-        anyhow::anyhow!("{} failed ({status})\n{}", self.name, tail(&self.log))
+    /// What to add to an error: the last lines, and where the rest of them is.
+    fn end_of_log(&self) -> String {
+        let Some(log) = &self.log else { return String::new() };
+        let text = String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
+        format!("\n--- {} ---\n{}", log.display(), last.join("\n"))
     }
 }
 
@@ -118,14 +131,6 @@ fn stop_leash(mut leash: std::process::Child, group: Pid) {
     let _ = leash.wait();
 }
 
-/// The end of a log, and where the rest of it is.
-fn tail(log: &Path) -> String {
-    let text = String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
-    format!("--- {} ---\n{}", log.display(), last.join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,24 +141,22 @@ mod tests {
         command
     }
 
-    fn log(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("local-process-{}-{name}.log", std::process::id()))
-    }
-
     fn group_exists(group: Pid) -> bool {
         killpg(group, None).is_ok()
     }
 
     #[tokio::test]
     async fn a_failure_shows_the_end_of_the_log() {
-        let error = Process::run("grumbler", shell("echo the reason; exit 3"), &log("failure")).await.unwrap_err();
+        let log = std::env::temp_dir().join(format!("local-process-{}.log", std::process::id()));
+        let error = Process::run("grumbler", shell("echo the reason; exit 3"), &log).await.unwrap_err();
+        std::fs::remove_file(&log).unwrap();
         let message = error.to_string();
         assert!(message.contains("grumbler failed") && message.contains("the reason"), "{message}");
     }
 
     #[tokio::test]
     async fn dropping_stops_children_of_children() {
-        let process = Process::spawn("parent", shell("sleep 1000 & sleep 1000"), &log("drop")).unwrap();
+        let process = Process::spawn("parent", shell("sleep 1000 & sleep 1000"), Output::Inherited).unwrap();
         let group = process.group;
         assert!(group_exists(group));
         drop(process);
@@ -162,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_pipe_ends_the_group_without_a_destructor() {
-        let mut process = Process::spawn("orphan", shell("sleep 1000"), &log("orphan")).unwrap();
+        let mut process = Process::spawn("orphan", shell("sleep 1000"), Output::Inherited).unwrap();
         // What the system does when we are killed.
         drop(process.leash.stdin.take());
         let status = tokio::time::timeout(GRACE, process.child.wait()).await.unwrap().unwrap();

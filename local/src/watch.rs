@@ -1,9 +1,9 @@
 //! The inner loop: functions that are rebuilt when their code changes, without a deployment.
 
-use crate::dynamodb::free_port;
-use crate::process::Process;
+use crate::process::{Output, Process};
 use crate::tools::Tools;
-use crate::{aws, workspace};
+use crate::workspace::{self, RunFolder};
+use crate::{aws, port};
 use anyhow::Result;
 use std::time::Duration;
 use tokio::process::Command;
@@ -12,6 +12,16 @@ use tokio::process::Command;
 pub struct CargoLambdaWatch {
     endpoint: String,
     process: Process,
+    _folder: RunFolder,
+}
+
+/// Where `cargo lambda watch` and the functions write what they have to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchLog {
+    /// This process's own output.
+    Inherited,
+    /// `target/local/run/PORT/watch.log`.
+    File,
 }
 
 impl CargoLambdaWatch {
@@ -19,10 +29,13 @@ impl CargoLambdaWatch {
     ///
     /// # Errors
     /// When it does not start, with the end of its log.
-    pub async fn start(tools: &Tools, database: &str, table: &str, port: Option<u16>) -> Result<Self> {
-        let port = port.map_or_else(free_port, Ok)?;
-        let folder = workspace::run_folder();
-        workspace::create_folder(&folder)?;
+    pub async fn start(tools: &Tools, database: &str, table: &str, port: Option<u16>, log: WatchLog) -> Result<Self> {
+        let port = port.map_or_else(port::free, port::check)?;
+        let folder = RunFolder::create(port)?;
+        let output = match log {
+            WatchLog::Inherited => Output::Inherited,
+            WatchLog::File => Output::File(folder.path().join("watch.log")),
+        };
         let mut command = Command::new(tools.cargo_lambda());
         aws::point_at(&mut command, database);
         command
@@ -31,10 +44,12 @@ impl CargoLambdaWatch {
             .env("PATH", tools.path())
             .env("TABLE_NAME", table)
             .env("LOG_LEVEL", "debug");
-        let mut process = Process::spawn("cargo lambda watch", command, &folder.join(format!("watch-{port}.log")))?;
+        let mut process = Process::spawn("cargo lambda watch", command, output)?;
         let endpoint = format!("http://127.0.0.1:{port}");
-        process.until_it_answers(&aws::http_client()?, &endpoint, Duration::from_secs(60)).await?;
-        Ok(Self { endpoint, process })
+        // Answered, if only with "method not allowed"; most other addresses would call a function.
+        let probe = format!("{endpoint}/2015-03-31/functions/probe/invocations");
+        process.until_it_answers(&aws::http_client()?, &probe, Duration::from_mins(1)).await?;
+        Ok(Self { endpoint, process, _folder: folder })
     }
 
     /// Where the HTTP API answers: `{api_url}/allocate`.
@@ -47,12 +62,6 @@ impl CargoLambdaWatch {
     #[must_use]
     pub fn invoke_url(&self, function: &str) -> String {
         format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint)
-    }
-
-    /// The file with its log, the functions' own lines among them.
-    #[must_use]
-    pub fn log(&self) -> &std::path::Path {
-        self.process.log()
     }
 
     /// Waits until it ends, which it only does if something is wrong.

@@ -1,9 +1,9 @@
-//! Where things lie in this checkout, and the locks that let several processes share them.
+//! Where things lie in this checkout, and how several processes share them.
 
 use anyhow::{Context as _, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The folder of template.yaml and the workspace's Cargo.toml.
 pub(crate) fn root() -> PathBuf {
@@ -16,8 +16,8 @@ pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// Where everything that runs keeps its logs and other files.
-pub(crate) fn run_folder() -> PathBuf {
+/// Where everything local keeps its files, apart from the tools.
+pub(crate) fn local_folder() -> PathBuf {
     target().join("local")
 }
 
@@ -36,6 +36,53 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// How long the files of a process that has ended are kept for whoever wants to read its log.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// The folder of one running process, with its log, named after the port it listens on. It outlives the process, and is removed by a
+/// later one. No two processes have the same.
+pub(crate) struct RunFolder {
+    path: PathBuf,
+    /// Held as long as the process runs, so that others can tell.
+    _running: Lock,
+}
+
+impl RunFolder {
+    pub(crate) fn create(port: u16) -> Result<Self> {
+        Self::forget_ended()?;
+        let path = local_folder().join("run").join(port.to_string());
+        create_folder(&path)?;
+        let lock = path.join("lock");
+        let running = Lock::try_acquire(&lock, Access::Exclusive)?;
+        let running = running.with_context(|| format!("{} belongs to a running process", path.display()))?;
+        // Nothing of an earlier process on this port; and the time at which this one started.
+        remove_folder(&path.join("tmp"))?;
+        std::fs::write(&lock, std::process::id().to_string()).with_context(|| format!("writing {}", lock.display()))?;
+        Ok(Self { path, _running: running })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn forget_ended() -> Result<()> {
+        let all = local_folder().join("run");
+        create_folder(&all)?;
+        for entry in std::fs::read_dir(&all).with_context(|| format!("reading {}", all.display()))?.flatten() {
+            // What can't be examined, locked or removed, another process is removing or creating at this moment.
+            let lock = entry.path().join("lock");
+            let Ok(started) = lock.metadata().and_then(|lock| lock.modified()) else { continue };
+            let age = SystemTime::now().duration_since(started).unwrap_or_default();
+            if age > KEPT
+                && let Ok(Some(_ended)) = Lock::try_acquire(&lock, Access::Exclusive)
+            {
+                let _ = remove_folder(&entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How a [`Lock`] is held.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
@@ -51,19 +98,27 @@ pub(crate) struct Lock {
 impl Lock {
     /// Waits for the lock.
     pub(crate) async fn acquire(path: &Path, access: Access) -> Result<Self> {
+        loop {
+            if let Some(lock) = Self::try_acquire(path, access)? {
+                return Ok(lock);
+            }
+            // Asking again, because a blocking wait could not be given up on Ctrl-C.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// `None` if another process holds it.
+    fn try_acquire(path: &Path, access: Access) -> Result<Option<Self>> {
         let describe = || format!("locking {}", path.display());
         let file = File::options().create(true).append(true).open(path).with_context(describe)?;
-        loop {
-            let tried = match access {
-                Access::Shared => file.try_lock_shared(),
-                Access::Exclusive => file.try_lock(),
-            };
-            match tried {
-                Ok(()) => return Ok(Self { _file: file }),
-                // Asking again, because a blocking wait could not be given up on Ctrl-C.
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(TryLockError::Error(error)) => return Err(error).with_context(describe),
-            }
+        let tried = match access {
+            Access::Shared => file.try_lock_shared(),
+            Access::Exclusive => file.try_lock(),
+        };
+        match tried {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).with_context(describe),
         }
     }
 }
