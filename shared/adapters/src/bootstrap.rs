@@ -43,10 +43,7 @@ pub async fn view() -> Result<DynamoDb, InvalidEnvironment> {
 /// Names the environment variable that is missing.
 pub async fn topic() -> Result<SnsTopic, InvalidEnvironment> {
     let config = start().await;
-    Ok(SnsTopic::new(
-        aws_sdk_sns::Client::new(&config),
-        variable("EVENTS_TOPIC_ARN")?,
-    ))
+    Ok(SnsTopic::new(aws_sdk_sns::Client::new(&config), variable("EVENTS_TOPIC_ARN")?))
 }
 
 /// For functions that react to events. Reads `TABLE_NAME`, `MAIL_FROM` and `MAIL_TO`.
@@ -77,26 +74,14 @@ async fn start() -> SdkConfig {
 }
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {
-    Ok(DynamoDb::new(
-        aws_sdk_dynamodb::Client::new(config),
-        variable("TABLE_NAME")?,
-    ))
+    Ok(DynamoDb::new(aws_sdk_dynamodb::Client::new(config), variable("TABLE_NAME")?))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn variable(name: &'static str) -> Result<String, InvalidEnvironment> {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
-        Ok(_) => Err(InvalidEnvironment {
-            name,
-            reason: "is empty",
-        }),
-        Err(_) => Err(InvalidEnvironment {
-            name,
-            reason: "is not set",
-        }),
+        Ok(_) => Err(InvalidEnvironment { name, reason: "is empty" }),
+        Err(_) => Err(InvalidEnvironment { name, reason: "is not set" }),
     }
 }

@@ -30,10 +30,7 @@ impl Preference {
     /// Reads the `Prefer` headers. As the standard says, the first `return` counts, and what is unknown or wrong
     /// is ignored.
     fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers
-            .get_all("prefer")
-            .into_iter()
-            .filter_map(|value| value.to_str().ok());
+        let preferences = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
         for preference in preferences.flat_map(|value| value.split(',')) {
             let parameterless = preference.split(';').next().unwrap_or_default();
             let Some((name, value)) = parameterless.split_once('=') else {
@@ -41,11 +38,7 @@ impl Preference {
             };
             if name.trim().eq_ignore_ascii_case("return") {
                 let value = value.trim().trim_matches('"');
-                return if value == "representation" {
-                    Self::Representation
-                } else {
-                    Self::Minimal
-                };
+                return if value == "representation" { Self::Representation } else { Self::Minimal };
             }
         }
         Self::Minimal
@@ -76,10 +69,7 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn handle_view<V: AllocationsView>(
-    view: &V,
-    request: Request,
-) -> Result<Response<Body>, Infallible> {
+pub async fn handle_view<V: AllocationsView>(view: &V, request: Request) -> Result<Response<Body>, Infallible> {
     #[derive(Serialize)]
     struct Allocation {
         sku: Sku,
@@ -95,9 +85,7 @@ pub async fn handle_view<V: AllocationsView>(
     Ok(match view.allocations(&orderid).await {
         Ok(allocations) if allocations.is_empty() => not_found(),
         Ok(allocations) => {
-            let shown = allocations
-                .into_iter()
-                .map(|(sku, batchref)| Allocation { sku, batchref });
+            let shown = allocations.into_iter().map(|(sku, batchref)| Allocation { sku, batchref });
             json(StatusCode::OK, &shown.collect::<Vec<_>>())
         }
         Err(error) => refuse(&error.into()),
@@ -115,9 +103,7 @@ fn respond(reply: Reply, preference: Preference) -> Response<Body> {
         (Reply::Allocated(_) | Reply::OutOfStock(_), Preference::Minimal) => {
             return text(StatusCode::ACCEPTED, "OK");
         }
-        (Reply::Allocated(batchref), Preference::Representation) => {
-            json(StatusCode::CREATED, &Allocated { batchref })
-        }
+        (Reply::Allocated(batchref), Preference::Representation) => json(StatusCode::CREATED, &Allocated { batchref }),
         (Reply::OutOfStock(sku), Preference::Representation) => {
             message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}"))
         }
@@ -132,9 +118,7 @@ fn refuse(error: &Error) -> Response<Body> {
         Error::InvalidSku(_) => StatusCode::BAD_REQUEST,
         Error::UnknownBatch(_) => StatusCode::NOT_FOUND,
         Error::BatchExists(_) | Error::TooManyBatches(_) => StatusCode::CONFLICT,
-        Error::Contended { .. } | Error::InProgress(_) | Error::Unavailable(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Contended { .. } | Error::InProgress(_) | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status.is_server_error() {
@@ -142,9 +126,7 @@ fn refuse(error: &Error) -> Response<Body> {
     }
     let mut response = message(status, &error.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     }
     response
 }
@@ -177,8 +159,6 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
 fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

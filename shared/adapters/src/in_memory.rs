@@ -47,20 +47,15 @@ impl State {
         let batches = product.batches().iter().filter(shown).cloned().collect();
         let (version, waiting, backlog) = (product.version(), product.waiting(), product.has_backlog());
         let product = Product::restore(sku.clone(), version, batches, waiting, backlog);
-        Some(Head {
-            product,
-            commit: *commit,
-        })
+        Some(Head { product, commit: *commit })
     }
 
     fn placed(&self, place: &Place, sku: Option<&Sku>) -> Vec<Placed> {
         let there = |(line, position): &(&OrderLine, &Position)| {
             position.place == *place && sku.is_none_or(|sku| line.sku == *sku)
         };
-        let placed = |(line, position): (&OrderLine, &Position)| Placed {
-            line: line.clone(),
-            position: position.clone(),
-        };
+        let placed =
+            |(line, position): (&OrderLine, &Position)| Placed { line: line.clone(), position: position.clone() };
         self.lines.iter().filter(there).map(placed).collect()
     }
 }
@@ -69,11 +64,9 @@ impl Products for InMemoryStore {
     async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
         let state = self.state();
         Ok(match wanted {
-            Wanted::Line(line) => Snapshot {
-                head: state.head(&line.sku, None),
-                line: state.lines.get(line).cloned(),
-                announced: None,
-            },
+            Wanted::Line(line) => {
+                Snapshot { head: state.head(&line.sku, None), line: state.lines.get(line).cloned(), announced: None }
+            }
             Wanted::NewBatch(new) => Snapshot {
                 head: state.head(&new.sku, None),
                 line: None,
@@ -94,12 +87,7 @@ impl Products for InMemoryStore {
         Ok(self.state().placed(&Place::Waiting, Some(sku)))
     }
 
-    async fn newest_lines(
-        &self,
-        batch: &BatchRef,
-        pieces: u32,
-        at_most: usize,
-    ) -> Result<Vec<Placed>, StoreError> {
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
         let mut lines = self.state().placed(&Place::Batch(batch.clone()), None);
         lines.sort_by_key(|placed| std::cmp::Reverse(placed.position.since));
         let mut missing = pieces;
@@ -112,23 +100,12 @@ impl Products for InMemoryStore {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let Commit {
-            id,
-            before,
-            after,
-            announced,
-        } = commit;
+        let Commit { id, before, after, announced } = commit;
         let mut state = self.state();
-        let stored = state
-            .products
-            .get(after.sku())
-            .map(|(product, _)| product.version());
+        let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
         let head_holds = stored == before.map(Product::version);
         let batch_holds = announced.is_none_or(|new| !state.announced.contains_key(&new.reference));
-        let lines_hold = after
-            .moves()
-            .iter()
-            .all(|moved| state.lines.get(&moved.line) == moved.from.as_ref());
+        let lines_hold = after.moves().iter().all(|moved| state.lines.get(&moved.line) == moved.from.as_ref());
         match (head_holds, batch_holds && lines_hold) {
             (true, true) => {}
             (false, true) => {
@@ -137,35 +114,20 @@ impl Products for InMemoryStore {
             (_, false) => return Err(StoreError::Conflict(None)),
         }
 
-        let full = state
-            .products
-            .get(after.sku())
-            .into_iter()
-            .flat_map(|(product, _)| product.batches());
+        let full = state.products.get(after.sku()).into_iter().flat_map(|(product, _)| product.batches());
         let unseen = full.filter(|batch| after.batch(&batch.reference).is_none());
         let batches = unseen.chain(after.batches()).cloned().collect();
         let (sku, version) = (after.sku().clone(), after.version());
-        let product = Product::restore(
-            sku.clone(),
-            version,
-            batches,
-            after.waiting(),
-            after.has_backlog(),
-        );
+        let product = Product::restore(sku.clone(), version, batches, after.waiting(), after.has_backlog());
         state.products.insert(sku.clone(), (product, id));
         if let Some(new) = announced {
             state.announced.insert(new.reference.clone(), new.clone());
         }
         for moved in after.moves() {
-            let position = Position {
-                place: moved.to.clone(),
-                since: version,
-            };
+            let position = Position { place: moved.to.clone(), since: version };
             state.lines.insert(moved.line.clone(), position);
         }
-        state
-            .outbox
-            .extend(outbox::messages(&sku, version, after.events().to_vec()));
+        state.outbox.extend(outbox::messages(&sku, version, after.events().to_vec()));
         Ok(())
     }
 }
@@ -216,10 +178,7 @@ impl Publisher for InMemoryTopic {
     const BATCH: usize = 10;
 
     async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(messages);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(messages);
         Ok(())
     }
 }
@@ -238,10 +197,7 @@ impl InMemoryMailer {
 
 impl Mailer for InMemoryMailer {
     async fn send(&self, mail: &Mail) -> Result<(), Source> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(mail.clone());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mail.clone());
         Ok(())
     }
 }

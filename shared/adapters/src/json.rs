@@ -25,14 +25,8 @@ pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidJson> {
             return InvalidJson(format!("invalid JSON: {text}"));
         }
         // In a valid text, the field says where; the position is noise.
-        let reason = text
-            .rsplit_once(" at line ")
-            .map_or(text.as_str(), |(reason, _)| reason);
-        InvalidJson(if path == "." {
-            reason.to_owned()
-        } else {
-            format!("{path}: {reason}")
-        })
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        InvalidJson(if path == "." { reason.to_owned() } else { format!("{path}: {reason}") })
     })?;
     match deserializer.end() {
         Ok(()) => Ok(value),
@@ -51,19 +45,10 @@ mod tests {
         let error = |text: &str| read_object::<OrderLine>(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error(""), "expected a JSON object");
         assert_eq!(error(r#"["o1","sku",1]"#), "expected a JSON object");
-        assert_eq!(
-            error(r#"{"orderid":"o1""#),
-            "invalid JSON: EOF while parsing an object at line 1 column 15"
-        );
+        assert_eq!(error(r#"{"orderid":"o1""#), "invalid JSON: EOF while parsing an object at line 1 column 15");
         assert_eq!(error(r#"{"orderid":"o1","sku":"s"}"#), "missing field `qty`");
-        assert_eq!(
-            error(r#"{"orderid":"o1","sku":5,"qty":1}"#),
-            "sku: invalid type: integer `5`, expected a string"
-        );
-        assert_eq!(
-            error(r#"{"orderid":"","sku":"s","qty":1}"#),
-            "orderid: must not be empty"
-        );
+        assert_eq!(error(r#"{"orderid":"o1","sku":5,"qty":1}"#), "sku: invalid type: integer `5`, expected a string");
+        assert_eq!(error(r#"{"orderid":"","sku":"s","qty":1}"#), "orderid: must not be empty");
         assert_eq!(
             error(r#"{"orderid":"o1","sku":"s","qty":0}"#),
             "qty: invalid value: integer `0`, expected a whole number from 1 to 4294967295"

@@ -23,12 +23,7 @@ impl SnsTopic {
 
     fn entry(index: usize, message: &Message) -> Result<PublishBatchRequestEntry, Source> {
         let (r#type, channel) = attributes(&message.event);
-        let text = |value: &str| {
-            MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build()
-        };
+        let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
         Ok(PublishBatchRequestEntry::builder()
             .id(index.to_string())
             .message(serde_json::to_string(message)?)
@@ -56,10 +51,7 @@ impl Publisher for SnsTopic {
 
     async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
         let whole_batch = |source: Source| PublishError { first: 0, source };
-        let entries = messages
-            .iter()
-            .enumerate()
-            .map(|(index, message)| Self::entry(index, message));
+        let entries = messages.iter().enumerate().map(|(index, message)| Self::entry(index, message));
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(whole_batch)?;
         let request = self.client.publish_batch().topic_arn(&self.arn);
         let output = request
@@ -79,17 +71,8 @@ impl Publisher for SnsTopic {
         let id = first.to_string();
         let reason = output.failed().iter().find(|entry| entry.id() == id).map_or_else(
             || "SNS named it neither published nor failed".to_owned(),
-            |entry| {
-                format!(
-                    "{}: {}",
-                    entry.code(),
-                    entry.message().unwrap_or("no reason given")
-                )
-            },
+            |entry| format!("{}: {}", entry.code(), entry.message().unwrap_or("no reason given")),
         );
-        Err(PublishError {
-            first,
-            source: reason.into(),
-        })
+        Err(PublishError { first, source: reason.into() })
     }
 }

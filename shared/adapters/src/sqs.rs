@@ -32,10 +32,7 @@ pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     bus: &MessageBus<S, E, M>,
     event: SqsEvent,
 ) -> SqsBatchResponse {
-    answer_each(event, async |message| {
-        Ok(bus.handle_event(&self::event(&message)?).await?)
-    })
-    .await
+    answer_each(event, async |message| Ok(bus.handle_event(&self::event(&message)?).await?)).await
 }
 
 /// Handles each message of a batch by itself: one that fails, or even panics, does not touch its neighbours.
@@ -69,10 +66,7 @@ struct ChangeBody {
 }
 
 #[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z"
-)]
+#[serde(untagged, expecting = "expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z")]
 enum AsOf {
     Milliseconds(u64),
     Time(jiff::Timestamp),
@@ -91,25 +85,16 @@ fn change_batch_quantity(message: &SqsMessage) -> Result<ChangeBatchQuantity, So
             Revision::AsOf(milliseconds.map_err(|_| "as_of: must not be before 1970")?)
         }
         (None, None) => {
-            let sent = message
-                .attributes
-                .get("SentTimestamp")
-                .and_then(|sent| sent.parse().ok());
+            let sent = message.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());
             Revision::AsOf(sent.ok_or("the message has no version, no as_of and no SentTimestamp")?)
         }
     };
-    Ok(ChangeBatchQuantity {
-        reference: body.batchref,
-        qty: body.qty,
-        revision,
-    })
+    Ok(ChangeBatchQuantity { reference: body.batchref, qty: body.qty, revision })
 }
 
 /// Reads an event that the topic delivered raw.
 fn event(message: &SqsMessage) -> Result<Message, Source> {
-    Ok(read_object(
-        message.body.as_deref().unwrap_or_default().as_bytes(),
-    )?)
+    Ok(read_object(message.body.as_deref().unwrap_or_default().as_bytes())?)
 }
 
 #[cfg(test)]
@@ -120,9 +105,7 @@ mod tests {
         let mut message = SqsMessage::default();
         message.message_id = Some("m1".to_owned());
         message.body = Some(body.to_owned());
-        message
-            .attributes
-            .insert("SentTimestamp".to_owned(), "1700000000000".to_owned());
+        message.attributes.insert("SentTimestamp".to_owned(), "1700000000000".to_owned());
         message
     }
 
@@ -144,15 +127,11 @@ mod tests {
 
     #[test]
     fn the_body_may_say_how_new_it_is() {
-        let revision = |field: &str| {
-            read(&format!(r#"{{"batchref":"b1","qty":0,{field}}}"#)).map(|(_, _, revision)| revision)
-        };
+        let revision =
+            |field: &str| read(&format!(r#"{{"batchref":"b1","qty":0,{field}}}"#)).map(|(_, _, revision)| revision);
         assert_eq!(revision(r#""version":7"#), Ok(Revision::Version(7)));
         assert_eq!(revision(r#""as_of":5"#), Ok(Revision::AsOf(5)));
-        assert_eq!(
-            revision(r#""as_of":"1970-01-01T00:00:01Z""#),
-            Ok(Revision::AsOf(1_000))
-        );
+        assert_eq!(revision(r#""as_of":"1970-01-01T00:00:01Z""#), Ok(Revision::AsOf(1_000)));
         assert_eq!(
             revision(r#""as_of":"yesterday""#).unwrap_err(),
             "as_of: expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z"
@@ -179,11 +158,7 @@ mod tests {
             }
         })
         .await;
-        let failed: Vec<_> = response
-            .batch_item_failures
-            .iter()
-            .map(|failure| &failure.item_identifier)
-            .collect();
+        let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| &failure.item_identifier).collect();
         assert_eq!(failed, ["bad", "ugly"]);
         assert_eq!(done, ["good", "bad", "ugly", "fine"]);
     }

@@ -22,10 +22,7 @@ pub fn records(event: StreamEvent) -> Vec<Record> {
 pub fn respond(outcome: Result<(), Stopped>) -> DynamoDbEventResponse {
     let mut response = DynamoDbEventResponse::default();
     if let Err(stopped) = outcome {
-        tracing::error!(
-            reason = chain(&stopped),
-            "the stream is to go on from this record"
-        );
+        tracing::error!(reason = chain(&stopped), "the stream is to go on from this record");
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(stopped.sequence_number);
         response.batch_item_failures.push(failure);

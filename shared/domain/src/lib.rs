@@ -20,6 +20,5 @@ pub use messages::{ChangeBatchQuantity, Command, Event};
 pub use placement::{Allocation, Budget, Move, Place, Placed, Position, Progress, TooManyBatches};
 pub use product::Product;
 pub use values::{
-    BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, Version,
-    stock_level,
+    BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, Version, stock_level,
 };

@@ -88,9 +88,7 @@ impl Event {
                 [batchref.as_str(), sku.as_str(), ""]
             }
         };
-        names
-            .iter()
-            .fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+        names.iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
     }
 }
 
@@ -109,10 +107,7 @@ mod tests {
             batchref: "b1".try_into().unwrap(),
         };
         let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(
-            json,
-            r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1"}"#
-        );
+        assert_eq!(json, r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1"}"#);
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 }

@@ -1,8 +1,8 @@
 //! The aggregate: one SKU's batches, and every rule about who gets which of them.
 
 use crate::{
-    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, Move, NewBatch, OrderLine, Place,
-    Placed, Position, Progress, Sku, TooManyBatches, Version,
+    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, Move, NewBatch, OrderLine, Place, Placed,
+    Position, Progress, Sku, TooManyBatches, Version,
 };
 
 /// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
@@ -34,15 +34,7 @@ impl Product {
     /// A product as a store kept it: all batches with free stock, and any other that the command names.
     #[must_use]
     pub fn restore(sku: Sku, version: Version, batches: Vec<Batch>, waiting: u32, backlog: bool) -> Self {
-        Self {
-            sku,
-            version,
-            batches,
-            waiting,
-            backlog,
-            events: Vec::new(),
-            moves: Vec::new(),
-        }
+        Self { sku, version, batches, waiting, backlog, events: Vec::new(), moves: Vec::new() }
     }
 
     /// What the product is.
@@ -107,11 +99,7 @@ impl Product {
     /// `position` is where the line stands already, if it was promised before: a line on a batch keeps it, and
     /// one that waits is not announced as out of stock a second time.
     pub fn allocate(&mut self, line: &OrderLine, position: Option<&Position>) -> Allocation {
-        if let Some(Position {
-            place: Place::Batch(batchref),
-            ..
-        }) = position
-        {
+        if let Some(Position { place: Place::Batch(batchref), .. }) = position {
             return Allocation::Allocated(batchref.clone());
         }
         let Some(batch) = preferred(&mut self.batches, line, None) else {
@@ -123,10 +111,7 @@ impl Product {
         batch.take(line.qty);
         let batchref = batch.reference.clone();
         self.put(line.clone(), position.cloned(), Place::Batch(batchref.clone()));
-        self.record(Event::Allocated {
-            line: line.clone(),
-            batchref: batchref.clone(),
-        });
+        self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone() });
         Allocation::Allocated(batchref)
     }
 
@@ -199,11 +184,7 @@ impl Product {
             sku: self.sku.clone(),
             qty: purchased,
         });
-        Ok(if purchased == change.qty {
-            Progress::Done
-        } else {
-            Progress::More
-        })
+        Ok(if purchased == change.qty { Progress::Done } else { Progress::More })
     }
 
     /// Offers free stock to waiting lines, oldest first; a line that fits nowhere goes on waiting. `waiting`
@@ -216,10 +197,7 @@ impl Product {
                 continue;
             };
             let batchref = batch.reference.clone();
-            let allocated = Event::Allocated {
-                line: line.clone(),
-                batchref: batchref.clone(),
-            };
+            let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone() };
             if !budget.spend(items_to_place(line, batch), &[&allocated]) {
                 self.backlog = true;
                 return;
@@ -239,10 +217,7 @@ impl Product {
                 break;
             }
             let refuge = preferred(&mut self.batches, line, Some(&change.reference));
-            let deallocated = Event::Deallocated {
-                line: line.clone(),
-                batchref: change.reference.clone(),
-            };
+            let deallocated = Event::Deallocated { line: line.clone(), batchref: change.reference.clone() };
             let Some(batch) = refuge else {
                 let out_of_stock = Event::OutOfStock { line: line.clone() };
                 if !budget.spend(1, &[&deallocated, &out_of_stock]) {
@@ -252,10 +227,7 @@ impl Product {
                 homeless.push((line, position, deallocated, out_of_stock));
                 continue;
             };
-            let allocated = Event::Allocated {
-                line: line.clone(),
-                batchref: batch.reference.clone(),
-            };
+            let allocated = Event::Allocated { line: line.clone(), batchref: batch.reference.clone() };
             if !budget.spend(items_to_place(line, batch), &[&deallocated, &allocated]) {
                 break;
             }
@@ -287,19 +259,11 @@ impl Product {
     }
 
     fn batch_mut(&mut self, reference: &BatchRef) -> Option<&mut Batch> {
-        self.batches
-            .iter_mut()
-            .find(|batch| batch.reference == *reference)
+        self.batches.iter_mut().find(|batch| batch.reference == *reference)
     }
 
     fn put(&mut self, line: OrderLine, from: Option<Position>, to: Place) {
-        let waited = matches!(
-            from,
-            Some(Position {
-                place: Place::Waiting,
-                ..
-            })
-        );
+        let waited = matches!(from, Some(Position { place: Place::Waiting, .. }));
         match to {
             Place::Waiting if !waited => self.waiting = self.waiting.saturating_add(1),
             Place::Batch(_) if waited => self.waiting = self.waiting.saturating_sub(1),
@@ -318,25 +282,13 @@ impl Product {
     fn check_room_for(&self, reference: &BatchRef) -> Result<(), TooManyBatches> {
         let size = |reference: &BatchRef| reference.as_str().len().saturating_add(Self::BATCH_SIZE);
         let open = self.batches.iter().filter(|batch| batch.free() > 0);
-        let total = open.fold(size(reference), |sum, batch| {
-            sum.saturating_add(size(&batch.reference))
-        });
-        if total > BATCHES_SIZE {
-            Err(TooManyBatches {
-                sku: self.sku.clone(),
-            })
-        } else {
-            Ok(())
-        }
+        let total = open.fold(size(reference), |sum, batch| sum.saturating_add(size(&batch.reference)));
+        if total > BATCHES_SIZE { Err(TooManyBatches { sku: self.sku.clone() }) } else { Ok(()) }
     }
 }
 
 /// The best batch for a line, if any has room for it.
-fn preferred<'a>(
-    batches: &'a mut [Batch],
-    line: &OrderLine,
-    except: Option<&BatchRef>,
-) -> Option<&'a mut Batch> {
+fn preferred<'a>(batches: &'a mut [Batch], line: &OrderLine, except: Option<&BatchRef>) -> Option<&'a mut Batch> {
     batches
         .iter_mut()
         .filter(|batch| Some(&batch.reference) != except && batch.can_allocate(line))
@@ -362,11 +314,7 @@ mod tests {
     }
 
     fn line(orderid: &str, qty: u32) -> OrderLine {
-        OrderLine {
-            orderid: orderid.try_into().unwrap(),
-            sku: sku(),
-            qty: qty.try_into().unwrap(),
-        }
+        OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() }
     }
 
     fn batch(reference: &str, qty: u32, eta: Option<&str>) -> NewBatch {
@@ -384,39 +332,20 @@ mod tests {
     }
 
     fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
-        ChangeBatchQuantity {
-            reference: reference.try_into().unwrap(),
-            qty,
-            revision: Revision::AsOf(as_of),
-        }
+        ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision: Revision::AsOf(as_of) }
     }
 
     fn ample() -> Budget {
-        Budget {
-            items: 98,
-            event_bytes: 100_000,
-        }
+        Budget { items: 98, event_bytes: 100_000 }
     }
 
     fn on(reference: &str, since: u64, line: OrderLine) -> Placed {
         let place = Place::Batch(reference.try_into().unwrap());
-        Placed {
-            line,
-            position: Position {
-                place,
-                since: Version(since),
-            },
-        }
+        Placed { line, position: Position { place, since: Version(since) } }
     }
 
     fn waiting(since: u64, line: OrderLine) -> Placed {
-        Placed {
-            line,
-            position: Position {
-                place: Place::Waiting,
-                since: Version(since),
-            },
-        }
+        Placed { line, position: Position { place: Place::Waiting, since: Version(since) } }
     }
 
     /// Events as a short story: what happened to which order, and where.
@@ -437,10 +366,8 @@ mod tests {
 
     #[test]
     fn prefers_warehouse_batches_to_shipments() {
-        let mut product = product(&[
-            batch("shipment-batch", 100, Some("2011-01-02")),
-            batch("in-stock-batch", 100, None),
-        ]);
+        let mut product =
+            product(&[batch("shipment-batch", 100, Some("2011-01-02")), batch("in-stock-batch", 100, None)]);
         product.allocate(&line("oref", 10), None);
         assert_eq!(free(&product, "in-stock-batch"), 90);
         assert_eq!(free(&product, "shipment-batch"), 100);
@@ -462,23 +389,15 @@ mod tests {
     #[test]
     fn equally_good_batches_are_used_by_reference() {
         let mut product = product(&[batch("b2", 10, None), batch("b1", 10, None)]);
-        assert_eq!(
-            product.allocate(&line("o1", 1), None),
-            Allocation::Allocated("b1".try_into().unwrap())
-        );
+        assert_eq!(product.allocate(&line("o1", 1), None), Allocation::Allocated("b1".try_into().unwrap()));
     }
 
     #[test]
     fn returns_allocated_batch_ref() {
-        let mut product = product(&[
-            batch("in-stock-batch-ref", 100, None),
-            batch("shipment-batch-ref", 100, Some("2011-01-02")),
-        ]);
+        let mut product =
+            product(&[batch("in-stock-batch-ref", 100, None), batch("shipment-batch-ref", 100, Some("2011-01-02"))]);
         let allocation = product.allocate(&line("oref", 10), None);
-        assert_eq!(
-            allocation,
-            Allocation::Allocated("in-stock-batch-ref".try_into().unwrap())
-        );
+        assert_eq!(allocation, Allocation::Allocated("in-stock-batch-ref".try_into().unwrap()));
     }
 
     #[test]
@@ -495,10 +414,7 @@ mod tests {
         let mut product = product.committed();
         assert_eq!(product.allocate(&line("order2", 1), None), Allocation::OutOfStock);
         assert_eq!(story(&product), ["order2 out of stock"]);
-        assert!(
-            product.moves().is_empty(),
-            "a line that was never promised is not kept"
-        );
+        assert!(product.moves().is_empty(), "a line that was never promised is not kept");
     }
 
     #[test]
@@ -525,10 +441,7 @@ mod tests {
     fn a_waiting_line_that_asks_again_is_answered_without_a_second_event() {
         let mut product = Product::restore(sku(), Version(7), vec![batch("b1", 1, None).into()], 1, false);
         let placed = waiting(5, line("o1", 2));
-        assert_eq!(
-            product.allocate(&placed.line, Some(&placed.position)),
-            Allocation::OutOfStock
-        );
+        assert_eq!(product.allocate(&placed.line, Some(&placed.position)), Allocation::OutOfStock);
         assert!(product.events().is_empty());
     }
 
@@ -547,17 +460,9 @@ mod tests {
         product.allocate(&line("order1", 20), None);
         product.allocate(&line("order2", 20), None);
         let mut product = product.committed();
-        let newest = [
-            on("batch1", 9, line("order2", 20)),
-            on("batch1", 8, line("order1", 20)),
-        ];
-        product
-            .change_batch_quantity(&change("batch1", 25, 1), &newest, &mut ample())
-            .unwrap();
-        assert_eq!(
-            story(&product),
-            ["order2 off batch1", "order2 on batch2", "batch1 holds 25"]
-        );
+        let newest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
+        product.change_batch_quantity(&change("batch1", 25, 1), &newest, &mut ample()).unwrap();
+        assert_eq!(story(&product), ["order2 off batch1", "order2 on batch2", "batch1 holds 25"]);
         assert_eq!((free(&product, "batch1"), free(&product, "batch2")), (5, 30));
         assert_eq!(product.version(), Version(9), "one commit, whatever it did");
     }
@@ -568,13 +473,8 @@ mod tests {
         product.allocate(&line("o1", 20), None);
         let mut product = product.committed();
         let newest = [on("batch1", 8, line("o1", 20))];
-        product
-            .change_batch_quantity(&change("batch1", 0, 1), &newest, &mut ample())
-            .unwrap();
-        assert_eq!(
-            story(&product),
-            ["o1 off batch1", "o1 out of stock", "batch1 holds 0"]
-        );
+        product.change_batch_quantity(&change("batch1", 0, 1), &newest, &mut ample()).unwrap();
+        assert_eq!(story(&product), ["o1 off batch1", "o1 out of stock", "batch1 holds 0"]);
         assert_eq!(product.waiting(), 1);
     }
 
@@ -584,17 +484,9 @@ mod tests {
         product.allocate(&line("large", 10), None);
         product.allocate(&line("small", 2), None);
         let mut product = product.committed();
-        let newest = [
-            on("batch1", 9, line("small", 2)),
-            on("batch1", 8, line("large", 10)),
-        ];
-        product
-            .change_batch_quantity(&change("batch1", 5, 1), &newest, &mut ample())
-            .unwrap();
-        assert_eq!(
-            story(&product),
-            ["large off batch1", "large out of stock", "batch1 holds 5"]
-        );
+        let newest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
+        product.change_batch_quantity(&change("batch1", 5, 1), &newest, &mut ample()).unwrap();
+        assert_eq!(story(&product), ["large off batch1", "large out of stock", "batch1 holds 5"]);
         assert_eq!(free(&product, "batch1"), 3);
     }
 
@@ -610,37 +502,22 @@ mod tests {
         let mut budget = Budget { items: 1, ..ample() };
         let progress = product.change_batch_quantity(&change("batch1", 1, 1), &newest, &mut budget);
         assert_eq!(progress, Ok(Progress::More));
-        assert_eq!(
-            story(&product),
-            ["o3 off batch1", "o3 out of stock", "batch1 holds 2"]
-        );
+        assert_eq!(story(&product), ["o3 off batch1", "o3 out of stock", "batch1 holds 2"]);
 
         let mut product = product.committed();
         let progress = product.change_batch_quantity(&change("batch1", 1, 1), &newest[1..], &mut ample());
         assert_eq!(progress, Ok(Progress::Done));
-        assert_eq!(
-            story(&product),
-            ["o2 off batch1", "o2 out of stock", "batch1 holds 1"]
-        );
+        assert_eq!(story(&product), ["o2 off batch1", "o2 out of stock", "batch1 holds 1"]);
     }
 
     #[test]
     fn an_older_change_does_not_bring_back_its_quantity() {
         let mut product = product(&[batch("batch1", 100, None)]);
-        product
-            .change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample())
-            .unwrap();
+        product.change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample()).unwrap();
         let mut product = product.committed();
-        product
-            .change_batch_quantity(&change("batch1", 70, 1), &[], &mut ample())
-            .unwrap();
-        product
-            .change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample())
-            .unwrap();
-        assert!(
-            product.events().is_empty(),
-            "neither an older change nor the same again is a change"
-        );
+        product.change_batch_quantity(&change("batch1", 70, 1), &[], &mut ample()).unwrap();
+        product.change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample()).unwrap();
+        assert!(product.events().is_empty(), "neither an older change nor the same again is a change");
         assert_eq!(free(&product, "batch1"), 50);
     }
 
@@ -649,11 +526,7 @@ mod tests {
         let mut product = Product::restore(sku(), Version(7), Vec::new(), 3, false);
         product.create_batch(&batch("b1", 5, None)).unwrap();
         assert!(product.has_backlog());
-        let lines = [
-            waiting(6, line("young", 2)),
-            waiting(4, line("large", 9)),
-            waiting(3, line("old", 3)),
-        ];
+        let lines = [waiting(6, line("young", 2)), waiting(4, line("large", 9)), waiting(3, line("old", 3))];
         product.offer(&lines, &mut ample());
         assert_eq!(story(&product), ["new b1 of 5", "old on b1", "young on b1"]);
         assert_eq!((product.waiting(), product.has_backlog()), (1, false));
@@ -672,9 +545,7 @@ mod tests {
 
     #[test]
     fn a_product_refuses_more_open_batches_than_it_can_hold() {
-        let batches: Vec<_> = (0..1_500)
-            .map(|number| batch(&format!("b{number}"), 1, None))
-            .collect();
+        let batches: Vec<_> = (0..1_500).map(|number| batch(&format!("b{number}"), 1, None)).collect();
         let mut product = product(&batches);
         let error = product.create_batch(&batch("one-more", 1, None)).unwrap_err();
         assert!(error.to_string().contains("RETRO-CLOCK"), "{error}");

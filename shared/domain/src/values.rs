@@ -132,11 +132,7 @@ impl TryFrom<u32> for Quantity {
     type Error = InvalidQuantity;
 
     fn try_from(pieces: u32) -> Result<Self, InvalidQuantity> {
-        if pieces == 0 {
-            Err(InvalidQuantity)
-        } else {
-            Ok(Self(pieces))
-        }
+        if pieces == 0 { Err(InvalidQuantity) } else { Ok(Self(pieces)) }
     }
 }
 
@@ -279,10 +275,7 @@ mod tests {
         assert_eq!(Sku::try_from("x".repeat(256)), Err(InvalidName::TooLong(256)));
         assert!(Sku::try_from("x".repeat(255)).is_ok());
         assert!(Sku::try_from("é".repeat(255)).is_ok());
-        assert_eq!(
-            Sku::try_from("🪑".repeat(251)),
-            Err(InvalidName::TooManyBytes(1_004))
-        );
+        assert_eq!(Sku::try_from("🪑".repeat(251)), Err(InvalidName::TooManyBytes(1_004)));
         assert_eq!(Sku::try_from("A\nB"), Err(InvalidName::Control('\n')));
     }
 
@@ -308,10 +301,7 @@ mod tests {
             "true",
         ] {
             let error = read(refused).unwrap_err();
-            assert!(
-                error.contains("expected a whole number from 1 to 4294967295"),
-                "{refused}: {error}"
-            );
+            assert!(error.contains("expected a whole number from 1 to 4294967295"), "{refused}: {error}");
         }
         assert!(read(&format!("\"{}\"", "9".repeat(1_000))).is_err());
     }
@@ -319,19 +309,8 @@ mod tests {
     #[test]
     fn an_eta_is_a_calendar_day_in_one_spelling() {
         let read = |text: &str| Eta::try_from(text.to_owned());
-        assert_eq!(
-            read("2011-01-31").map(|eta| eta.to_string()),
-            Ok("2011-01-31".to_owned())
-        );
-        for refused in [
-            "",
-            "2011-02-30",
-            "20110131",
-            "2011-01-31T10:00:00",
-            "31.1.2011",
-            "tomorrow",
-            " 2011-01-31",
-        ] {
+        assert_eq!(read("2011-01-31").map(|eta| eta.to_string()), Ok("2011-01-31".to_owned()));
+        for refused in ["", "2011-02-30", "20110131", "2011-01-31T10:00:00", "31.1.2011", "tomorrow", " 2011-01-31"] {
             assert_eq!(read(refused), Err(InvalidEta(refused.to_owned())));
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Place, Placed,
-    Position, Product, Progress, Revision, Sku, Version,
+    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Place, Placed, Position,
+    Product, Progress, Revision, Sku, Version,
 };
 use proptest::prelude::*;
 
@@ -43,10 +43,7 @@ impl Shop {
             product: Product::new(sku()),
             lines: BTreeMap::new(),
             told: Vec::new(),
-            budget: Budget {
-                items,
-                event_bytes: 100_000,
-            },
+            budget: Budget { items, event_bytes: 100_000 },
         }
     }
 
@@ -60,21 +57,12 @@ impl Shop {
 
     fn allocate(&mut self, order: u8, qty: u32) {
         let orderid = format!("o{order}").try_into().unwrap();
-        let line = OrderLine {
-            orderid,
-            sku: sku(),
-            qty: qty.try_into().unwrap(),
-        };
+        let line = OrderLine { orderid, sku: sku(), qty: qty.try_into().unwrap() };
         let position = self.lines.get(&line).cloned();
         let mut product = self.product.clone();
         let allocation = product.allocate(&line, position.as_ref());
-        if let (
-            Allocation::Allocated(batchref),
-            Some(Position {
-                place: Place::Batch(place),
-                ..
-            }),
-        ) = (&allocation, &position)
+        if let (Allocation::Allocated(batchref), Some(Position { place: Place::Batch(place), .. })) =
+            (&allocation, &position)
         {
             assert_eq!(batchref, place, "a line keeps its batch");
             assert!(product.events().is_empty());
@@ -92,38 +80,23 @@ impl Shop {
         }
         let eta = eta.map(|day| format!("2011-01-0{day}").try_into().unwrap());
         let mut product = self.product.clone();
-        product
-            .create_batch(&NewBatch {
-                reference,
-                sku: sku(),
-                qty: qty.try_into().unwrap(),
-                eta,
-            })
-            .unwrap();
+        product.create_batch(&NewBatch { reference, sku: sku(), qty: qty.try_into().unwrap(), eta }).unwrap();
         self.commit_with_offer(product, &mut self.budget.clone());
     }
 
     fn change(&mut self, batch: u8, qty: u32, as_of: u64) {
         let reference: BatchRef = format!("b{batch}").try_into().unwrap();
-        let change = ChangeBatchQuantity {
-            reference,
-            qty,
-            revision: Revision::AsOf(as_of),
-        };
+        let change = ChangeBatchQuantity { reference, qty, revision: Revision::AsOf(as_of) };
         loop {
             let before = self.product.version();
             let mut product = self.product.clone();
             let mut budget = self.budget.clone();
-            let progress =
-                product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
+            let progress = product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
             self.commit_with_offer(product, &mut budget);
             if progress == Ok(Progress::Done) {
                 break;
             }
-            assert!(
-                self.product.version() > before,
-                "a change that is not done goes on"
-            );
+            assert!(self.product.version() > before, "a change that is not done goes on");
         }
         if let Some(batch) = self.product.batch(&change.reference) {
             let newest = batch.revision.unwrap();
@@ -140,12 +113,7 @@ impl Shop {
 
     fn at(&self, place: &Place) -> Vec<Placed> {
         let there = self.lines.iter().filter(|(_, position)| position.place == *place);
-        there
-            .map(|(line, position)| Placed {
-                line: line.clone(),
-                position: position.clone(),
-            })
-            .collect()
+        there.map(|(line, position)| Placed { line: line.clone(), position: position.clone() }).collect()
     }
 
     fn commit_with_offer(&mut self, mut product: Product, budget: &mut Budget) {
@@ -163,35 +131,17 @@ impl Shop {
     fn commit(&mut self, product: Product) {
         let changed = !product.events().is_empty();
         let raised = product.version().0 - self.product.version().0;
-        assert_eq!(
-            raised,
-            u64::from(changed),
-            "one version for each commit, whatever it did"
-        );
+        assert_eq!(raised, u64::from(changed), "one version for each commit, whatever it did");
         assert!(changed || product.moves().is_empty(), "nothing moves in silence");
-        assert!(
-            product.moves().len() <= self.budget.items,
-            "a commit fits its budget"
-        );
+        assert!(product.moves().len() <= self.budget.items, "a commit fits its budget");
 
         for moved in product.moves() {
-            assert_eq!(
-                self.lines.get(&moved.line),
-                moved.from.as_ref(),
-                "a line is moved from where it is, once"
-            );
-            let position = Position {
-                place: moved.to.clone(),
-                since: product.version(),
-            };
+            assert_eq!(self.lines.get(&moved.line), moved.from.as_ref(), "a line is moved from where it is, once");
+            let position = Position { place: moved.to.clone(), since: product.version() };
+            assert_ne!(moved.from.as_ref().map(|from| &from.place), Some(&moved.to), "a move leads elsewhere");
             self.lines.insert(moved.line.clone(), position);
         }
-        self.told.extend(
-            product
-                .events()
-                .iter()
-                .map(|event| (product.version(), event.clone())),
-        );
+        self.told.extend(product.events().iter().map(|event| (product.version(), event.clone())));
         self.product = product.committed();
         self.check();
     }
@@ -199,29 +149,17 @@ impl Shop {
     /// What holds after every commit.
     fn check(&self) {
         for batch in self.product.batches() {
-            assert!(
-                batch.allocated <= batch.purchased,
-                "{} is oversold",
-                batch.reference
-            );
+            assert!(batch.allocated <= batch.purchased, "{} is oversold", batch.reference);
             let lines = self.at(&Place::Batch(batch.reference.clone()));
             let pieces: u32 = lines.iter().map(|placed| placed.line.qty.get()).sum();
-            assert_eq!(
-                batch.allocated, pieces,
-                "the counter of {} is the sum of its lines",
-                batch.reference
-            );
+            assert_eq!(batch.allocated, pieces, "the counter of {} is the sum of its lines", batch.reference);
         }
         let waiting = self.at(&Place::Waiting);
         assert_eq!(self.product.waiting() as usize, waiting.len());
         if !self.product.has_backlog() {
             for placed in waiting {
                 let fits = |batch: &Batch| batch.can_allocate(&placed.line);
-                assert!(
-                    !self.product.batches().iter().any(fits),
-                    "{:?} waits beside free stock",
-                    placed.line
-                );
+                assert!(!self.product.batches().iter().any(fits), "{:?} waits beside free stock", placed.line);
             }
         }
         assert_eq!(self.replayed(), self.now(), "events tell all that happened");
@@ -230,14 +168,8 @@ impl Shop {
     /// Quantities of batches, and who is where, from the state.
     fn now(&self) -> (BTreeMap<BatchRef, u32>, BTreeMap<OrderLine, Place>) {
         let batches = self.product.batches().iter();
-        let batches = batches
-            .map(|batch| (batch.reference.clone(), batch.purchased))
-            .collect();
-        let lines = self
-            .lines
-            .iter()
-            .map(|(line, position)| (line.clone(), position.place.clone()))
-            .collect();
+        let batches = batches.map(|batch| (batch.reference.clone(), batch.purchased)).collect();
+        let lines = self.lines.iter().map(|(line, position)| (line.clone(), position.place.clone())).collect();
         (batches, lines)
     }
 
@@ -254,10 +186,7 @@ impl Shop {
                 }
                 Event::Allocated { line, batchref } => {
                     let before = lines.insert(line.clone(), Place::Batch(batchref.clone()));
-                    assert!(
-                        !matches!(before, Some(Place::Batch(_))),
-                        "a line is on one batch at most"
-                    );
+                    assert!(!matches!(before, Some(Place::Batch(_))), "a line is on one batch at most");
                 }
                 Event::Deallocated { line, batchref } => {
                     let before = lines.insert(line.clone(), Place::Waiting);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, Event, NewBatch, OrderLine, Placed, Product,
-    Progress, Sku,
+    Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, Event, NewBatch, OrderLine, Placed, Product, Progress,
+    Sku,
 };
 
 use crate::Error;
@@ -38,11 +38,7 @@ pub struct MessageBus<S, E, M = ()> {
 impl<S, E, M> MessageBus<S, E, M> {
     /// A bus over these adapters.
     pub fn new(store: S, environment: E, mailer: M) -> Self {
-        Self {
-            store,
-            environment,
-            mailer,
-        }
+        Self { store, environment, mailer }
     }
 
     /// The store, for what needs no message: reading.
@@ -148,12 +144,7 @@ impl Change for NewBatch {
             None => Product::new(self.sku.clone()),
         };
         product.create_batch(self)?;
-        Ok(committing(
-            product,
-            Some(self.clone()),
-            Some(Reply::Done),
-            Reply::Done,
-        ))
+        Ok(committing(product, Some(self.clone()), Some(Reply::Done), Reply::Done))
     }
 }
 
@@ -168,12 +159,7 @@ impl Change for ChangeBatchQuantity {
         product.shortfall(self)
     }
 
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        newest: &[Placed],
-        budget: &mut Budget,
-    ) -> Result<Decision<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Decision<Reply>, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::UnknownBatch(self.reference.clone()));
         };
@@ -196,10 +182,6 @@ fn committing(
     if product.events().is_empty() {
         Decision::Answer(unchanged)
     } else {
-        Decision::Commit {
-            product,
-            announced,
-            answer,
-        }
+        Decision::Commit { product, announced, answer }
     }
 }

@@ -26,11 +26,7 @@ pub struct Message {
 pub fn messages(sku: &Sku, version: Version, events: Vec<Event>) -> Vec<Message> {
     (1_u32..)
         .zip(events)
-        .map(|(number, event)| Message {
-            event,
-            id: format!("{sku}#{version}#{number}"),
-            version,
-        })
+        .map(|(number, event)| Message { event, id: format!("{sku}#{version}#{number}"), version })
         .collect()
 }
 
@@ -70,25 +66,15 @@ pub async fn relay<P: Publisher>(publisher: &P, records: Vec<Record>) -> Result<
                 messages.extend(of_record);
             }
             Err(source) => {
-                unreadable = Some(Stopped {
-                    sequence_number: record.sequence_number,
-                    source,
-                });
+                unreadable = Some(Stopped { sequence_number: record.sequence_number, source });
                 break;
             }
         }
     }
     for (batch, origins) in messages.chunks(P::BATCH).zip(origins.chunks(P::BATCH)) {
         if let Err(PublishError { first, source }) = publisher.publish(batch).await {
-            let sequence_number = origins
-                .get(first)
-                .or(origins.first())
-                .cloned()
-                .unwrap_or_default();
-            return Err(Stopped {
-                sequence_number,
-                source,
-            });
+            let sequence_number = origins.get(first).or(origins.first()).cloned().unwrap_or_default();
+            return Err(Stopped { sequence_number, source });
         }
     }
     unreadable.map_or(Ok(()), Err)

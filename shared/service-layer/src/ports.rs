@@ -98,13 +98,28 @@ pub trait Products: Send + Sync {
     fn commit(&self, commit: Commit<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+impl<S: Products> Products for &S {
+    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        (**self).find(wanted).await
+    }
+
+    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        (**self).waiting_lines(sku).await
+    }
+
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+        (**self).newest_lines(batch, pieces, at_most).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        (**self).commit(commit).await
+    }
+}
+
 /// The read side.
 pub trait AllocationsView: Send + Sync {
     /// The lines of an order that have a batch, in the order of SKU and quantity.
-    fn allocations(
-        &self,
-        orderid: &OrderId,
-    ) -> impl Future<Output = Result<Vec<(Sku, BatchRef)>, StoreError>> + Send;
+    fn allocations(&self, orderid: &OrderId) -> impl Future<Output = Result<Vec<(Sku, BatchRef)>, StoreError>> + Send;
 }
 
 /// What became of an attempt to claim an event.

@@ -10,19 +10,16 @@ use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, Stor
 
 /// A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
 /// product holds 400 KB, half of which its batches may take.
-const BUDGET: Budget = Budget {
-    items: LINES,
-    event_bytes: 150_000,
-};
+const BUDGET: Budget = Budget { items: LINES, event_bytes: 150_000 };
 /// Most lines read to find the ones that give way; one commit moves no more.
 const LINES: usize = 98;
 
-/// Lost races before the caller is told.
-const TRIES: u32 = 20;
+/// Lost races before the caller is told; mostly, its time is up before.
+const TRIES: u32 = 100;
 /// Silences of the store before the caller is told. Its client has tried several times in each.
 const SILENCES: u32 = 3;
 const FIRST_DELAY: Duration = Duration::from_millis(10);
-const LONGEST_DELAY: Duration = Duration::from_millis(400);
+const LONGEST_DELAY: Duration = Duration::from_millis(250);
 /// What a last try and its answer may take.
 const MARGIN: Duration = Duration::from_millis(500);
 
@@ -50,11 +47,7 @@ pub(crate) enum Decision<A> {
     /// There is nothing to commit.
     Answer(A),
     /// Commit this. Then give the answer, or, if there is none yet, decide again on the changed product.
-    Commit {
-        product: Product,
-        announced: Option<NewBatch>,
-        answer: Option<A>,
-    },
+    Commit { product: Product, announced: Option<NewBatch>, answer: Option<A> },
 }
 
 /// Runs a change until it is committed, refused, or out of tries or time.
@@ -67,11 +60,7 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     deadline: Timestamp,
     change: &C,
 ) -> Result<C::Answer, Error> {
-    let mut memory = Memory {
-        snapshot: None,
-        sent: None,
-        answer: None,
-    };
+    let mut memory = Memory { snapshot: None, sent: None, answer: None };
     let (mut tries, mut silences) = (0_u32, 0_u32);
     loop {
         let error = match attempt(store, environment, change, &mut memory).await {
@@ -150,16 +139,9 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         return Ok(Some(answer));
     } else {
         let newest = lines_to_give_way(store, change, &snapshot).await?;
-        match change
-            .decide(&snapshot, &newest, &mut budget)
-            .map_err(Setback::Refused)?
-        {
+        match change.decide(&snapshot, &newest, &mut budget).map_err(Setback::Refused)? {
             Decision::Answer(answer) => return Ok(Some(answer)),
-            Decision::Commit {
-                product,
-                announced,
-                answer,
-            } => (product, announced, answer),
+            Decision::Commit { product, announced, answer } => (product, announced, answer),
         }
     };
     let pays_debts = debtor.is_some();
@@ -167,9 +149,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     let before = snapshot.head.as_ref().map(|head| &head.product);
     if product.has_backlog() {
         let waiting = store.waiting_lines(product.sku()).await?;
-        let expected = before.map_or(0, |product| {
-            usize::try_from(product.waiting()).unwrap_or(usize::MAX)
-        });
+        let expected = before.map_or(0, |product| usize::try_from(product.waiting()).unwrap_or(usize::MAX));
         if waiting.len() < expected {
             return Err(lagging());
         }
@@ -182,25 +162,14 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     }
 
     let id = CommitId(environment.random());
-    let commit = Commit {
-        id,
-        before,
-        after: &product,
-        announced: announced.as_ref(),
-    };
+    let commit = Commit { id, before, after: &product, announced: announced.as_ref() };
     match store.commit(commit).await {
         Ok(()) => {
             memory.answer = answer.or(memory.answer.take());
             // Paying debts may have moved the very line that was asked for.
             if memory.answer.is_some() || !pays_debts {
-                let head = Head {
-                    product: product.committed(),
-                    commit: id,
-                };
-                memory.snapshot = Some(Snapshot {
-                    head: Some(head),
-                    ..snapshot
-                });
+                let head = Head { product: product.committed(), commit: id };
+                memory.snapshot = Some(Snapshot { head: Some(head), ..snapshot });
             }
             Ok(None)
         }
@@ -209,10 +178,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             match error {
                 // All other conditions held, so what else was read is still true.
                 StoreError::Conflict(Some(head)) if !pays_debts && keeps_all_it_wanted(change.wanted()) => {
-                    memory.snapshot = Some(Snapshot {
-                        head: Some(*head),
-                        ..snapshot
-                    });
+                    memory.snapshot = Some(Snapshot { head: Some(*head), ..snapshot });
                     Err(StoreError::Conflict(None).into())
                 }
                 error => Err(error.into()),
@@ -239,10 +205,7 @@ async fn lines_to_give_way<S: Products, C: Change>(
     change: &C,
     snapshot: &Snapshot,
 ) -> Result<Vec<Placed>, Setback> {
-    let shortfall = snapshot
-        .head
-        .as_ref()
-        .map_or(0, |head| change.shortfall(&head.product));
+    let shortfall = snapshot.head.as_ref().map_or(0, |head| change.shortfall(&head.product));
     let Wanted::Batch(reference) = change.wanted() else {
         return Ok(Vec::new());
     };
@@ -250,9 +213,7 @@ async fn lines_to_give_way<S: Products, C: Change>(
         return Ok(Vec::new());
     }
     let newest = store.newest_lines(reference, shortfall, LINES).await?;
-    let pieces = newest
-        .iter()
-        .fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
+    let pieces = newest.iter().fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
     if pieces < shortfall && newest.len() < LINES {
         return Err(lagging());
     }
@@ -282,6 +243,6 @@ mod tests {
         assert_eq!(full_jitter(1, 0), Duration::ZERO);
         assert_eq!(full_jitter(1, 20_000), Duration::from_millis(20));
         assert_eq!(full_jitter(1, 20_001), Duration::ZERO);
-        assert_eq!(full_jitter(TRIES, 400_000), LONGEST_DELAY);
+        assert_eq!(full_jitter(TRIES, 250_000), LONGEST_DELAY);
     }
 }

@@ -1,8 +1,6 @@
 //! Committing: head, batches and lines together, each under the condition that nobody changed it since.
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use domain::{Batch, BatchRef, Move, Placed, Position, Product, Sku};
 use service_layer::ports::{Commit, Products, Snapshot, StoreError, Wanted};
 
@@ -21,12 +19,7 @@ impl Products for DynamoDb {
         self.query_waiting(sku).await
     }
 
-    async fn newest_lines(
-        &self,
-        batch: &BatchRef,
-        pieces: u32,
-        at_most: usize,
-    ) -> Result<Vec<Placed>, StoreError> {
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
         self.query_newest(batch, pieces, at_most).await
     }
 
@@ -41,10 +34,7 @@ impl Products for DynamoDb {
         }
         let head = TransactWriteItem::builder().put(head).build();
         others.insert(0, head);
-        let transaction = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(others));
+        let transaction = self.client.transact_write_items().set_transact_items(Some(others));
         transaction.send().await.map(drop).map_err(of_transaction)
     }
 }
@@ -104,27 +94,22 @@ impl DynamoDb {
         Ok(items)
     }
 
-    fn update_full(
-        &self,
-        batch: &Batch,
-        before: Option<&Batch>,
-        now: Option<&Batch>,
-    ) -> Result<Update, StoreError> {
+    fn update_full(&self, batch: &Batch, before: Option<&Batch>, now: Option<&Batch>) -> Result<Update, StoreError> {
         let counters = |batch| to_attribute(&BatchEntry::from(batch)).map_err(fault);
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(Key::batch(&batch.reference).into_item()))
             .expression_attribute_names("#full", "full");
         let update = match now {
-            Some(now) => update
-                .update_expression("SET #full = :now")
-                .expression_attribute_values(":now", counters(now)?),
+            Some(now) => {
+                update.update_expression("SET #full = :now").expression_attribute_values(":now", counters(now)?)
+            }
             None => update.update_expression("REMOVE #full"),
         };
         let update = match before {
-            Some(before) => update
-                .condition_expression("#full = :before")
-                .expression_attribute_values(":before", counters(before)?),
+            Some(before) => {
+                update.condition_expression("#full = :before").expression_attribute_values(":before", counters(before)?)
+            }
             None => update.condition_expression("attribute_exists(PK)"),
         };
         update.build().map_err(fault)
@@ -132,10 +117,7 @@ impl DynamoDb {
 
     fn put_line(&self, moved: &Move, product: &Product) -> Result<TransactWriteItem, StoreError> {
         let Move { line, from, to } = moved;
-        let position = Position {
-            place: to.clone(),
-            since: product.version(),
-        };
+        let position = Position { place: to.clone(), since: product.version() };
         let item = to_item(&LineItem::new(line, &position)).map_err(fault)?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match from {
@@ -147,8 +129,6 @@ impl DynamoDb {
                 .expression_attribute_values(":place", AttributeValue::S(items::place_key(place, &line.sku)))
                 .expression_attribute_values(":since", AttributeValue::N(since.to_string())),
         };
-        Ok(TransactWriteItem::builder()
-            .put(put.build().map_err(fault)?)
-            .build())
+        Ok(TransactWriteItem::builder().put(put.build().map_err(fault)?).build())
     }
 }

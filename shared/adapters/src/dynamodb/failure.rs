@@ -31,11 +31,7 @@ where
         SdkError::ServiceError(context) => context.err().code().is_some_and(|code| THROTTLED.contains(&code)),
         _ => false,
     };
-    if later {
-        StoreError::Unavailable(error.into())
-    } else {
-        StoreError::Fault(error.into())
-    }
+    if later { StoreError::Unavailable(error.into()) } else { StoreError::Fault(error.into()) }
 }
 
 /// Classifies a refused conditional write of the head alone.
@@ -55,27 +51,17 @@ pub(super) fn of_transaction<R>(error: SdkError<TransactWriteItemsError, R>) -> 
 where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-    else {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return classify(error);
     };
     let reasons = cancelled.cancellation_reasons();
-    let codes = || {
-        reasons
-            .iter()
-            .filter_map(CancellationReason::code)
-            .filter(|code| *code != "None")
-    };
+    let codes = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
     if codes().next().is_none() {
         return StoreError::Fault(error.into());
     }
     if codes().all(|code| code == "ConditionalCheckFailed") {
         return match reasons.split_first() {
-            Some((head, others))
-                if others
-                    .iter()
-                    .all(|reason| matches!(reason.code(), None | Some("None"))) =>
-            {
+            Some((head, others)) if others.iter().all(|reason| matches!(reason.code(), None | Some("None"))) => {
                 handed_back(head.item.clone())
             }
             _ => StoreError::Conflict(None),
@@ -93,10 +79,7 @@ where
 
 /// The head was in the way, and came back. If it can't be read, the next read will say so.
 fn handed_back(item: Option<Item>) -> StoreError {
-    StoreError::Conflict(
-        item.and_then(|item| items::head(item, None).ok())
-            .map(Box::<Head>::new),
-    )
+    StoreError::Conflict(item.and_then(|item| items::head(item, None).ok()).map(Box::<Head>::new))
 }
 
 impl From<UnreadableItem> for StoreError {

@@ -32,9 +32,7 @@ impl Inbox for DynamoDb {
         };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                let leased = refusal
-                    .item()
-                    .is_some_and(|item| item.contains_key("lease_until"));
+                let leased = refusal.item().is_some_and(|item| item.contains_key("lease_until"));
                 Ok(if leased { Claim::Held } else { Claim::Finished })
             }
             _ => Err(classify(error)),
@@ -42,11 +40,7 @@ impl Inbox for DynamoDb {
     }
 
     async fn finish(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(entry(id, now)));
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(entry(id, now)));
         request.send().await.map(drop).map_err(classify)
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Batch, BatchRef, Eta, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Quantity,
-    Revision, Sku, Version,
+    Batch, BatchRef, Eta, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Quantity, Revision,
+    Sku, Version,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -38,32 +38,20 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn product(sku: &Sku) -> Self {
-        Self {
-            partition: format!("SKU#{sku}"),
-            sort: PRODUCT.to_owned(),
-        }
+        Self { partition: format!("SKU#{sku}"), sort: PRODUCT.to_owned() }
     }
 
     pub(super) fn batch(reference: &BatchRef) -> Self {
-        Self {
-            partition: format!("BATCH#{reference}"),
-            sort: BATCH.to_owned(),
-        }
+        Self { partition: format!("BATCH#{reference}"), sort: BATCH.to_owned() }
     }
 
     pub(super) fn line(line: &OrderLine) -> Self {
         let OrderLine { orderid, sku, qty } = line;
-        Self {
-            partition: order_partition(orderid),
-            sort: format!("{LINE_PREFIX}{sku}#{qty}"),
-        }
+        Self { partition: order_partition(orderid), sort: format!("{LINE_PREFIX}{sku}#{qty}") }
     }
 
     pub(super) fn inbox(id: &str) -> Self {
-        Self {
-            partition: format!("EVENT#{id}"),
-            sort: INBOX.to_owned(),
-        }
+        Self { partition: format!("EVENT#{id}"), sort: INBOX.to_owned() }
     }
 
     pub(super) fn into_item(self) -> Item {
@@ -74,10 +62,7 @@ impl Key {
     }
 
     fn unreadable(&self, reason: impl std::fmt::Display) -> UnreadableItem {
-        UnreadableItem {
-            key: format!("{}/{}", self.partition, self.sort),
-            reason: reason.to_string(),
-        }
+        UnreadableItem { key: format!("{}/{}", self.partition, self.sort), reason: reason.to_string() }
     }
 }
 
@@ -148,12 +133,7 @@ impl HeadItem {
             key: Key::product(product.sku()),
             version: product.version(),
             commit: commit.to_string(),
-            batches: product
-                .batches()
-                .iter()
-                .filter(|batch| batch.free() > 0)
-                .map(BatchEntry::from)
-                .collect(),
+            batches: product.batches().iter().filter(|batch| batch.free() > 0).map(BatchEntry::from).collect(),
             waiting: product.waiting(),
             backlog: product.has_backlog(),
             events: product.events().to_vec(),
@@ -172,17 +152,9 @@ pub(super) fn head(item: Item, full: Option<BatchEntry>) -> Result<Head, Unreada
     let sku = item.sku()?;
     let commit = u64::from_str_radix(&item.commit, 16).map_err(|error| item.key.unreadable(error))?;
     let full = full.filter(|full| item.batches.iter().all(|open| open.reference != full.reference));
-    let batches = item
-        .batches
-        .into_iter()
-        .chain(full)
-        .map(|entry| entry.into_batch(&sku))
-        .collect();
+    let batches = item.batches.into_iter().chain(full).map(|entry| entry.into_batch(&sku)).collect();
     let product = Product::restore(sku, item.version, batches, item.waiting, item.backlog);
-    Ok(Head {
-        product,
-        commit: CommitId(commit),
-    })
+    Ok(Head { product, commit: CommitId(commit) })
 }
 
 /// What the last commit of a product has to tell. Other items of the table have nothing to tell.
@@ -238,24 +210,12 @@ pub(super) fn batch(item: Item) -> Result<(NewBatch, Option<BatchEntry>), Unread
     let item: BatchItem = from_item(item)?;
     let reference = item.key.partition.strip_prefix("BATCH#").unwrap_or_default();
     let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(error))?;
-    Ok((
-        NewBatch {
-            reference,
-            sku: item.sku,
-            qty: item.qty,
-            eta: item.eta,
-        },
-        item.full,
-    ))
+    Ok((NewBatch { reference, sku: item.sku, qty: item.qty, eta: item.eta }, item.full))
 }
 
 impl LineItem {
     pub(super) fn new(line: &OrderLine, position: &Position) -> Self {
-        Self {
-            key: Key::line(line),
-            place: place_key(&position.place, &line.sku),
-            since: position.since,
-        }
+        Self { key: Key::line(line), place: place_key(&position.place, &line.sku), since: position.since }
     }
 }
 
@@ -269,10 +229,7 @@ pub(super) fn placed_line(item: Item) -> Result<Placed, UnreadableItem> {
         None if place == place_key(&Place::Waiting, &line.sku) => Place::Waiting,
         None => return Err(key.unreadable(format!("place: {place:?} is neither a batch nor waiting"))),
     };
-    Ok(Placed {
-        line,
-        position: Position { place, since },
-    })
+    Ok(Placed { line, position: Position { place, since } })
 }
 
 fn line_of(key: &Key) -> Option<OrderLine> {
@@ -302,10 +259,7 @@ fn from_item<T: DeserializeOwned>(item: impl Into<serde_dynamo::Item>) -> Result
         Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
         _ => "?".to_owned(),
     };
-    let key = Key {
-        partition: key("PK"),
-        sort: key("SK"),
-    };
+    let key = Key { partition: key("PK"), sort: key("SK") };
     let attributes = serde_dynamo::AttributeValue::M(item.into_inner());
     serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(attributes))
         .map_err(|error| key.unreadable(error))

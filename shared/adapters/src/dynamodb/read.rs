@@ -27,25 +27,17 @@ impl DynamoDb {
         let [head, item] = self.get_two(Key::product(&line.sku), Key::line(line)).await?;
         Ok(Snapshot {
             head: head.map(|item| items::head(item, None)).transpose()?,
-            line: item
-                .map(items::placed_line)
-                .transpose()?
-                .map(|placed| placed.position),
+            line: item.map(items::placed_line).transpose()?.map(|placed| placed.position),
             announced: None,
         })
     }
 
     async fn read_new_batch(&self, new: &NewBatch) -> Result<Snapshot, StoreError> {
-        let [head, item] = self
-            .get_two(Key::product(&new.sku), Key::batch(&new.reference))
-            .await?;
+        let [head, item] = self.get_two(Key::product(&new.sku), Key::batch(&new.reference)).await?;
         Ok(Snapshot {
             head: head.map(|item| items::head(item, None)).transpose()?,
             line: None,
-            announced: item
-                .map(items::batch)
-                .transpose()?
-                .map(|(announced, _)| announced),
+            announced: item.map(items::batch).transpose()?.map(|(announced, _)| announced),
         })
     }
 
@@ -58,34 +50,19 @@ impl DynamoDb {
         let (announced, full) = items::batch(item)?;
         let key = Key::product(&announced.sku);
         let Some(item) = self.get(key.clone()).await? else {
-            return Err(fault(format!(
-                "batch {reference} belongs to {}, which has no item",
-                key.partition
-            )));
+            return Err(fault(format!("batch {reference} belongs to {}, which has no item", key.partition)));
         };
         let head = items::head(item, full)?;
         if head.product.batch(reference).is_none() {
             // It became full between the two reads.
             return Err(StoreError::Conflict(None));
         }
-        Ok(Snapshot {
-            head: Some(head),
-            line: None,
-            announced: Some(announced),
-        })
+        Ok(Snapshot { head: Some(head), line: None, announced: Some(announced) })
     }
 
     async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .consistent_read(true);
-        let output = request
-            .set_key(Some(key.into_item()))
-            .send()
-            .await
-            .map_err(classify)?;
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let output = request.set_key(Some(key.into_item())).send().await.map_err(classify)?;
         Ok(output.item)
     }
 
@@ -93,9 +70,7 @@ impl DynamoDb {
         let mut found = [None, None];
         let mut keys = vec![first.clone().into_item(), second.into_item()];
         for _ in 0..BATCH_TRIES {
-            let request = KeysAndAttributes::builder()
-                .consistent_read(true)
-                .set_keys(Some(keys));
+            let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
             let output = self
                 .client
                 .batch_get_item()
@@ -104,26 +79,17 @@ impl DynamoDb {
                 .await
                 .map_err(classify)?;
             let [head, other] = &mut found;
-            for item in output
-                .responses
-                .into_iter()
-                .filter_map(|mut tables| tables.remove(&self.table))
-                .flatten()
-            {
+            for item in output.responses.into_iter().filter_map(|mut tables| tables.remove(&self.table)).flatten() {
                 let is_first = item.get("SK").and_then(|sort| sort.as_s().ok()) == Some(&first.sort);
                 *(if is_first { &mut *head } else { &mut *other }) = Some(item);
             }
-            let left = output
-                .unprocessed_keys
-                .and_then(|mut tables| tables.remove(&self.table));
+            let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
             match left {
                 Some(left) if !left.keys.is_empty() => keys = left.keys,
                 _ => return Ok(found),
             }
         }
-        Err(StoreError::Unavailable(
-            "keys of a BatchGetItem stayed unprocessed".into(),
-        ))
+        Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()))
     }
 
     pub(super) async fn query_newest(
@@ -135,21 +101,14 @@ impl DynamoDb {
         let place = format!("BATCH#{batch}");
         // Each line has a piece at least, so no more lines than pieces are needed.
         let page = pieces.min(u32::try_from(at_most).unwrap_or(u32::MAX));
-        let query = self
-            .by_place(place)
-            .scan_index_forward(false)
-            .limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let query = self.by_place(place).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
         let mut missing = pieces;
         let mut lines = Vec::new();
         self.pages(query, |item| {
             let placed = items::placed_line(item)?;
             missing = missing.saturating_sub(placed.line.qty.get());
             lines.push(placed);
-            Ok(if missing == 0 || lines.len() >= at_most {
-                More::Enough
-            } else {
-                More::Wanted
-            })
+            Ok(if missing == 0 || lines.len() >= at_most { More::Enough } else { More::Wanted })
         })
         .await?;
         Ok(lines)
@@ -183,12 +142,7 @@ impl DynamoDb {
     ) -> Result<(), StoreError> {
         let mut start = None;
         loop {
-            let output = query
-                .clone()
-                .set_exclusive_start_key(start.take())
-                .send()
-                .await
-                .map_err(classify)?;
+            let output = query.clone().set_exclusive_start_key(start.take()).send().await.map_err(classify)?;
             for item in output.items.unwrap_or_default() {
                 match take(item)? {
                     More::Wanted => {}

@@ -1,0 +1,81 @@
+//! The inner loop: functions under the Lambda emulator of `cargo lambda watch`, on DynamoDB Local.
+
+use std::sync::Arc;
+
+use local::{CargoLambdaWatch, WatchLog};
+use serde_json::{Value, json};
+
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::names::{ODD_ORDER_IDS, unique};
+use crate::servers::{Servers, TABLE};
+use crate::shop::Api;
+
+pub(crate) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "functions",
+        [
+            a_batch_is_added_a_line_allocated_and_viewed,
+            any_order_id_can_be_asked_for,
+            each_message_of_a_batch_is_answered_by_itself,
+            a_database_that_is_away_is_told_as_503,
+        ]
+    );
+}
+
+async fn a_batch_is_added_a_line_allocated_and_viewed(servers: Arc<Servers>) -> Outcome {
+    let api = Api::at(servers.watch().await?.api_url())?;
+    let (sku, orderid, reference) = (unique("SKU"), unique("order"), unique("batch"));
+    assert_eq!(api.create_batch(&reference, &sku, 10, None).await?.told(), (201, "OK"));
+    assert_eq!(api.allocate(&orderid, &sku, 3).await?.told(), (202, "OK"));
+    let shown = format!(r#"[{{"sku":"{sku}","batchref":"{reference}"}}]"#);
+    assert_eq!(api.view(&orderid).await?.told(), (200, shown.as_str()));
+    assert_eq!(api.view(&unique("order")).await?.told(), (404, "not found"));
+    Ok(())
+}
+
+async fn any_order_id_can_be_asked_for(servers: Arc<Servers>) -> Outcome {
+    let api = Api::at(servers.watch().await?.api_url())?;
+    let (sku, number) = (unique("SKU"), unique(""));
+    api.create_batch(&unique("batch"), &sku, 1_000, None).await?;
+    for (orderid, encoded) in ODD_ORDER_IDS {
+        assert_eq!(api.allocate(&format!("{orderid}{number}"), &sku, 1).await?.status, 202, "{orderid}");
+        assert_eq!(api.view(&format!("{encoded}{number}")).await?.status, 200, "{orderid} as {encoded}");
+    }
+    Ok(())
+}
+
+async fn each_message_of_a_batch_is_answered_by_itself(servers: Arc<Servers>) -> Outcome {
+    let watch = servers.watch().await?;
+    let api = Api::at(watch.api_url())?;
+    let (sku, orderid, reference) = (unique("SKU"), unique("order"), unique("batch"));
+    api.create_batch(&reference, &sku, 1, None).await?;
+    let message = |id: &str, body: Value| json!({"messageId": id, "body": body.to_string(), "attributes": {"SentTimestamp": "1300000000000"}});
+    let event = json!({"Records": [
+        message("unknown", json!({"batchref": unique("nowhere"), "qty": 1})),
+        message("good", json!({"batchref": reference, "qty": 7})),
+        message("poison", json!("no object")),
+        message("negative", json!({"batchref": reference, "qty": -1})),
+        message("again", json!({"batchref": reference, "qty": 7})),
+    ]});
+    let answer = reqwest::Client::builder().no_proxy().build()?;
+    let answer = answer.post(watch.invoke_url("change-batch-quantity")).body(event.to_string()).send().await?;
+    let failed = json!({"batchItemFailures": [
+        {"itemIdentifier": "unknown"}, {"itemIdentifier": "poison"}, {"itemIdentifier": "negative"},
+    ]});
+    assert_eq!(answer.json::<Value>().await?, failed);
+    assert_eq!(api.allocate_and_tell(&orderid, &sku, 7).await?.status, 201);
+    Ok(())
+}
+
+async fn a_database_that_is_away_is_told_as_503(servers: Arc<Servers>) -> Outcome {
+    servers.watch().await?;
+    // Nothing listens on the discard port.
+    let away = "http://127.0.0.1:9";
+    let watch = CargoLambdaWatch::start(servers.tools().await?, away, TABLE, None, WatchLog::File).await?;
+    let api = Api::at(watch.api_url())?;
+    let answer = api.allocate(&unique("order"), &unique("SKU"), 1).await?;
+    assert_eq!(answer.told(), (503, r#"{"message":"temporarily unavailable"}"#));
+    assert_eq!(answer.headers["retry-after"], "1");
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Names that no other test uses, so that all tests can share a table.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::{NewBatch, OrderLine};
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A name of this kind, such as `RETRO-CLOCK-17`.
+pub(crate) fn unique(kind: &str) -> String {
+    format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A batch in the warehouse.
+pub(crate) fn batch(reference: &str, sku: &str, qty: u32) -> NewBatch {
+    NewBatch {
+        reference: reference.try_into().unwrap(),
+        sku: sku.try_into().unwrap(),
+        qty: qty.try_into().unwrap(),
+        eta: None,
+    }
+}
+
+/// An order's line.
+pub(crate) fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
+    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: qty.try_into().unwrap() }
+}
+
+/// Order ids that need percent-encoding in a path, and how they are written there.
+pub(crate) const ODD_ORDER_IDS: [(&str, &str); 9] = [
+    ("a b", "a%20b"),
+    ("a/b", "a%2Fb"),
+    ("100%", "100%25"),
+    ("100%25", "100%2525"),
+    ("a+b", "a+b"),
+    ("a+b", "a%2Bb"),
+    ("o&x=1", "o%26x%3D1"),
+    ("ö#1", "%C3%B6%231"),
+    ("🪑", "%F0%9F%AA%91"),
+];

@@ -1,0 +1,92 @@
+//! The servers that tests share. Each starts when it is first asked for; a failure is kept and told to all.
+
+use adapters::dynamodb::DynamoDb;
+use anyhow::{Result, anyhow};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools, WatchLog};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::OnceCell;
+
+/// The table on DynamoDB Local.
+pub(crate) const TABLE: &str = "allocation";
+
+type Shared<T> = OnceCell<Result<T, String>>;
+
+pub(crate) struct Servers {
+    runtime: Runtime,
+    tools: Shared<Tools>,
+    functions: Shared<Functions>,
+    database: Shared<DynamoDbLocal>,
+    watch: Shared<CargoLambdaWatch>,
+    stack: Shared<Stack>,
+}
+
+impl Servers {
+    pub(crate) fn new() -> Self {
+        Self {
+            runtime: Runtime::new().expect("a runtime"),
+            tools: OnceCell::new(),
+            functions: OnceCell::new(),
+            database: OnceCell::new(),
+            watch: OnceCell::new(),
+            stack: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    pub(crate) async fn tools(&self) -> Result<&Tools> {
+        share(&self.tools, Tools::install(Progress::Shown).boxed()).await
+    }
+
+    async fn functions(&self) -> Result<&Functions> {
+        let start = async { Functions::build(self.tools().await?, Progress::Shown).await };
+        share(&self.functions, start.boxed()).await
+    }
+
+    /// DynamoDB Local, with the template's table.
+    pub(crate) async fn database(&self) -> Result<&DynamoDbLocal> {
+        let start = async {
+            let tools = self.tools().await?;
+            let database = DynamoDbLocal::start(tools).await?;
+            database.create_table(&Template::read(tools).await?, TABLE).await?;
+            Ok(database)
+        };
+        share(&self.database, start.boxed()).await
+    }
+
+    /// The store on DynamoDB Local.
+    pub(crate) async fn store(&self) -> Result<DynamoDb> {
+        let client = aws_sdk_dynamodb::Client::new(&self.database().await?.sdk_config());
+        Ok(DynamoDb::new(client, TABLE.to_owned()))
+    }
+
+    /// The functions under `cargo lambda watch`, on DynamoDB Local.
+    pub(crate) async fn watch(&self) -> Result<&CargoLambdaWatch> {
+        let start = async {
+            // Built before, they start at once; and two compilers at a time would only be in each other's way.
+            self.functions().await?;
+            let database = self.database().await?.endpoint();
+            CargoLambdaWatch::start(self.tools().await?, database, TABLE, None, WatchLog::File).await
+        };
+        share(&self.watch, start.boxed()).await
+    }
+
+    /// The deployed template.
+    pub(crate) async fn stack(&self) -> Result<&Stack> {
+        let start = async {
+            let functions = self.functions().await?;
+            Stack::start(self.tools().await?, functions, None, Progress::Shown).await
+        };
+        share(&self.stack, start.boxed()).await
+    }
+}
+
+/// Boxed, because futures of servers that start servers would not fit a thread's stack.
+async fn share<'a, T>(cell: &'a Shared<T>, start: BoxFuture<'_, Result<T>>) -> Result<&'a T> {
+    let shared = cell.get_or_init(|| async { start.await.map_err(|error| format!("{error:#}")) }).await;
+    shared.as_ref().map_err(|error| anyhow!("a server that this test needs did not start: {error}"))
+}
