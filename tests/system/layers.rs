@@ -1,6 +1,7 @@
 //! Tests by layer, and how long each layer takes.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -48,9 +49,9 @@ impl Layers {
         self.trials.push(Trial::test(format!("{layer}::{name}"), move || {
             let started = Instant::now();
             let handle = servers.runtime().clone();
-            let outcome = handle.block_on(test(servers));
+            let outcome = catch_unwind(AssertUnwindSafe(|| handle.block_on(test(servers))));
             times.add(layer, started);
-            outcome.map_err(|error| Failed::from(format!("{error:#}")))
+            outcome.unwrap_or_else(|panic| resume_unwind(panic)).map_err(|error| Failed::from(format!("{error:#}")))
         }));
     }
 

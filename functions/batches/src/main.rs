@@ -7,8 +7,5 @@ use lambda_http::{Error, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::command_bus().await?;
-    run(service_fn(|request| {
-        http::handle_command(bus, request, Command::CreateBatch)
-    }))
-    .await
+    run(service_fn(|request| http::handle_command(bus, request, Command::CreateBatch))).await
 }

@@ -7,7 +7,6 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::event_bus().await?;
-    let handle =
-        async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(sqs::handle_events(bus, event.payload).await);
+    let handle = async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(sqs::handle_events(bus, event.payload).await);
     run(service_fn(handle)).await
 }

@@ -6,6 +6,7 @@ use domain::{BatchRef, Command, OrderId, Sku};
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, RequestExt, Response};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_layer::ports::{AllocationsView, Environment, Products, Timestamp};
@@ -77,11 +78,7 @@ pub async fn handle_view<V: AllocationsView>(view: &V, request: Request) -> Resu
     }
 
     // No order has a name that is not valid.
-    let parameters = request.path_parameters();
-    let orderid = parameters.first("orderid").map(OrderId::try_from);
-    let Some(Ok(orderid)) = orderid else {
-        return Ok(not_found());
-    };
+    let Some(orderid) = orderid(&request) else { return Ok(not_found()) };
     Ok(match view.allocations(&orderid).await {
         Ok(allocations) if allocations.is_empty() => not_found(),
         Ok(allocations) => {
@@ -90,6 +87,16 @@ pub async fn handle_view<V: AllocationsView>(view: &V, request: Request) -> Resu
         }
         Err(error) => refuse(&error.into()),
     })
+}
+
+/// The order that the path names.
+///
+/// An HTTP API decodes every escape of a path but `%25`, and `cargo lambda watch` none of them. So each `%` that is
+/// left begins an escape, and decoding once gives the id, whoever handed it over.
+fn orderid(request: &Request) -> Option<OrderId> {
+    let parameters = request.path_parameters_ref()?;
+    let decoded = percent_decode_str(parameters.first("orderid")?).decode_utf8().ok()?;
+    OrderId::try_from(decoded.as_ref()).ok()
 }
 
 fn respond(reply: Reply, preference: Preference) -> Response<Body> {

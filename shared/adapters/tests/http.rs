@@ -194,14 +194,25 @@ async fn a_line_that_waits_is_not_shown() {
 async fn any_order_id_can_be_read() {
     let api = Api::new();
     api.post_batch(BATCH).await;
-    // API Gateway hands over the path parameter decoded.
-    for orderid in ["a b", "a/b", "100%", "100%25", "a+b", "ö#1", "?", "..", "o&x=1", "🪑"] {
+    // As an HTTP API hands it over, and as the sender wrote it.
+    for (orderid, decoded_but_percent, raw) in [
+        ("a b", "a b", "a%20b"),
+        ("a/b", "a/b", "a%2Fb"),
+        ("100%", "100%25", "100%25"),
+        ("100%25", "100%2525", "100%2525"),
+        ("a+b", "a+b", "a%2Bb"),
+        ("ö#1", "ö#1", "%C3%B6%231"),
+        ("?", "?", "%3F"),
+        ("..", "..", "%2E%2E"),
+        ("🪑", "🪑", "%F0%9F%AA%91"),
+    ] {
         let line = json!({"orderid": orderid, "sku": "RETRO-CLOCK", "qty": 1}).to_string();
         assert!(api.post_allocate(&line, None).await.starts_with("202\n"), "{orderid}");
-        assert!(api.get(orderid).await.starts_with("200\n"), "{orderid}");
+        assert!(api.get(decoded_but_percent).await.starts_with("200\n"), "{orderid}");
+        assert!(api.get(raw).await.starts_with("200\n"), "{orderid}");
     }
     let no_orderid = "x".repeat(256);
-    for orderid in ["", "a", no_orderid.as_str(), "a\nb"] {
+    for orderid in ["", "a", no_orderid.as_str(), "a\nb", "a%0Ab", "%FF"] {
         assert!(api.get(orderid).await.starts_with("404\n"), "{orderid}");
     }
 }
