@@ -84,7 +84,7 @@ fn bus<S>(store: S) -> MessageBus<S, System> {
 }
 
 fn soon() -> Timestamp {
-    System.now().plus(Duration::from_secs(60))
+    System.now().plus(Duration::from_mins(1))
 }
 
 async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<Reply> {

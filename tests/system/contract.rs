@@ -42,6 +42,7 @@ contract![
     a_write_of_the_head_alone_is_conditional_too,
     two_first_commits_of_a_product_do_not_both_win,
     a_line_that_moved_meanwhile_is_in_the_way,
+    a_line_that_got_a_place_meanwhile_is_not_turned_away,
     a_batch_reference_is_taken_once_over_all_products,
     a_full_batch_is_only_found_by_name,
     a_full_batch_that_grows_is_found_by_all,
@@ -66,7 +67,7 @@ async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -
     let new = batch(reference, sku, qty);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new) }).await?;
+    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new), absent: None }).await?;
     Ok(product.committed())
 }
 
@@ -79,7 +80,7 @@ async fn with_line<S: Store>(store: &S, before: &Product, line: &OrderLine) -> a
 }
 
 async fn commit<S: Store>(store: &S, before: &Product, after: &Product) -> Result<(), StoreError> {
-    store.commit(Commit { id: SECOND, before: Some(before), after, announced: None }).await
+    store.commit(Commit { id: SECOND, before: Some(before), after, announced: None, absent: None }).await
 }
 
 async fn head<S: Store>(store: &S, line: &OrderLine) -> anyhow::Result<Head> {
@@ -109,7 +110,7 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     new.eta = Some("2011-01-02".to_owned().try_into()?);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new) }).await?;
+    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new), absent: None }).await?;
 
     let line = line(&orderid, &sku, 3);
     let product = with_line(store, &product.committed(), &line).await?;
@@ -146,10 +147,9 @@ async fn a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one<S: S
 
 async fn a_write_of_the_head_alone_is_conditional_too<S: Store>(store: &S) -> Outcome {
     let (sku, reference) = (unique("LAMP"), unique("batch"));
-    let old = with_batch(store, &sku, &reference, 1).await?;
-    let too_large = line(&unique("order"), &sku, 2);
+    let old = with_batch(store, &sku, &reference, 5).await?;
     let mut after = old.clone();
-    assert_eq!(after.allocate(&too_large, None), Allocation::OutOfStock);
+    after.change_batch_quantity(&change(&reference, 7, 1), &[], &mut ample())?;
     commit(store, &old, &after).await?;
     match commit(store, &old, &after).await {
         Err(StoreError::Conflict(Some(head))) => assert_eq!(head.product, after.committed()),
@@ -164,7 +164,8 @@ async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> 
     let new = batch(&second, &sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused = store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new) }).await;
+    let refused =
+        store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new), absent: None }).await;
     match refused {
         Err(StoreError::Conflict(Some(head))) => assert_eq!(head.product, product),
         other => anyhow::bail!("{other:?}"),
@@ -193,13 +194,29 @@ async fn a_line_that_moved_meanwhile_is_in_the_way<S: Store>(store: &S) -> Outco
     Ok(())
 }
 
+async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 10);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let product = with_line(store, &before, &line).await?;
+    // The product is known as it is now, but not that the line has a place.
+    let mut after = product.clone();
+    assert_eq!(after.allocate(&line, None), Allocation::OutOfStock);
+    let commit = Commit { id: FIRST, before: Some(&product), after: &after, announced: None, absent: Some(&line) };
+    let refused = store.commit(commit).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
+    assert_eq!(head(store, &line).await?.product, product);
+    Ok(())
+}
+
 async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) -> Outcome {
     let (sku, other_sku, reference) = (unique("LAMP"), unique("VASE"), unique("batch"));
     with_batch(store, &sku, &reference, 1).await?;
     let new = batch(&reference, &other_sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused = store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new) }).await;
+    let refused =
+        store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new), absent: None }).await;
     assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
     let found = store.find(Wanted::NewBatch(&new)).await?;
     assert!(found.head.is_none());
@@ -282,14 +299,20 @@ async fn waiting_lines_are_those_of_the_sku<S: Store>(store: &S) -> Outcome {
 async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     let (lamp, vase, order) = (unique("LAMP"), unique("VASE"), unique("order"));
     let (first, second) = (unique("batch"), unique("batch"));
-    let lamps = with_batch(store, &lamp, &first, 10).await?;
+    let lamps = with_batch(store, &lamp, &first, 2).await?;
     let vases = with_batch(store, &vase, &second, 10).await?;
     with_line(store, &vases, &line(&order, &vase, 1)).await?;
-    let lamps = with_line(store, &lamps, &line(&order, &lamp, 2)).await?;
-    with_line(store, &lamps, &line(&order, &lamp, 3)).await?;
+    // By quantity, not by the text of it.
+    let mut lamps = with_line(store, &lamps, &line(&order, &lamp, 2)).await?;
+    let third = batch(&unique("batch"), &lamp, 10);
+    let before = lamps.clone();
+    lamps.create_batch(&third)?;
+    lamps.allocate(&line(&order, &lamp, 10), None);
+    let announced = Some(&third);
+    store.commit(Commit { id: FIRST, before: Some(&before), after: &lamps, announced, absent: None }).await?;
     let shown = store.allocations(&order.as_str().try_into()?).await?;
     let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();
-    assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, &first), (&vase, &second)]);
+    assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, third.reference.as_str()), (&vase, &second)]);
     Ok(())
 }
 

@@ -136,7 +136,13 @@ async fn history(store: &DynamoDb, sku: &str, batches: u64, lines_each: u32) -> 
         for of_batch in 0..lines_each {
             after.allocate(&line(&format!("{order}-{number}-{of_batch}"), sku, 1), None);
         }
-        let commit = Commit { id: CommitId(number), before: before.as_ref(), after: &after, announced: Some(&new) };
+        let commit = Commit {
+            id: CommitId(number),
+            before: before.as_ref(),
+            after: &after,
+            announced: Some(&new),
+            absent: None,
+        };
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.
         let (sku, version) = (after.sku().clone(), after.version());

@@ -4,6 +4,14 @@
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
 //! `functions`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
 mod concurrency;
 mod contract;
 mod cost;

@@ -3,10 +3,13 @@
 use adapters::{bootstrap, sqs};
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use service_layer::ports::Timestamp;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::event_bus().await?;
-    let handle = async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(sqs::handle_events(bus, event.payload).await);
+    let handle = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(sqs::handle_events(bus, payload, Timestamp(context.deadline)).await)
+    };
     run(service_fn(handle)).await
 }

@@ -100,13 +100,15 @@ impl Products for InMemoryStore {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let Commit { id, before, after, announced } = commit;
+        let Commit { id, before, after, announced, absent } = commit;
         let mut state = self.state();
         let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
         let head_holds = stored == before.map(Product::version);
         let batch_holds = announced.is_none_or(|new| !state.announced.contains_key(&new.reference));
+        let absent_holds = absent.is_none_or(|line| !state.lines.contains_key(line));
         let lines_hold = after.moves().iter().all(|moved| state.lines.get(&moved.line) == moved.from.as_ref());
-        match (head_holds, batch_holds && lines_hold) {
+        let others_hold = batch_holds && absent_holds && lines_hold;
+        match (head_holds, others_hold) {
             (true, true) => {}
             (false, true) => {
                 return Err(StoreError::Conflict(state.head(after.sku(), None).map(Box::new)));
@@ -207,6 +209,14 @@ impl Mailer for InMemoryMailer {
 pub struct InMemoryEnvironment {
     milliseconds: AtomicU64,
     drawn: AtomicU64,
+}
+
+impl InMemoryEnvironment {
+    /// One whose chance is another than the default one's.
+    #[must_use]
+    pub fn starting_at(drawn: u64) -> Self {
+        Self { drawn: AtomicU64::new(drawn), ..Self::default() }
+    }
 }
 
 impl Environment for InMemoryEnvironment {

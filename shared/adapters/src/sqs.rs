@@ -31,8 +31,9 @@ pub async fn change_quantities<S: Products, E: Environment>(
 pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     bus: &MessageBus<S, E, M>,
     event: SqsEvent,
+    deadline: Timestamp,
 ) -> SqsBatchResponse {
-    answer_each(event, async |message| Ok(bus.handle_event(&self::event(&message)?).await?)).await
+    answer_each(event, async |message| Ok(bus.handle_event(&self::event(&message)?, deadline).await?)).await
 }
 
 /// Handles each message of a batch by itself: one that fails, or even panics, does not touch its neighbours.

@@ -10,7 +10,7 @@ use domain::{
 use crate::Error;
 use crate::outbox::Message;
 use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
-use crate::unit_of_work::{self, Change, Decision};
+use crate::unit_of_work::{self, Change, Decision, Proposal, in_time};
 
 /// How long a handler of an event keeps others away: longer than any function may run.
 const LEASE: Duration = Duration::from_secs(40);
@@ -76,13 +76,17 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
 }
 
 impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
-    /// Reacts to an event, once for each id. A repeated one does nothing.
+    /// Reacts to an event, once for each id. A repeated one does nothing. It is given up in time to answer before the
+    /// deadline.
     ///
     /// # Errors
     /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
-    pub async fn handle_event(&self, message: &Message) -> Result<(), Error> {
+    pub async fn handle_event(&self, message: &Message, deadline: Timestamp) -> Result<(), Error> {
         match &message.event {
-            Event::OutOfStock { line } => self.send_out_of_stock_mail(&message.id, line).await,
+            Event::OutOfStock { line } => {
+                let sent = in_time(&self.environment, deadline, self.send_out_of_stock_mail(&message.id, line));
+                sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
+            }
             Event::Allocated { .. }
             | Event::Deallocated { .. }
             | Event::BatchCreated { .. }
@@ -122,7 +126,9 @@ impl Change for OrderLine {
             Allocation::Allocated(batchref) => Reply::Allocated(batchref),
             Allocation::OutOfStock => Reply::OutOfStock(self.sku.clone()),
         };
-        Ok(committing(product, None, Some(reply.clone()), reply))
+        // A line that is turned away must not have got a place meanwhile, by the same request sent twice.
+        let absent = (product.moves().is_empty() && snapshot.line.is_none()).then(|| self.clone());
+        Ok(Decision::Commit(Proposal { product, announced: None, absent, answer: Some(reply) }))
     }
 }
 
@@ -144,7 +150,8 @@ impl Change for NewBatch {
             None => Product::new(self.sku.clone()),
         };
         product.create_batch(self)?;
-        Ok(committing(product, Some(self.clone()), Some(Reply::Done), Reply::Done))
+        let answer = Some(Reply::Done);
+        Ok(Decision::Commit(Proposal { product, announced: Some(self.clone()), absent: None, answer }))
     }
 }
 
@@ -168,20 +175,9 @@ impl Change for ChangeBatchQuantity {
             Progress::Done => Some(Reply::Done),
             Progress::More => None,
         };
-        Ok(committing(product, None, answer, Reply::Done))
-    }
-}
-
-/// A change without events has nothing to commit: its answer was true before.
-fn committing(
-    product: Product,
-    announced: Option<NewBatch>,
-    answer: Option<Reply>,
-    unchanged: Reply,
-) -> Decision<Reply> {
-    if product.events().is_empty() {
-        Decision::Answer(unchanged)
-    } else {
-        Decision::Commit { product, announced, answer }
+        if product.events().is_empty() {
+            tracing::info!(batchref = %self.reference, revision = ?self.revision, "change of quantity is not newer");
+        }
+        Ok(Decision::Commit(Proposal { product, announced: None, absent: None, answer }))
     }
 }

@@ -60,6 +60,8 @@ pub struct Commit<'a> {
     pub after: &'a Product,
     /// The batch that this commit adds. Its reference must still be free.
     pub announced: Option<&'a NewBatch>,
+    /// A line that this commit turns away. It must still have no place.
+    pub absent: Option<&'a OrderLine>,
 }
 
 /// Why a store did not do what it was asked to.
@@ -192,6 +194,12 @@ impl Timestamp {
     pub fn plus(self, duration: Duration) -> Self {
         let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(milliseconds))
+    }
+
+    /// How long ago `earlier` was; nothing, if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 

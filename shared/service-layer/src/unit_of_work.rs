@@ -1,9 +1,11 @@
 //! The unit of work: find a product, change it in memory, commit all of it or nothing, and start over when
 //! somebody else was faster.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use domain::{Budget, NewBatch, Placed, Product};
+use domain::{Budget, NewBatch, OrderLine, Placed, Product};
+use futures_util::future::{Either, select};
 
 use crate::Error;
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
@@ -25,7 +27,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// One command's way to change a product: what to read for it, and a pure decision.
 pub(crate) trait Change: Sync {
-    type Answer: Send;
+    type Answer: Clone + Send;
 
     fn wanted(&self) -> Wanted<'_>;
 
@@ -46,8 +48,19 @@ pub(crate) trait Change: Sync {
 pub(crate) enum Decision<A> {
     /// There is nothing to commit.
     Answer(A),
-    /// Commit this. Then give the answer, or, if there is none yet, decide again on the changed product.
-    Commit { product: Product, announced: Option<NewBatch>, answer: Option<A> },
+    /// Commit this.
+    Commit(Proposal<A>),
+}
+
+/// A changed product, and on what else the change rests.
+pub(crate) struct Proposal<A> {
+    pub(crate) product: Product,
+    /// The batch that it adds.
+    pub(crate) announced: Option<NewBatch>,
+    /// A line that must have no place still.
+    pub(crate) absent: Option<OrderLine>,
+    /// The answer once this is committed. None: decide again on the changed product.
+    pub(crate) answer: Option<A>,
 }
 
 /// Runs a change until it is committed, refused, or out of tries or time.
@@ -61,11 +74,47 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     change: &C,
 ) -> Result<C::Answer, Error> {
     let mut memory = Memory { snapshot: None, sent: None, answer: None };
+    let outcome =
+        in_time(environment, deadline, try_until_done(store, environment, deadline, change, &mut memory)).await;
+    match (outcome, memory.answer) {
+        (Some(Ok(answer)), _) => Ok(answer),
+        // What was asked is committed. Debts that are left are paid by whoever comes next.
+        (Some(Err(_)) | None, Some(answer)) => Ok(answer),
+        (Some(Err(error)), None) => Err(error),
+        (None, None) => Err(Error::Unavailable("out of time".into())),
+    }
+}
+
+/// Gives up in time to answer. What was under way may still happen.
+pub(crate) async fn in_time<E: Environment, T>(
+    environment: &E,
+    deadline: Timestamp,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let left = deadline.since(environment.now()).saturating_sub(MARGIN);
+    // Work comes first: where a clock jumps, time is not up before it has begun.
+    // Boxed, so that callers' futures stay small.
+    match select(Box::pin(work), pin!(environment.sleep(left))).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(((), _)) => None,
+    }
+}
+
+async fn try_until_done<S: Products, E: Environment, C: Change>(
+    store: &S,
+    environment: &E,
+    deadline: Timestamp,
+    change: &C,
+    memory: &mut Memory<C::Answer>,
+) -> Result<C::Answer, Error> {
     let (mut tries, mut silences) = (0_u32, 0_u32);
     loop {
-        let error = match attempt(store, environment, change, &mut memory).await {
+        let error = match attempt(store, environment, change, memory).await {
             Ok(Some(answer)) => return Ok(answer),
-            Ok(None) => continue,
+            Ok(None) => {
+                (tries, silences) = (0, 0);
+                continue;
+            }
             Err(Setback::Refused(error)) => return Err(error),
             Err(Setback::Store(error)) => error,
         };
@@ -74,10 +123,10 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
             silences = silences.saturating_add(1);
         }
         let delay = full_jitter(tries, environment.random());
-        let in_time = environment.now().plus(delay).plus(MARGIN) < deadline;
+        let time_is_left = environment.now().plus(delay).plus(MARGIN) < deadline;
         match error {
-            StoreError::Conflict(_) if tries < TRIES && in_time => {}
-            StoreError::Unavailable(_) if silences < SILENCES && in_time => {}
+            StoreError::Conflict(_) if tries < TRIES && time_is_left => {}
+            StoreError::Unavailable(_) if silences < SILENCES && time_is_left => {}
             StoreError::Conflict(_) => return Err(Error::Contended { tries }),
             StoreError::Unavailable(source) => return Err(Error::Unavailable(source)),
             StoreError::Fault(source) => return Err(Error::Fault(source)),
@@ -133,18 +182,22 @@ async fn attempt<S: Products, E: Environment, C: Change>(
 
     let mut budget = BUDGET;
     let debtor = snapshot.head.as_ref().filter(|head| head.product.has_backlog());
-    let (mut product, announced, answer) = if let Some(debtor) = debtor {
-        (debtor.product.clone(), None, None)
+    let Proposal { mut product, announced, absent, answer } = if let Some(debtor) = debtor {
+        Proposal { product: debtor.product.clone(), announced: None, absent: None, answer: None }
     } else if let Some(answer) = memory.answer.take() {
         return Ok(Some(answer));
     } else {
         let newest = lines_to_give_way(store, change, &snapshot).await?;
         match change.decide(&snapshot, &newest, &mut budget).map_err(Setback::Refused)? {
             Decision::Answer(answer) => return Ok(Some(answer)),
-            Decision::Commit { product, announced, answer } => (product, announced, answer),
+            Decision::Commit(proposal) => proposal,
         }
     };
     let pays_debts = debtor.is_some();
+    if let (true, Some(answer)) = (product.events().is_empty(), &answer) {
+        // Nothing changed, so the answer was true before.
+        return Ok(Some(answer.clone()));
+    }
 
     let before = snapshot.head.as_ref().map(|head| &head.product);
     if product.has_backlog() {
@@ -162,7 +215,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     }
 
     let id = CommitId(environment.random());
-    let commit = Commit { id, before, after: &product, announced: announced.as_ref() };
+    let commit = Commit { id, before, after: &product, announced: announced.as_ref(), absent: absent.as_ref() };
     match store.commit(commit).await {
         Ok(()) => {
             memory.answer = answer.or(memory.answer.take());

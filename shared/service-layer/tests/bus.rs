@@ -1,9 +1,23 @@
 //! The whole bus without a server: commands in, events out through the outbox, mail at the end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic};
-use domain::{ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Revision, Version};
-use service_layer::outbox::{Record, relay};
-use service_layer::ports::{AllocationsView, Environment, Inbox, Publisher, Timestamp};
+use domain::{
+    BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Placed, Revision, Sku, Version,
+};
+use service_layer::outbox::{Message, Record, relay};
+use service_layer::ports::{
+    AllocationsView, Commit, Environment, Inbox, Products, Publisher, Snapshot, StoreError, Timestamp, Wanted,
+};
 use service_layer::{Error, MessageBus, Reply};
 
 type Bus = MessageBus<InMemoryStore, InMemoryEnvironment, InMemoryMailer>;
@@ -165,7 +179,7 @@ async fn deliver(bus: &Bus, times: usize) {
     relay(&topic, records.collect()).await.unwrap();
     for _ in 0..times {
         for message in topic.published() {
-            bus.handle_event(&message).await.unwrap();
+            bus.handle_event(&message, DEADLINE).await.unwrap();
         }
     }
 }
@@ -194,10 +208,10 @@ async fn an_event_under_a_lease_is_left_alone_until_it_ends() {
     let message = bus.store().outbox().pop().unwrap();
     let lease = std::time::Duration::from_secs(40);
     bus.store().claim(&message.id, Timestamp(0), lease).await.unwrap();
-    let held = bus.handle_event(&message).await;
+    let held = bus.handle_event(&message, DEADLINE).await;
     assert!(matches!(held, Err(Error::InProgress(_))), "{held:?}");
     bus.environment().sleep(lease * 2).await;
-    bus.handle_event(&message).await.unwrap();
+    bus.handle_event(&message, DEADLINE).await.unwrap();
     assert_eq!(bus.mailer().sent().len(), 1);
 }
 
@@ -252,4 +266,191 @@ async fn the_events_of_one_commit_are_numbered() {
     let ids: Vec<_> = bus.store().outbox().into_iter().map(|message| message.id).collect();
     assert_eq!(ids, ["DESK#1#1", "DESK#2#1", "DESK#3#1", "DESK#3#2", "DESK#3#3"]);
     assert!(matches!(bus.store().outbox().pop().unwrap().event, Event::BatchQuantityChanged { qty: 1, .. }));
+}
+
+/// A store that does something else before, or instead of, what it is asked.
+struct Meddling<'a> {
+    store: &'a InMemoryStore,
+    /// What happens at each commit, in turn; after that, nothing special does.
+    at_commits: Mutex<Vec<Meddle>>,
+    finds: AtomicU32,
+}
+
+enum Meddle {
+    /// Other commands come first.
+    After(Vec<Command>),
+    /// The commit takes effect, but nobody hears of it.
+    LoseReply,
+    /// The commit takes effect, and the store takes its own retry for a lost race.
+    Misunderstand,
+    /// Nothing happens, and nobody hears of that either.
+    LoseRequest,
+    /// Another commit is under way.
+    Collide,
+}
+
+impl<'a> Meddling<'a> {
+    fn new(store: &'a InMemoryStore, at_commits: impl IntoIterator<Item = Meddle>) -> Self {
+        let mut at_commits: Vec<_> = at_commits.into_iter().collect();
+        at_commits.reverse();
+        Self { store, at_commits: Mutex::new(at_commits), finds: AtomicU32::new(0) }
+    }
+
+    async fn handle(&self, command: Command) -> Result<Reply, Error> {
+        MessageBus::new(self, another_environment(), ()).handle_command(command, DEADLINE).await
+    }
+}
+
+impl Products for Meddling<'_> {
+    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        self.finds.fetch_add(1, Ordering::Relaxed);
+        self.store.find(wanted).await
+    }
+
+    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        self.store.waiting_lines(sku).await
+    }
+
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+        self.store.newest_lines(batch, pieces, at_most).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        let meddle = self.at_commits.lock().unwrap().pop();
+        match meddle {
+            Some(Meddle::After(commands)) => {
+                for command in commands {
+                    let bus = MessageBus::new(self.store, another_environment(), ());
+                    Box::pin(bus.handle_command(command, DEADLINE)).await.unwrap();
+                }
+                self.store.commit(commit).await
+            }
+            Some(Meddle::LoseReply) => {
+                self.store.commit(commit).await?;
+                Err(StoreError::Unavailable("no reply".into()))
+            }
+            Some(Meddle::Misunderstand) => {
+                self.store.commit(commit).await?;
+                self.store.commit(commit).await
+            }
+            Some(Meddle::LoseRequest) => Err(StoreError::Unavailable("no reply".into())),
+            Some(Meddle::Collide) => Err(StoreError::Conflict(None)),
+            None => self.store.commit(commit).await,
+        }
+    }
+}
+
+/// Each process draws its own commit ids.
+fn another_environment() -> InMemoryEnvironment {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    InMemoryEnvironment::starting_at(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn new_batch(reference: &str, sku: &str, qty: u32) -> Command {
+    let (reference, sku) = (reference.try_into().unwrap(), sku.try_into().unwrap());
+    Command::CreateBatch(NewBatch { reference, sku, qty: qty.try_into().unwrap(), eta: None })
+}
+
+fn line(orderid: &str, sku: &str, qty: u32) -> Command {
+    let (orderid, sku) = (orderid.try_into().unwrap(), sku.try_into().unwrap());
+    Command::Allocate(OrderLine { orderid, sku, qty: qty.try_into().unwrap() })
+}
+
+#[tokio::test]
+async fn a_line_is_not_turned_away_after_its_twin_got_a_place() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 1)).await.unwrap();
+    Meddling::new(&store, []).handle(line("o0", "LAMP", 1)).await.unwrap();
+    // There is nothing left; but before that is committed, stock arrives, and the same request, sent twice, gets it.
+    let twin = Meddle::After(vec![new_batch("b2", "LAMP", 1), line("o1", "LAMP", 1)]);
+    let reply = Meddling::new(&store, [twin]).handle(line("o1", "LAMP", 1)).await.unwrap();
+    assert_eq!(reply, on("b2"));
+    let turned_away = |message: &Message| matches!(message.event, Event::OutOfStock { .. });
+    assert!(!store.outbox().iter().any(turned_away), "{:?}", store.outbox());
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_recognised() {
+    for meddle in [|| Meddle::LoseReply, || Meddle::Misunderstand] {
+        let store = InMemoryStore::default();
+        Meddling::new(&store, [meddle()]).handle(new_batch("b1", "LAMP", 5)).await.unwrap();
+        let reply = Meddling::new(&store, [meddle()]).handle(line("o1", "LAMP", 5)).await.unwrap();
+        assert_eq!(reply, on("b1"));
+        let out_of_stock = Reply::OutOfStock("LAMP".try_into().unwrap());
+        let reply = Meddling::new(&store, [meddle()]).handle(line("o2", "LAMP", 1)).await.unwrap();
+        assert_eq!(reply, out_of_stock);
+        let told: Vec<_> = store.outbox().into_iter().map(|message| message.id).collect();
+        assert_eq!(told, ["LAMP#1#1", "LAMP#2#1", "LAMP#3#1"], "nothing was committed twice");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, [Meddle::LoseRequest, Meddle::LoseRequest]).handle(new_batch("b1", "LAMP", 5)).await.unwrap();
+    let silent = Meddling::new(&store, [(); 3].map(|()| Meddle::LoseRequest));
+    let error = silent.handle(line("o1", "LAMP", 1)).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_lost_race_is_decided_on_what_the_refusal_showed() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 5)).await.unwrap();
+    let overtaken = Meddling::new(&store, [Meddle::After(vec![line("o1", "LAMP", 1)])]);
+    assert_eq!(overtaken.handle(line("o2", "LAMP", 2)).await.unwrap(), on("b1"));
+    assert_eq!(overtaken.finds.load(Ordering::Relaxed), 1);
+    let collided = Meddling::new(&store, [Meddle::Collide]);
+    assert_eq!(collided.handle(line("o3", "LAMP", 2)).await.unwrap(), on("b1"));
+    assert_eq!(collided.finds.load(Ordering::Relaxed), 2, "a collision shows nothing");
+}
+
+#[tokio::test]
+async fn what_is_committed_is_answered_even_if_debts_are_left() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "SPOON", 150)).await.unwrap();
+    for number in 0..150 {
+        Meddling::new(&store, []).handle(line(&format!("o{number}"), "SPOON", 1)).await.unwrap();
+    }
+    let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 0, revision: Revision::AsOf(1) };
+    Meddling::new(&store, []).handle(Command::ChangeBatchQuantity(change)).await.unwrap();
+
+    // The new batch serves 98 waiting lines in its own commit; the store fails before it serves the rest.
+    let mut commits = vec![Meddle::After(Vec::new())];
+    commits.extend((0..3).map(|_| Meddle::LoseRequest));
+    let reply = Meddling::new(&store, commits).handle(new_batch("b2", "SPOON", 151)).await.unwrap();
+    assert_eq!(reply, Reply::Done);
+    let waiting = async || store.waiting_lines(&"SPOON".try_into().unwrap()).await.unwrap().len();
+    assert_eq!(waiting().await, 52);
+
+    // Whoever comes next pays first, even a newcomer.
+    let reply = Meddling::new(&store, []).handle(line("newcomer", "SPOON", 1)).await.unwrap();
+    assert_eq!(reply, on("b2"));
+    assert_eq!(waiting().await, 0);
+}
+
+/// A database that never answers.
+struct Hanging;
+
+impl Products for Hanging {
+    async fn find(&self, _: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        std::future::pending().await
+    }
+    async fn waiting_lines(&self, _: &Sku) -> Result<Vec<Placed>, StoreError> {
+        std::future::pending().await
+    }
+    async fn newest_lines(&self, _: &BatchRef, _: u32, _: usize) -> Result<Vec<Placed>, StoreError> {
+        std::future::pending().await
+    }
+    async fn commit(&self, _: Commit<'_>) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_answered_in_time_whatever_hangs() {
+    let bus = MessageBus::new(Hanging, InMemoryEnvironment::default(), ());
+    let error = bus.handle_command(line("o1", "LAMP", 1), DEADLINE).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert_eq!(bus.environment().now(), Timestamp(9_500), "half a second before the deadline");
 }

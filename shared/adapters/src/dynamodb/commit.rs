@@ -1,7 +1,9 @@
 //! Committing: head, batches and lines together, each under the condition that nobody changed it since.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
-use domain::{Batch, BatchRef, Move, Placed, Position, Product, Sku};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::{Batch, BatchRef, Move, OrderLine, Placed, Position, Product, Sku};
 use service_layer::ports::{Commit, Products, Snapshot, StoreError, Wanted};
 
 use super::DynamoDb;
@@ -28,6 +30,9 @@ impl Products for DynamoDb {
         let mut others = self.batches(&commit)?;
         for moved in commit.after.moves() {
             others.push(self.put_line(moved, commit.after)?);
+        }
+        if let Some(line) = commit.absent {
+            others.push(self.check_absent(line)?);
         }
         if others.is_empty() {
             return self.write_alone(head).await;
@@ -113,6 +118,14 @@ impl DynamoDb {
             None => update.condition_expression("attribute_exists(PK)"),
         };
         update.build().map_err(fault)
+    }
+
+    fn check_absent(&self, line: &OrderLine) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::line(line).into_item()))
+            .condition_expression(IS_NEW);
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build())
     }
 
     fn put_line(&self, moved: &Move, product: &Product) -> Result<TransactWriteItem, StoreError> {

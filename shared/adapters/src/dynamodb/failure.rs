@@ -1,5 +1,6 @@
 //! What DynamoDB's errors mean to a unit of work: lost race, silence, or fault.
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -21,24 +22,23 @@ const THROTTLED: [&str; 7] = [
 ];
 
 /// Classifies what no operation-specific error says better.
-pub(super) fn classify<E, R>(error: SdkError<E, R>) -> StoreError
+pub(super) fn classify<E>(error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let later = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
-        SdkError::ServiceError(context) => context.err().code().is_some_and(|code| THROTTLED.contains(&code)),
+        SdkError::ServiceError(context) => {
+            context.raw().status().is_server_error()
+                || context.err().code().is_some_and(|code| THROTTLED.contains(&code))
+        }
         _ => false,
     };
     if later { StoreError::Unavailable(error.into()) } else { StoreError::Fault(error.into()) }
 }
 
 /// Classifies a refused conditional write of the head alone.
-pub(super) fn of_put<R>(error: SdkError<PutItemError, R>) -> StoreError
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
+pub(super) fn of_put(error: SdkError<PutItemError, HttpResponse>) -> StoreError {
     match error.as_service_error() {
         Some(PutItemError::ConditionalCheckFailedException(refusal)) => handed_back(refusal.item.clone()),
         Some(PutItemError::TransactionConflictException(_)) => StoreError::Conflict(None),
@@ -47,10 +47,7 @@ where
 }
 
 /// Classifies a cancelled transaction. Its reasons come by position, and the head is the first item.
-pub(super) fn of_transaction<R>(error: SdkError<TransactWriteItemsError, R>) -> StoreError
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
+pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return classify(error);
     };

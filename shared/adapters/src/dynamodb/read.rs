@@ -173,16 +173,18 @@ impl AllocationsView for DynamoDb {
             .key_condition_expression("PK = :order AND begins_with(SK, :line)")
             .expression_attribute_values(":order", AttributeValue::S(items::order_partition(orderid)))
             .expression_attribute_values(":line", AttributeValue::S(LINE_PREFIX.to_owned()));
-        let mut allocations = Vec::new();
+        let mut lines = Vec::new();
         self.pages(query, |item| {
-            let Placed { line, position } = items::placed_line(item)?;
-            match position.place {
-                Place::Batch(batchref) => allocations.push((line.sku, batchref)),
-                Place::Waiting => {}
-            }
+            lines.push(items::placed_line(item)?);
             Ok(More::Wanted)
         })
         .await?;
-        Ok(allocations)
+        // Sort keys are text, in which 10 comes before 2.
+        lines.sort_by(|one, other| one.line.cmp(&other.line));
+        let allocated = lines.into_iter().filter_map(|Placed { line, position }| match position.place {
+            Place::Batch(batchref) => Some((line.sku, batchref)),
+            Place::Waiting => None,
+        });
+        Ok(allocated.collect())
     }
 }
