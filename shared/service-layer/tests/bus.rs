@@ -394,6 +394,20 @@ async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
 }
 
 #[tokio::test]
+async fn each_commit_of_a_long_change_has_its_own_tries() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "SPOON", 250)).await.unwrap();
+    for number in 0..250 {
+        Meddling::new(&store, []).handle(line(&format!("o{number}"), "SPOON", 1)).await.unwrap();
+    }
+    let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 0, revision: Revision::AsOf(1) };
+    let meddles = (0..3).flat_map(|_| [Meddle::LoseRequest, Meddle::After(Vec::new())]);
+    let reply = Meddling::new(&store, meddles).handle(Command::ChangeBatchQuantity(change)).await;
+    assert_eq!(reply.unwrap(), Reply::Done);
+    assert_eq!(store.outbox().last().unwrap().version, Version(1 + 250 + 3));
+}
+
+#[tokio::test]
 async fn a_lost_race_is_decided_on_what_the_refusal_showed() {
     let store = InMemoryStore::default();
     Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 5)).await.unwrap();
