@@ -6,10 +6,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::Value;
+use std::path::Path;
 use tokio::process::Command;
 
 /// The region everything local pretends to be in.
 pub const REGION: &str = "us-east-1";
+
+/// The profile that samconfig.toml's `local` environment names.
+pub const PROFILE: &str = "allocation-local";
 
 /// Both halves of the made-up credentials. DynamoDB Local takes letters and digits only.
 const KEY: &str = "local";
@@ -40,6 +44,14 @@ pub(crate) fn point_at(command: &mut Command, endpoint: &str) {
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true");
+}
+
+/// Writes a configuration file that holds the same as a profile, for AWS's own tools.
+pub(crate) fn write_profile(endpoint: &str, path: &Path) -> Result<()> {
+    let profile = format!(
+        "[profile {PROFILE}]\nregion = {REGION}\nendpoint_url = {endpoint}\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
+    );
+    std::fs::write(path, profile).with_context(|| format!("writing {}", path.display()))
 }
 
 /// An HTTP client for this machine: never through a proxy.

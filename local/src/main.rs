@@ -120,7 +120,7 @@ fn introduction(stack: &Stack) -> String {
   Queue  {queue}
   Topic  {topic}
   Table  {table}
-  AWS    {endpoint}, any credentials, region {region}
+  AWS    {endpoint}; for its tools: export AWS_CONFIG_FILE={config} AWS_PROFILE={profile}
   Mail   {endpoint}/_ministack/ses/messages
   Logs   {logs}
 
@@ -133,7 +133,8 @@ Ctrl-C stops it."#,
         api = stack.api_url(),
         topic = stack.topic_arn(),
         table = stack.table_name(),
-        region = local::aws::REGION,
+        config = stack.aws_config_file().display(),
+        profile = local::aws::PROFILE,
         logs = stack.folder().display(),
         requests = requests(stack.api_url()),
     )

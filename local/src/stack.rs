@@ -8,12 +8,15 @@ use crate::workspace::{self, RunFolder};
 use crate::{aws, port};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
 /// Where `sam deploy` puts the functions' code: samconfig.toml's `local` environment says the same.
 const CODE_BUCKET: &str = "allocation-code";
+
+/// In the stack's folder.
+const PROFILE_FILE: &str = "aws-config";
 
 const COMPLETE: &str = include_str!("complete.py");
 
@@ -102,6 +105,12 @@ impl Stack {
     #[must_use]
     pub fn sdk_config(&self) -> aws_types::SdkConfig {
         aws::sdk_config(&self.endpoint)
+    }
+
+    /// A configuration file for AWS's own tools (`AWS_CONFIG_FILE`), with the profile [`aws::PROFILE`].
+    #[must_use]
+    pub fn aws_config_file(&self) -> PathBuf {
+        self.folder.path().join(PROFILE_FILE)
     }
 
     /// Where the emulator's and the deployment's logs are.
@@ -205,9 +214,12 @@ async fn deploy(
         http.put(format!("{endpoint}/{CODE_BUCKET}")).send().await.context("creating a bucket for the code")?;
     bucket.error_for_status().context("creating a bucket for the code")?;
 
+    let profile = folder.join(PROFILE_FILE);
+    aws::write_profile(endpoint, &profile)?;
     let mut deploy = Command::new(tools.sam());
     aws::point_at(&mut deploy, endpoint);
     deploy
+        .env("AWS_CONFIG_FILE", &profile)
         .args(["deploy", "--config-env", "local", "--config-file"])
         .arg(workspace::root().join("samconfig.toml"))
         .arg("--template-file")

@@ -87,3 +87,39 @@ impl Template {
 fn binary(resource: &Value) -> Option<&str> {
     resource.pointer("/Metadata/BuildProperties/Binary")?.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_templates_keys_and_index_and_streams() {
+        let template = Template(json!({ "Resources": {
+            "Other": { "Type": "AWS::SQS::Queue" },
+            "Table": { "Type": "AWS::DynamoDB::Table", "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": ["definitions"],
+                "KeySchema": ["keys"],
+                "GlobalSecondaryIndexes": ["index"],
+                "StreamSpecification": { "StreamViewType": "NEW_IMAGE" },
+                "SSESpecification": { "SSEEnabled": true },
+            } },
+        } }));
+        let expected = json!({
+            "TableName": "stock",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": ["definitions"],
+            "KeySchema": ["keys"],
+            "GlobalSecondaryIndexes": ["index"],
+            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
+        });
+        assert_eq!(template.create_table_request("stock").unwrap(), expected);
+    }
+
+    #[test]
+    fn a_function_is_named_by_its_binary() {
+        let function =
+            json!({ "Type": "AWS::Serverless::Function", "Metadata": { "BuildProperties": { "Binary": "batches" } } });
+        assert_eq!(Template(json!({ "Resources": { "BatchesFunction": function } })).binaries(), ["batches"]);
+    }
+}

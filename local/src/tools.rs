@@ -43,7 +43,8 @@ impl Tools {
         }
         let folder = workspace::target().join("tools");
         workspace::create_folder(&folder)?;
-        let _lock = Lock::acquire(&folder.join("lock"), Access::Exclusive).await?;
+        let lock = folder.join("lock");
+        let _lock = progress.step("waiting for another installation", Lock::acquire(&lock, Access::Exclusive)).await?;
 
         let wanted = json!([folder, EMULATOR_REQUIREMENTS, SAM_REQUIREMENTS, DYNAMODB_LOCAL]);
         let record = folder.join("installed.json");
@@ -150,7 +151,15 @@ async fn create_environment(python: &str, folder: &Path, requirements: &str) -> 
     let mut install = Command::new(folder.join("bin/pip"));
     // The list is complete, so pip need not work out what else there is to install.
     install
-        .args(["install", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "-r"])
+        .args([
+            "install",
+            "--no-deps",
+            "--no-compile",
+            "--only-binary=:all:",
+            "--disable-pip-version-check",
+            "--no-input",
+            "-r",
+        ])
         .arg(&list);
     Process::run("pip install (is PyPI within reach?)", install, &log).await?;
     std::fs::write(&record, complete).with_context(|| format!("writing {}", record.display()))
