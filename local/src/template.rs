@@ -38,9 +38,12 @@ impl Template {
             .collect()
     }
 
-    /// Writes a copy that takes each function's code from `functions`.
+    /// Writes a copy that takes each function's code from `functions`, which are for this machine's architecture.
     pub(crate) fn write_with_code(&self, functions: &Functions, path: &Path) -> Result<()> {
         let mut copy = self.0.clone();
+        let architecture =
+            copy.pointer_mut("/Parameters/Architecture/Default").context("a template without an architecture")?;
+        *architecture = json!(if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" });
         let resources =
             copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
         for resource in resources.values_mut() {
