@@ -12,8 +12,9 @@ import pathlib
 import sys
 import zipfile
 
-# A cold start loads the package: size is time. These binaries stay well below it.
-LIMIT = 4 * 1024 * 1024
+# A cold start loads the package: size is time. The largest (allocate and batches) takes 4.2 MiB; a second TLS stack, or another SDK
+# client where none is needed, does not fit.
+LIMIT = int(4.5 * 1024 * 1024)
 
 # e_machine of an ELF header.
 MACHINES = {"arm64": 183, "x86_64": 62}
@@ -38,7 +39,7 @@ def complaint(bootstrap, package, architecture):
     if int.from_bytes(header[18:20], "little") != MACHINES[architecture]:
         return f"bootstrap is not built for {architecture}"
     if package > LIMIT:
-        return f"zip is over the limit of {LIMIT / 2**20:.0f} MiB"
+        return f"zip is over the limit of {LIMIT / 2**20:.1f} MiB"
     return None
 
 
