@@ -12,8 +12,7 @@ import pathlib
 import sys
 import zipfile
 
-# A cold start loads the package: size is time. The largest (allocate and batches) takes 4.2 MiB; a second TLS stack, or another SDK
-# client where none is needed, does not fit.
+# A cold start loads the package: size is time. The largest, allocate and batches, take 4.2 MiB; growth past this needs a reason.
 LIMIT = int(4.5 * 1024 * 1024)
 
 # e_machine of an ELF header.
