@@ -2,17 +2,16 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use adapters::dynamodb::DynamoDb;
 use adapters::system::System;
 use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Placed, Revision, Sku};
-use service_layer::ports::{AllocationsView, Commit, Environment, Products, Snapshot, StoreError, Timestamp, Wanted};
+use service_layer::ports::{AllocationsView, Commit, Products, Snapshot, StoreError, Wanted};
 use service_layer::{MessageBus, Reply};
 use tokio::task::JoinSet;
 
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line, unique};
+use crate::names::{batch, line, soon, unique};
 use crate::servers::Servers;
 
 pub(crate) fn add_to(layers: &mut Layers) {
@@ -81,10 +80,6 @@ impl Products for Counted {
 
 fn bus<S>(store: S) -> MessageBus<S, System> {
     MessageBus::new(store, System, ())
-}
-
-fn soon() -> Timestamp {
-    System.now().plus(Duration::from_mins(1))
 }
 
 async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<Reply> {

@@ -1,8 +1,11 @@
-//! Names that no other test uses, so that all tests can share a table.
+//! Names that no other test uses, so that all tests can share a table; and what else commands need.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use adapters::system::System;
 use domain::{NewBatch, OrderLine};
+use service_layer::ports::{Environment as _, Timestamp};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -38,3 +41,8 @@ pub(crate) const ODD_ORDER_IDS: [(&str, &str); 9] = [
     ("ö#1", "%C3%B6%231"),
     ("🪑", "%F0%9F%AA%91"),
 ];
+
+/// Time enough for a command on a busy machine.
+pub(crate) fn soon() -> Timestamp {
+    System.now().plus(Duration::from_mins(1))
+}

@@ -3,13 +3,12 @@
 use adapters::{bootstrap, sqs};
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use service_layer::ports::Timestamp;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::event_bus().await?;
     let handle = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(sqs::handle_events(bus, payload, Timestamp(context.deadline)).await)
+        Ok::<_, Error>(sqs::handle_events(bus, payload, &context).await)
     };
     run(service_fn(handle)).await
 }

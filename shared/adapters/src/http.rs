@@ -9,11 +9,12 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use service_layer::ports::{AllocationsView, Environment, Products, Timestamp};
+use service_layer::ports::{AllocationsView, Environment, Products};
 use service_layer::{Error, MessageBus, Reply};
 
 use crate::json::read_object;
 use crate::report::chain;
+use crate::system::deadline;
 
 /// Seconds after which a client may ask again.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -59,7 +60,8 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
         Ok(body) => body,
         Err(error) => return Ok(message(StatusCode::BAD_REQUEST, &error.to_string())),
     };
-    let deadline = Timestamp(request.lambda_context_ref().map_or(0, |context| context.deadline));
+    let milliseconds = request.lambda_context_ref().map_or(0, |context| context.deadline);
+    let deadline = deadline(bus.environment(), milliseconds);
     Ok(match bus.handle_command(command(body), deadline).await {
         Ok(reply) => respond(reply, Preference::of(request.headers())),
         Err(error) => refuse(&error),

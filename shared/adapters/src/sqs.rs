@@ -5,20 +5,23 @@ use std::panic::AssertUnwindSafe;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{BatchRef, ChangeBatchQuantity, Command, Revision};
 use futures_util::FutureExt;
+use lambda_runtime::Context;
 use serde::Deserialize;
 use service_layer::outbox::Message;
-use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
+use service_layer::ports::{Environment, Inbox, Mailer, Products};
 use service_layer::{MessageBus, Source};
 
 use crate::json::read_object;
 use crate::report::chain;
+use crate::system::deadline;
 
 /// Carries out the changes of quantity in a batch of messages, and reports those that SQS is to deliver again.
 pub async fn change_quantities<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
     event: SqsEvent,
-    deadline: Timestamp,
+    context: &Context,
 ) -> SqsBatchResponse {
+    let deadline = deadline(bus.environment(), context.deadline);
     answer_each(event, async |message| {
         let command = Command::ChangeBatchQuantity(change_batch_quantity(&message)?);
         bus.handle_command(command, deadline).await?;
@@ -31,8 +34,9 @@ pub async fn change_quantities<S: Products, E: Environment>(
 pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     bus: &MessageBus<S, E, M>,
     event: SqsEvent,
-    deadline: Timestamp,
+    context: &Context,
 ) -> SqsBatchResponse {
+    let deadline = deadline(bus.environment(), context.deadline);
     answer_each(event, async |message| Ok(bus.handle_event(&self::event(&message)?, deadline).await?)).await
 }
 

@@ -77,9 +77,8 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     let outcome =
         in_time(environment, deadline, try_until_done(store, environment, deadline, change, &mut memory)).await;
     match (outcome, memory.answer) {
-        (Some(Ok(answer)), _) => Ok(answer),
-        // What was asked is committed. Debts that are left are paid by whoever comes next.
-        (Some(Err(_)) | None, Some(answer)) => Ok(answer),
+        // Of the second, all that was asked is committed; debts that are left are paid by whoever comes next.
+        (Some(Ok(answer)), _) | (_, Some(answer)) => Ok(answer),
         (Some(Err(error)), None) => Err(error),
         (None, None) => Err(Error::Unavailable("out of time".into())),
     }
