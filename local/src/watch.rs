@@ -43,7 +43,7 @@ impl CargoLambdaWatch {
             .current_dir(workspace::root())
             .env("PATH", tools.path())
             .env("TABLE_NAME", table)
-            .env("LOG_LEVEL", "debug");
+            .env("RUST_LOG", "debug");
         let mut process = Process::spawn("cargo lambda watch", command, output)?;
         let endpoint = format!("http://127.0.0.1:{port}");
         // Answered, if only with "method not allowed"; most other addresses would call a function.

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use adapters::http::{handle_command, handle_view};
@@ -51,7 +52,7 @@ fn event(method: &str, path: &str, prefer: Option<&str>, body: Option<&str>, ord
 fn show(response: &Response<Body>) -> String {
     let mut text = response.status().as_u16().to_string();
     for (name, value) in response.headers() {
-        text += &format!("\n{name}: {}", value.to_str().unwrap());
+        write!(text, "\n{name}: {}", value.to_str().unwrap()).unwrap();
     }
     let body = std::str::from_utf8(response.body()).unwrap();
     format!("{text}\n\n{body}")
