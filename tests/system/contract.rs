@@ -6,7 +6,7 @@ use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
 use domain::{
     Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, OrderId, OrderLine, Place, Position, Product, Revision,
-    Version,
+    Version, Waiting,
 };
 use service_layer::ports::{
     AllocationsView, Claim, Commit, CommitId, Head, Inbox, Products, StoreError, Timestamp, Wanted,
@@ -291,7 +291,7 @@ async fn waiting_lines_are_those_of_the_sku<S: Store>(store: &S) -> Outcome {
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].line, line);
     assert_eq!(waiting[0].position, Position { place: Place::Waiting, since: Version(3) });
-    assert_eq!(head(store, &line).await?.product.waiting(), 1);
+    assert_eq!(head(store, &line).await?.product.waiting(), Waiting { lines: 1, since: 3 });
     assert!(store.newest_lines(&reference.as_str().try_into()?, 10, 98).await?.is_empty());
     assert!(store.allocations(&line.orderid).await?.is_empty());
     Ok(())
@@ -345,19 +345,20 @@ async fn any_name_is_kept_as_it_is<S: Store>(store: &S) -> Outcome {
 async fn an_event_is_claimed_once_until_its_lease_ends<S: Store>(store: &S) -> Outcome {
     let id = unique("LAMP#1#");
     let lease = Duration::from_secs(10);
-    assert_eq!(store.claim(&id, Timestamp(5_000), lease).await?, Claim::Granted);
-    assert_eq!(store.claim(&id, Timestamp(5_000), lease).await?, Claim::Held);
-    assert_eq!(store.claim(&id, Timestamp(15_000), lease).await?, Claim::Held);
-    assert_eq!(store.claim(&id, Timestamp(15_001), lease).await?, Claim::Granted);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted, "the same claimant, asking again");
+    assert_eq!(store.claim(&id, 2, Timestamp(5_000), lease).await?, Claim::Held);
+    assert_eq!(store.claim(&id, 2, Timestamp(15_000), lease).await?, Claim::Held);
+    assert_eq!(store.claim(&id, 2, Timestamp(15_001), lease).await?, Claim::Granted);
     Ok(())
 }
 
 async fn an_event_that_was_finished_stays_so<S: Store>(store: &S) -> Outcome {
     let id = unique("LAMP#1#");
     let lease = Duration::from_secs(10);
-    assert_eq!(store.claim(&id, Timestamp(5_000), lease).await?, Claim::Granted);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted);
     store.finish(&id, Timestamp(6_000)).await?;
-    assert_eq!(store.claim(&id, Timestamp(60_000), lease).await?, Claim::Finished);
+    assert_eq!(store.claim(&id, 2, Timestamp(60_000), lease).await?, Claim::Finished);
     Ok(())
 }
 

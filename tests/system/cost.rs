@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetIte
 use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
-use domain::{Command, Product};
+use domain::{Command, Product, Waiting};
 use service_layer::MessageBus;
 use service_layer::ports::{Commit, CommitId, Products};
 
@@ -145,7 +145,7 @@ async fn history(store: &DynamoDb, sku: &str, batches: u64, lines_each: u32) -> 
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.
         let (sku, version) = (after.sku().clone(), after.version());
-        before = Some(Product::restore(sku, version, Vec::new(), 0, false));
+        before = Some(Product::restore(sku, version, Vec::new(), Waiting::default(), false));
     }
     before.ok_or_else(|| anyhow::anyhow!("no batches"))
 }

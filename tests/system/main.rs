@@ -2,7 +2,7 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
+//! `functions`, `simulation`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ mod layers;
 mod names;
 mod servers;
 mod shop;
+mod simulation;
 mod stack;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     cost::add_to(&mut layers);
     concurrency::add_to(&mut layers);
     contract::add_to(&mut layers);
+    simulation::add_to(&mut layers);
     let (trials, times) = layers.finish();
     let conclusion = libtest_mimic::run(&arguments, trials);
     times.print();

@@ -12,6 +12,8 @@ use crate::ses::SesMailer;
 use crate::sns::SnsTopic;
 use crate::system::System;
 
+const CONNECT: Duration = Duration::from_secs(1);
+
 /// A function can't start.
 #[derive(Debug, thiserror::Error)]
 #[error("environment variable {name} {reason}: template.yaml sets it for each function")]
@@ -52,7 +54,11 @@ pub async fn topic() -> Result<SnsTopic, InvalidEnvironment> {
 /// Names the environment variable that is missing.
 pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, InvalidEnvironment> {
     let config = start().await;
-    let client = aws_sdk_sesv2::Client::new(&config);
+    // A mail that was accepted but not confirmed in time would be sent once more by each retry. The queue tries again.
+    let patient = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(Duration::from_secs(20)).build();
+    let once =
+        aws_sdk_sesv2::config::Builder::from(&config).retry_config(RetryConfig::disabled()).timeout_config(patient);
+    let client = aws_sdk_sesv2::Client::from_conf(once.build());
     let mailer = SesMailer::new(client, variable("MAIL_FROM")?, variable("MAIL_TO")?);
     Ok(MessageBus::new(store(&config)?, System, mailer))
 }
@@ -62,7 +68,7 @@ async fn start() -> SdkConfig {
     lambda_runtime::tracing::init_default_subscriber();
     // A call that hangs must leave time for another try within the function's own limit of ten seconds.
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
+        .connect_timeout(CONNECT)
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(5))
         .build();

@@ -17,13 +17,13 @@ use service_layer::ports::{
 #[derive(Debug, Default)]
 pub struct InMemoryStore(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     products: HashMap<Sku, (Product, CommitId)>,
     announced: HashMap<BatchRef, NewBatch>,
     lines: BTreeMap<OrderLine, Position>,
-    /// When the lease of an event ends; none once it is handled.
-    inbox: HashMap<String, Option<Timestamp>>,
+    /// Who claimed an event, and when the lease ends; none once it is handled.
+    inbox: HashMap<String, Option<(u64, Timestamp)>>,
     outbox: Vec<Message>,
 }
 
@@ -32,6 +32,24 @@ impl InMemoryStore {
     #[must_use]
     pub fn outbox(&self) -> Vec<Message> {
         self.state().outbox.clone()
+    }
+
+    /// All products, with all their batches.
+    #[must_use]
+    pub fn products(&self) -> Vec<Product> {
+        self.state().products.values().map(|(product, _)| product.clone()).collect()
+    }
+
+    /// All promised lines.
+    #[must_use]
+    pub fn lines(&self) -> BTreeMap<OrderLine, Position> {
+        self.state().lines.clone()
+    }
+
+    /// The same store as it is now, whatever becomes of this one.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self(Mutex::new(self.state().clone()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,14 +165,14 @@ impl AllocationsView for InMemoryStore {
 }
 
 impl Inbox for InMemoryStore {
-    async fn claim(&self, id: &str, now: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, id: &str, claimant: u64, now: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
         let mut state = self.state();
         match state.inbox.get(id) {
             Some(None) => return Ok(Claim::Finished),
-            Some(Some(until)) if *until >= now => return Ok(Claim::Held),
+            Some(Some((holder, until))) if *holder != claimant && *until >= now => return Ok(Claim::Held),
             Some(Some(_)) | None => {}
         }
-        state.inbox.insert(id.to_owned(), Some(now.plus(lease)));
+        state.inbox.insert(id.to_owned(), Some((claimant, now.plus(lease))));
         Ok(Claim::Granted)
     }
 

@@ -20,18 +20,31 @@ pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidJson> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
-        let text = error.to_string();
+        let text = shortened(error.to_string());
         if !error.is_data() {
             return InvalidJson(format!("invalid JSON: {text}"));
         }
         // In a valid text, the field says where; the position is noise.
         let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
-        InvalidJson(if path == "." { reason.to_owned() } else { format!("{path}: {reason}") })
+        InvalidJson(if path == "." { reason.to_owned() } else { format!("{}: {reason}", shortened(path)) })
     })?;
     match deserializer.end() {
         Ok(()) => Ok(value),
         Err(error) => Err(InvalidJson(format!("invalid JSON: {error}"))),
     }
+}
+
+/// Errors quote their input, which may be megabytes.
+fn shortened(text: String) -> String {
+    const CHARACTERS: usize = 300;
+    const END: usize = 120;
+    let count = text.chars().count();
+    if count <= CHARACTERS {
+        return text;
+    }
+    let start: String = text.chars().take(CHARACTERS.saturating_sub(END)).collect();
+    let end: String = text.chars().skip(count.saturating_sub(END)).collect();
+    format!("{start}...{end}")
 }
 
 #[cfg(test)]
@@ -53,6 +66,9 @@ mod tests {
             error(r#"{"orderid":"o1","sku":"s","qty":0}"#),
             "qty: invalid value: integer `0`, expected a whole number from 1 to 4294967295"
         );
+        let huge = error(&format!(r#"{{"orderid":"o1","sku":"s","qty":"{}"}}"#, "x".repeat(1_000_000)));
+        assert!(huge.starts_with("qty: invalid value: string \"xxx") && huge.len() < 400, "{huge}");
+        assert!(huge.contains("expected a whole number from 1 to"), "{huge}");
         assert_eq!(
             error(r#"{"orderid":"o1","sku":"s","qty":1} x"#),
             "invalid JSON: trailing characters at line 1 column 36"

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
 use service_layer::outbox::Message;
-use service_layer::ports::{Environment, Inbox, Mailer, Products};
+use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
 use service_layer::{MessageBus, Source};
 
 use crate::json::read_object;
@@ -22,7 +22,8 @@ pub async fn change_quantities<S: Products, E: Environment>(
     context: &Context,
 ) -> SqsBatchResponse {
     let deadline = deadline(bus.environment(), context.deadline);
-    answer_each(event, async |message| {
+    answer_each(event, async |message, left| {
+        let deadline = share(bus.environment(), deadline, left);
         let command = Command::ChangeBatchQuantity(change_batch_quantity(&message)?);
         bus.handle_command(command, deadline).await?;
         Ok(())
@@ -37,18 +38,29 @@ pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     context: &Context,
 ) -> SqsBatchResponse {
     let deadline = deadline(bus.environment(), context.deadline);
-    answer_each(event, async |message| Ok(bus.handle_event(&self::event(&message)?, deadline).await?)).await
+    answer_each(event, async |message, left| {
+        let deadline = share(bus.environment(), deadline, left);
+        Ok(bus.handle_event(&self::event(&message)?, deadline).await?)
+    })
+    .await
 }
 
-/// Handles each message of a batch by itself: one that fails, or even panics, does not touch its neighbours.
+/// The next message's deadline: an equal share of the time, so that a slow one does not use up its neighbours'.
+fn share<E: Environment>(environment: &E, deadline: Timestamp, messages_left: u32) -> Timestamp {
+    let now = environment.now();
+    now.plus(deadline.since(now).checked_div(messages_left).unwrap_or_default())
+}
+
+/// Handles each message of a batch by itself, and tells it how many are left: one that fails, or even panics, does not touch its neighbours.
 async fn answer_each(
     event: SqsEvent,
-    mut handle: impl AsyncFnMut(SqsMessage) -> Result<(), Source>,
+    mut handle: impl AsyncFnMut(SqsMessage, u32) -> Result<(), Source>,
 ) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
-    for message in event.records {
+    let count = u32::try_from(event.records.len()).unwrap_or(u32::MAX);
+    for (left, message) in (1..=count).rev().zip(event.records) {
         let id = message.message_id.clone().unwrap_or_default();
-        let reason = match AssertUnwindSafe(Box::pin(handle(message))).catch_unwind().await {
+        let reason = match AssertUnwindSafe(Box::pin(handle(message, left))).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => chain(error.as_ref()),
             Err(_) => "the handler panicked".to_owned(),
@@ -153,7 +165,7 @@ mod tests {
             event.records.push(message);
         }
         let mut done = Vec::new();
-        let response = answer_each(event, async |message| {
+        let response = answer_each(event, async |message, _| {
             let id = message.message_id.unwrap();
             done.push(id.clone());
             match id.as_str() {

@@ -1,31 +1,129 @@
 //! Records of the table's stream, which is the outbox.
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
+use std::time::Duration;
+
+use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use service_layer::outbox::{Record, Stopped};
+use lambda_runtime::Context;
+use service_layer::outbox::{Record, Stopped, relay};
+use service_layer::ports::{Environment, Publisher};
 
 use crate::dynamodb::outbox_messages;
 use crate::report::chain;
+use crate::system::deadline;
 
-/// What the records of a stream have to tell. An item that was removed tells nothing.
-#[must_use]
-pub fn records(event: StreamEvent) -> Vec<Record> {
-    let of_change = |record: aws_lambda_events::dynamodb::EventRecord| Record {
-        sequence_number: record.change.sequence_number.unwrap_or_default(),
-        messages: outbox_messages(record.change.new_image).map_err(Into::into),
-    };
-    event.records.into_iter().map(of_change).collect()
-}
+/// What a last call of the topic and the answer may take.
+const MARGIN: Duration = Duration::from_secs(6);
 
-/// Tells the stream where to go on: behind these records, or at the first one that is not wholly published.
-#[must_use]
-pub fn respond(outcome: Result<(), Stopped>) -> DynamoDbEventResponse {
+/// Publishes what the records of a batch have to tell, and tells the stream where to go on.
+///
+/// # Errors
+/// When the first of several records can't be published. Lambda then halves the batch, down to that record, so that
+/// its neighbours don't share its fate; a partial answer would keep them together.
+pub async fn publish_events<P: Publisher, E: Environment>(
+    topic: &P,
+    environment: &E,
+    event: StreamEvent,
+    context: &Context,
+) -> Result<DynamoDbEventResponse, Stopped> {
+    let records: Vec<Record> = event.records.into_iter().map(record).collect();
+    let (first, count) = (records.first().map(|record| record.sequence_number.clone()), records.len());
+    let deadline = deadline(environment, context.deadline);
+    let outcome = relay(topic, records, || environment.now().plus(MARGIN) < deadline).await;
+
     let mut response = DynamoDbEventResponse::default();
     if let Err(stopped) = outcome {
         tracing::error!(reason = chain(&stopped), "the stream is to go on from this record");
+        if count > 1 && first.as_ref() == Some(&stopped.sequence_number) {
+            return Err(stopped);
+        }
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(stopped.sequence_number);
         response.batch_item_failures.push(failure);
     }
-    response
+    Ok(response)
+}
+
+/// An item that was removed, or is no product, has nothing to tell.
+fn record(record: EventRecord) -> Record {
+    Record {
+        sequence_number: record.change.sequence_number.unwrap_or_default(),
+        messages: outbox_messages(record.change.new_image).map_err(Into::into),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::in_memory::{InMemoryEnvironment, InMemoryTopic};
+
+    fn head(version: u32) -> Value {
+        let event = json!({"M": {
+            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"}
+        }});
+        json!({
+            "PK": {"S": "SKU#LAMP"}, "SK": {"S": "PRODUCT"}, "version": {"N": version.to_string()},
+            "commit": {"S": "00000000000000ff"}, "batches": {"L": []}, "backlog": {"BOOL": false},
+            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": [event]}
+        })
+    }
+
+    fn without(mut image: Value, attribute: &str) -> Value {
+        image.as_object_mut().unwrap().remove(attribute);
+        image
+    }
+
+    fn line() -> Value {
+        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "place": {"S": "BATCH#b1"}, "since": {"N": "2"}})
+    }
+
+    /// The published ids, and what the stream is answered.
+    async fn publish(images: &[Value]) -> (Vec<String>, Result<Value, String>) {
+        let record = |(number, image): (usize, &Value)| {
+            json!({
+                "eventID": "e", "eventName": "MODIFY", "eventSource": "aws:dynamodb", "awsRegion": "eu-west-1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1_300_000_000, "SequenceNumber": number.to_string(),
+                    "SizeBytes": 1, "StreamViewType": "NEW_IMAGE", "NewImage": image
+                }
+            })
+        };
+        let records: Vec<Value> = images.iter().enumerate().map(record).collect();
+        let event = serde_json::from_value(json!({"Records": records})).unwrap();
+        let topic = InMemoryTopic::default();
+        let mut context = Context::default();
+        context.deadline = 30_000;
+        let answer = publish_events(&topic, &InMemoryEnvironment::default(), event, &context).await;
+        let ids = topic.published().into_iter().map(|message| message.id).collect();
+        (ids, answer.map(|answer| serde_json::to_value(answer).unwrap()).map_err(|stopped| chain(&stopped)))
+    }
+
+    #[tokio::test]
+    async fn heads_are_published_and_other_items_passed_over() {
+        let (ids, answer) = publish(&[head(7), line(), json!({}), head(8)]).await;
+        assert_eq!(ids, ["LAMP#7#1", "LAMP#8#1"]);
+        assert_eq!(answer, Ok(json!({"batchItemFailures": []})));
+    }
+
+    #[tokio::test]
+    async fn the_stream_goes_on_at_a_record_that_can_not_be_read() {
+        let (ids, answer) = publish(&[head(7), without(head(8), "events"), head(9)]).await;
+        assert_eq!(ids, ["LAMP#7#1"]);
+        assert_eq!(answer, Ok(json!({"batchItemFailures": [{"itemIdentifier": "1"}]})));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_begins_with_such_a_record_is_to_be_halved_down_to_it() {
+        let mut poison = head(8);
+        poison["events"]["L"][0]["M"]["qty"] = json!({"N": "0"});
+        let (ids, answer) = publish(&[poison.clone(), head(9)]).await;
+        assert!(ids.is_empty());
+        let reason = answer.unwrap_err();
+        assert!(reason.contains("record 0") && reason.contains("SKU#LAMP/PRODUCT"), "{reason}");
+        assert!(reason.contains("expected a whole number from 1"), "{reason}");
+        let (_, answer) = publish(&[poison]).await;
+        assert_eq!(answer, Ok(json!({"batchItemFailures": [{"itemIdentifier": "0"}]})));
+    }
 }

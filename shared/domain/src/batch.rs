@@ -61,6 +61,7 @@ impl Batch {
     }
 
     pub(crate) fn give_back(&mut self, pieces: Quantity) {
+        debug_assert!(self.allocated >= pieces.get(), "{} never had that many", self.reference);
         self.allocated = self.allocated.saturating_sub(pieces.get());
     }
 }

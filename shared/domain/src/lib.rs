@@ -17,7 +17,7 @@ mod values;
 
 pub use batch::{Batch, NewBatch};
 pub use messages::{ChangeBatchQuantity, Command, Event};
-pub use placement::{Allocation, Budget, Move, Place, Placed, Position, Progress, TooManyBatches};
+pub use placement::{Allocation, Budget, Move, Place, Placed, Position, Progress, TooManyBatches, Waiting};
 pub use product::Product;
 pub use values::{
     BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, Version, stock_level,

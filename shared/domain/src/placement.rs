@@ -1,5 +1,7 @@
 //! Where lines stand, how they move, and how much of that one commit can hold.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{BatchRef, Event, OrderLine, Sku, Version};
 
 /// Where a promised line stands.
@@ -38,6 +40,32 @@ pub struct Move {
     pub from: Option<Position>,
     /// Where it goes; it is there since the version that the change makes.
     pub to: Place,
+}
+
+/// The lines of a product that wait: how many, and the sum of the versions since which they do. A list that agrees
+/// in both is complete, also if it comes from an index that may lag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// How many lines wait.
+    pub lines: u32,
+    /// The sum of the versions at which they began to.
+    pub since: u64,
+}
+
+impl Waiting {
+    /// What a list of waiting lines adds up to.
+    #[must_use]
+    pub fn of(lines: &[Placed]) -> Self {
+        lines.iter().fold(Self::default(), |sum, placed| sum.with(placed.position.since))
+    }
+
+    pub(crate) fn with(self, since: Version) -> Self {
+        Self { lines: self.lines.saturating_add(1), since: self.since.wrapping_add(since.0) }
+    }
+
+    pub(crate) fn without(self, since: Version) -> Self {
+        Self { lines: self.lines.saturating_sub(1), since: self.since.wrapping_sub(since.0) }
+    }
 }
 
 /// The answer to a line that asks for a place.

@@ -2,7 +2,7 @@
 
 use crate::{
     Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, Move, NewBatch, OrderLine, Place, Placed,
-    Position, Progress, Sku, TooManyBatches, Version,
+    Position, Progress, Sku, TooManyBatches, Version, Waiting,
 };
 
 /// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
@@ -15,7 +15,7 @@ pub struct Product {
     sku: Sku,
     version: Version,
     batches: Vec<Batch>,
-    waiting: u32,
+    waiting: Waiting,
     backlog: bool,
     events: Vec<Event>,
     moves: Vec<Move>,
@@ -28,12 +28,12 @@ impl Product {
     /// A product without batches, at version zero: its first batch makes version one.
     #[must_use]
     pub fn new(sku: Sku) -> Self {
-        Self::restore(sku, Version::default(), Vec::new(), 0, false)
+        Self::restore(sku, Version::default(), Vec::new(), Waiting::default(), false)
     }
 
     /// A product as a store kept it: all batches with free stock, and any other that the command names.
     #[must_use]
-    pub fn restore(sku: Sku, version: Version, batches: Vec<Batch>, waiting: u32, backlog: bool) -> Self {
+    pub fn restore(sku: Sku, version: Version, batches: Vec<Batch>, waiting: Waiting, backlog: bool) -> Self {
         Self { sku, version, batches, waiting, backlog, events: Vec::new(), moves: Vec::new() }
     }
 
@@ -61,9 +61,9 @@ impl Product {
         self.batches.iter().find(|batch| batch.reference == *reference)
     }
 
-    /// How many promised lines have no batch.
+    /// The promised lines that have no batch.
     #[must_use]
-    pub fn waiting(&self) -> u32 {
+    pub fn waiting(&self) -> Waiting {
         self.waiting
     }
 
@@ -120,9 +120,9 @@ impl Product {
     /// # Errors
     /// When the product can hold no more batches with free stock.
     pub fn create_batch(&mut self, new: &NewBatch) -> Result<(), TooManyBatches> {
-        self.check_room_for(&new.reference)?;
         self.batches.push(new.clone().into());
-        self.backlog = self.waiting > 0;
+        self.check_room()?;
+        self.backlog = self.waiting.lines > 0;
         self.record(Event::BatchCreated {
             batchref: new.reference.clone(),
             sku: new.sku.clone(),
@@ -164,9 +164,6 @@ impl Product {
         }
         let free_before = batch.free();
         let waiting_before = self.waiting;
-        if free_before == 0 && change.qty > batch.allocated {
-            self.check_room_for(&change.reference)?;
-        }
 
         self.make_way(change, newest, budget);
 
@@ -176,9 +173,12 @@ impl Product {
         batch.purchased = change.qty.max(batch.allocated);
         batch.revision = Some(change.revision);
         let (purchased, free) = (batch.purchased, batch.free());
+        if free_before == 0 && free > 0 {
+            self.check_room()?;
+        }
         // Stock that came free, be it by a raise or because the last line to give way was a large one, is the
         // waiting lines' first. (Lines that began to wait just now were already refused by it.)
-        self.backlog |= free > free_before && waiting_before > 0;
+        self.backlog |= free > free_before && waiting_before.lines > 0;
         self.record(Event::BatchQuantityChanged {
             batchref: change.reference.clone(),
             sku: self.sku.clone(),
@@ -263,26 +263,31 @@ impl Product {
     }
 
     fn put(&mut self, line: OrderLine, from: Option<Position>, to: Place) {
-        let waited = matches!(from, Some(Position { place: Place::Waiting, .. }));
-        match to {
-            Place::Waiting if !waited => self.waiting = self.waiting.saturating_add(1),
-            Place::Batch(_) if waited => self.waiting = self.waiting.saturating_sub(1),
-            Place::Waiting | Place::Batch(_) => {}
+        if let Some(Position { place: Place::Waiting, since }) = &from {
+            self.waiting = self.waiting.without(*since);
+        }
+        if to == Place::Waiting {
+            // The version that this change makes, also if this is the first thing it does.
+            self.waiting = self.waiting.with(self.changed_version());
         }
         self.moves.push(Move { line, from, to });
     }
 
     fn record(&mut self, event: Event) {
-        if self.events.is_empty() {
-            self.version = self.version.next();
-        }
+        self.version = self.changed_version();
         self.events.push(event);
     }
 
-    fn check_room_for(&self, reference: &BatchRef) -> Result<(), TooManyBatches> {
-        let size = |reference: &BatchRef| reference.as_str().len().saturating_add(Self::BATCH_SIZE);
+    /// The version that this change makes, whatever it has done so far.
+    fn changed_version(&self) -> Version {
+        if self.events.is_empty() { self.version.next() } else { self.version }
+    }
+
+    /// Checks that all batches with free stock can be stored together. A change that fails here is to be dropped.
+    fn check_room(&self) -> Result<(), TooManyBatches> {
         let open = self.batches.iter().filter(|batch| batch.free() > 0);
-        let total = open.fold(size(reference), |sum, batch| sum.saturating_add(size(&batch.reference)));
+        let size = |batch: &Batch| batch.reference.as_str().len().saturating_add(Self::BATCH_SIZE);
+        let total = open.fold(0_usize, |sum, batch| sum.saturating_add(size(batch)));
         if total > BATCHES_SIZE { Err(TooManyBatches { sku: self.sku.clone() }) } else { Ok(()) }
     }
 }
@@ -328,7 +333,7 @@ mod tests {
 
     fn product(batches: &[NewBatch]) -> Product {
         let batches = batches.iter().cloned().map(Batch::from).collect();
-        Product::restore(sku(), Version(7), batches, 0, false)
+        Product::restore(sku(), Version(7), batches, Waiting::default(), false)
     }
 
     fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
@@ -439,7 +444,13 @@ mod tests {
 
     #[test]
     fn a_waiting_line_that_asks_again_is_answered_without_a_second_event() {
-        let mut product = Product::restore(sku(), Version(7), vec![batch("b1", 1, None).into()], 1, false);
+        let mut product = Product::restore(
+            sku(),
+            Version(7),
+            vec![batch("b1", 1, None).into()],
+            Waiting { lines: 1, since: 5 },
+            false,
+        );
         let placed = waiting(5, line("o1", 2));
         assert_eq!(product.allocate(&placed.line, Some(&placed.position)), Allocation::OutOfStock);
         assert!(product.events().is_empty());
@@ -475,7 +486,7 @@ mod tests {
         let newest = [on("batch1", 8, line("o1", 20))];
         product.change_batch_quantity(&change("batch1", 0, 1), &newest, &mut ample()).unwrap();
         assert_eq!(story(&product), ["o1 off batch1", "o1 out of stock", "batch1 holds 0"]);
-        assert_eq!(product.waiting(), 1);
+        assert_eq!(product.waiting(), Waiting { lines: 1, since: 9 });
     }
 
     #[test]
@@ -523,19 +534,19 @@ mod tests {
 
     #[test]
     fn stock_that_arrives_goes_to_waiting_lines_oldest_first() {
-        let mut product = Product::restore(sku(), Version(7), Vec::new(), 3, false);
+        let mut product = Product::restore(sku(), Version(7), Vec::new(), Waiting { lines: 3, since: 13 }, false);
         product.create_batch(&batch("b1", 5, None)).unwrap();
         assert!(product.has_backlog());
         let lines = [waiting(6, line("young", 2)), waiting(4, line("large", 9)), waiting(3, line("old", 3))];
         product.offer(&lines, &mut ample());
         assert_eq!(story(&product), ["new b1 of 5", "old on b1", "young on b1"]);
-        assert_eq!((product.waiting(), product.has_backlog()), (1, false));
+        assert_eq!((product.waiting(), product.has_backlog()), (Waiting { lines: 1, since: 4 }, false));
         assert_eq!(product.version(), Version(8));
     }
 
     #[test]
     fn a_backlog_that_one_commit_cannot_hold_stays_known() {
-        let mut product = Product::restore(sku(), Version(7), Vec::new(), 2, false);
+        let mut product = Product::restore(sku(), Version(7), Vec::new(), Waiting { lines: 2, since: 7 }, false);
         product.create_batch(&batch("b1", 5, None)).unwrap();
         let lines = [waiting(3, line("old", 1)), waiting(4, line("young", 1))];
         product.offer(&lines, &mut Budget { items: 1, ..ample() });
@@ -549,6 +560,5 @@ mod tests {
         let mut product = product(&batches);
         let error = product.create_batch(&batch("one-more", 1, None)).unwrap_err();
         assert!(error.to_string().contains("RETRO-CLOCK"), "{error}");
-        assert!(product.events().is_empty());
     }
 }

@@ -210,7 +210,8 @@ impl TryFrom<String> for Eta {
     fn try_from(text: String) -> Result<Self, InvalidEta> {
         match text.parse::<jiff::civil::Date>() {
             // The parser also takes times and other notations; one spelling keeps equal dates equal as text.
-            Ok(date) if date.to_string() == text => Ok(Self(date)),
+            // Years before the first, which only some notations know, would sort before every real shipment.
+            Ok(date) if date.to_string() == text && date.year() > 0 => Ok(Self(date)),
             _ => Err(InvalidEta(text)),
         }
     }
@@ -310,7 +311,17 @@ mod tests {
     fn an_eta_is_a_calendar_day_in_one_spelling() {
         let read = |text: &str| Eta::try_from(text.to_owned());
         assert_eq!(read("2011-01-31").map(|eta| eta.to_string()), Ok("2011-01-31".to_owned()));
-        for refused in ["", "2011-02-30", "20110131", "2011-01-31T10:00:00", "31.1.2011", "tomorrow", " 2011-01-31"] {
+        for refused in [
+            "",
+            "2011-02-30",
+            "20110131",
+            "2011-01-31T10:00:00",
+            "31.1.2011",
+            "tomorrow",
+            " 2011-01-31",
+            "-000001-01-01",
+            "0000-01-01",
+        ] {
             assert_eq!(read(refused), Err(InvalidEta(refused.to_owned())));
         }
     }

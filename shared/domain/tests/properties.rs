@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Place, Placed, Position,
-    Product, Progress, Revision, Sku, Version,
+    Product, Progress, Revision, Sku, Version, Waiting,
 };
 use proptest::prelude::*;
 
@@ -162,7 +162,7 @@ impl Shop {
             assert_eq!(batch.allocated, pieces, "the counter of {} is the sum of its lines", batch.reference);
         }
         let waiting = self.at(&Place::Waiting);
-        assert_eq!(self.product.waiting() as usize, waiting.len());
+        assert_eq!(self.product.waiting(), Waiting::of(&waiting));
         if !self.product.has_backlog() {
             for placed in waiting {
                 let fits = |batch: &Batch| batch.can_allocate(&placed.line);

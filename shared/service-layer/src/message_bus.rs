@@ -95,7 +95,8 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
     }
 
     async fn send_out_of_stock_mail(&self, id: &str, line: &OrderLine) -> Result<(), Error> {
-        match self.store.claim(id, self.environment.now(), LEASE).await? {
+        let claimant = self.environment.random();
+        match self.store.claim(id, claimant, self.environment.now(), LEASE).await? {
             Claim::Finished => return Ok(()),
             Claim::Held => return Err(Error::InProgress(id.to_owned())),
             Claim::Granted => {}

@@ -50,12 +50,16 @@ pub struct Stopped {
     pub source: Source,
 }
 
-/// Publishes the messages of consecutive records.
+/// Publishes the messages of consecutive records, as long as time is left.
 ///
 /// # Errors
 /// Names the first record of which anything was not published. Those before it are done; those after it may have
 /// been published in part, and will be again.
-pub async fn relay<P: Publisher>(publisher: &P, records: Vec<Record>) -> Result<(), Stopped> {
+pub async fn relay<P: Publisher>(
+    publisher: &P,
+    records: Vec<Record>,
+    time_is_left: impl Fn() -> bool,
+) -> Result<(), Stopped> {
     let mut messages = Vec::new();
     let mut origins = Vec::new();
     let mut unreadable = None;
@@ -72,7 +76,12 @@ pub async fn relay<P: Publisher>(publisher: &P, records: Vec<Record>) -> Result<
         }
     }
     for (batch, origins) in messages.chunks(P::BATCH).zip(origins.chunks(P::BATCH)) {
-        if let Err(PublishError { first, source }) = publisher.publish(batch).await {
+        let published = if time_is_left() {
+            publisher.publish(batch).await
+        } else {
+            Err(PublishError { first: 0, source: "out of time".into() })
+        };
+        if let Err(PublishError { first, source }) = published {
             let sequence_number = origins.get(first).or(origins.first()).cloned().unwrap_or_default();
             return Err(Stopped { sequence_number, source });
         }

@@ -137,10 +137,11 @@ pub enum Claim {
 
 /// Remembers which events were handled, since queues deliver some of them twice.
 pub trait Inbox: Send + Sync {
-    /// Claims an event for the length of a lease.
+    /// Claims an event for the length of a lease. A claimant whose reply was lost is recognised when it asks again.
     fn claim(
         &self,
         id: &str,
+        claimant: u64,
         now: Timestamp,
         lease: Duration,
     ) -> impl Future<Output = Result<Claim, StoreError>> + Send;

@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use domain::{Budget, NewBatch, OrderLine, Placed, Product};
+use domain::{Budget, NewBatch, OrderLine, Placed, Product, Waiting};
 use futures_util::future::{Either, select};
 
 use crate::Error;
@@ -73,7 +73,7 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     deadline: Timestamp,
     change: &C,
 ) -> Result<C::Answer, Error> {
-    let mut memory = Memory { snapshot: None, sent: None, answer: None };
+    let mut memory = Memory { snapshot: None, sent: Vec::new(), answer: None };
     let outcome =
         in_time(environment, deadline, try_until_done(store, environment, deadline, change, &mut memory)).await;
     match (outcome, memory.answer) {
@@ -138,8 +138,8 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
 struct Memory<A> {
     /// The product as the last commit, or its refusal, showed it. None: read it.
     snapshot: Option<Snapshot>,
-    /// A commit whose reply may have been lost. If the product carries its id, it took effect.
-    sent: Option<Sent<A>>,
+    /// Commits whose replies may have been lost. The one whose id the product carries took effect.
+    sent: Vec<Sent<A>>,
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
     answer: Option<A>,
 }
@@ -173,10 +173,9 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         Some(snapshot) => snapshot,
         None => store.find(change.wanted()).await?,
     };
-    if let Some(sent) = memory.sent.take()
-        && snapshot.head.as_ref().is_some_and(|head| head.commit == sent.id)
-    {
-        memory.answer = sent.answer.or(memory.answer.take());
+    let commit = snapshot.head.as_ref().map(|head| head.commit);
+    if let Some(own) = memory.sent.iter().position(|sent| Some(sent.id) == commit) {
+        memory.answer = memory.sent.swap_remove(own).answer.or(memory.answer.take());
     }
 
     let mut budget = BUDGET;
@@ -201,8 +200,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     let before = snapshot.head.as_ref().map(|head| &head.product);
     if product.has_backlog() {
         let waiting = store.waiting_lines(product.sku()).await?;
-        let expected = before.map_or(0, |product| usize::try_from(product.waiting()).unwrap_or(usize::MAX));
-        if waiting.len() < expected {
+        if Waiting::of(&waiting) != before.map(Product::waiting).unwrap_or_default() {
             return Err(lagging());
         }
         product.offer(&waiting, &mut budget);
@@ -226,7 +224,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             Ok(None)
         }
         Err(error) => {
-            memory.sent = Some(Sent { id, answer });
+            memory.sent.push(Sent { id, answer });
             match error {
                 // All other conditions held, so what else was read is still true.
                 StoreError::Conflict(Some(head)) if !pays_debts && keeps_all_it_wanted(change.wanted()) => {
@@ -257,16 +255,18 @@ async fn lines_to_give_way<S: Products, C: Change>(
     change: &C,
     snapshot: &Snapshot,
 ) -> Result<Vec<Placed>, Setback> {
-    let shortfall = snapshot.head.as_ref().map_or(0, |head| change.shortfall(&head.product));
-    let Wanted::Batch(reference) = change.wanted() else {
+    let (Some(Head { product, .. }), Wanted::Batch(reference)) = (&snapshot.head, change.wanted()) else {
         return Ok(Vec::new());
     };
+    let shortfall = change.shortfall(product);
     if shortfall == 0 {
         return Ok(Vec::new());
     }
     let newest = store.newest_lines(reference, shortfall, LINES).await?;
     let pieces = newest.iter().fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
-    if pieces < shortfall && newest.len() < LINES {
+    // Too few lines, or more than the batch has: some that are listed have left it since.
+    let allocated = product.batch(reference).map_or(0, |batch| batch.allocated);
+    if pieces > allocated || (pieces < shortfall && newest.len() < LINES) {
         return Err(lagging());
     }
     Ok(newest)

@@ -176,7 +176,7 @@ async fn deliver(bus: &Bus, times: usize) {
         .outbox()
         .into_iter()
         .map(|message| Record { sequence_number: message.id.clone(), messages: Ok(vec![message]) });
-    relay(&topic, records.collect()).await.unwrap();
+    relay(&topic, records.collect(), || true).await.unwrap();
     for _ in 0..times {
         for message in topic.published() {
             bus.handle_event(&message, DEADLINE).await.unwrap();
@@ -207,7 +207,7 @@ async fn an_event_under_a_lease_is_left_alone_until_it_ends() {
     allocate(&bus, "o1", "LAMP", 2).await.unwrap();
     let message = bus.store().outbox().pop().unwrap();
     let lease = std::time::Duration::from_secs(40);
-    bus.store().claim(&message.id, Timestamp(0), lease).await.unwrap();
+    bus.store().claim(&message.id, 7, Timestamp(0), lease).await.unwrap();
     let held = bus.handle_event(&message, DEADLINE).await;
     assert!(matches!(held, Err(Error::InProgress(_))), "{held:?}");
     bus.environment().sleep(lease * 2).await;
@@ -245,16 +245,31 @@ async fn a_relay_stops_at_the_first_record_it_can_not_publish() {
         bus.store().outbox().into_iter().map(record).collect()
     };
     let failing = Failing { topic: InMemoryTopic::default(), poison: "LAMP#4#1" };
-    let stopped = relay(&failing, records()).await.unwrap_err();
+    let stopped = relay(&failing, records(), || true).await.unwrap_err();
     assert_eq!(stopped.sequence_number, "at 4");
     assert_eq!(failing.topic.published().len(), 2, "whole batches before it are out");
 
     let mut unreadable = records();
     unreadable[2].messages = Err("broken".into());
     let topic = InMemoryTopic::default();
-    let stopped = relay(&topic, unreadable).await.unwrap_err();
+    let stopped = relay(&topic, unreadable, || true).await.unwrap_err();
     assert_eq!(stopped.sequence_number, "at 3");
     assert_eq!(topic.published().len(), 2, "what can be read before it is out");
+}
+
+#[tokio::test]
+async fn a_relay_stops_in_time_and_tells_where() {
+    let bus = bus();
+    for number in 1..=25 {
+        create_batch(&bus, &format!("b{number}"), "LAMP", 1, None).await.unwrap();
+    }
+    let record =
+        |message: Message| Record { sequence_number: format!("at {}", message.version), messages: Ok(vec![message]) };
+    let records = bus.store().outbox().into_iter().map(record).collect();
+    let topic = InMemoryTopic::default();
+    let stopped = relay(&topic, records, || topic.published().len() < 20).await.unwrap_err();
+    assert_eq!(stopped.sequence_number, "at 21");
+    assert_eq!(topic.published().len(), 20);
 }
 
 #[tokio::test]

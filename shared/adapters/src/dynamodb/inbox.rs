@@ -14,16 +14,18 @@ use super::items::{Item, Key};
 const MEMORY: Duration = Duration::from_hours(15 * 24);
 
 impl Inbox for DynamoDb {
-    async fn claim(&self, id: &str, now: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, id: &str, claimant: u64, now: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
         let mut item = entry(id, now);
         item.insert("lease_until".to_owned(), number(now.plus(lease).0));
+        item.insert("claimant".to_owned(), number(claimant));
         let result = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(PK) OR lease_until < :now")
+            .condition_expression("attribute_not_exists(PK) OR lease_until < :now OR claimant = :claimant")
             .expression_attribute_values(":now", number(now.0))
+            .expression_attribute_values(":claimant", number(claimant))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;

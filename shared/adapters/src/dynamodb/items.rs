@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Batch, BatchRef, Eta, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Quantity, Revision,
-    Sku, Version,
+    Sku, Version, Waiting,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub(super) struct HeadItem {
     commit: String,
     /// Those with free stock.
     batches: Vec<BatchEntry>,
-    waiting: u32,
+    waiting: Waiting,
     backlog: bool,
     events: Vec<Event>,
 }

@@ -1,0 +1,210 @@
+//! The rules that hold after every commit, and what must be true once everything has settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use adapters::in_memory::InMemoryStore;
+use domain::{Batch, BatchRef, Command, Event, OrderLine, Place, Position, Product, Revision, Sku, Version};
+use service_layer::Reply;
+use service_layer::outbox::Message;
+
+use super::run::{Outbox, Plan, Verdict};
+use super::world::State;
+
+/// What the events told so far, beside what the store holds.
+#[derive(Default)]
+pub(crate) struct Books {
+    commits: Vec<Vec<Message>>,
+    read: usize,
+    versions: BTreeMap<Sku, Version>,
+    batches: BTreeMap<BatchRef, u32>,
+    places: BTreeMap<OrderLine, Place>,
+}
+
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+impl Books {
+    /// The messages of each commit so far, in the order of commits.
+    pub(crate) fn commits(&self) -> &[Vec<Message>] {
+        &self.commits
+    }
+
+    /// What holds after every commit.
+    pub(crate) fn check(&mut self, store: &InMemoryStore) -> Verdict {
+        self.read_events(store)?;
+        let lines = store.lines();
+        for line in self.places.keys() {
+            ensure!(lines.contains_key(line), "{line:?} was promised, and is gone");
+        }
+        let placed: BTreeMap<_, _> = lines.iter().map(|(line, at)| (line.clone(), at.place.clone())).collect();
+        ensure!(placed == self.places, "events tell of lines at {:?}, but they are at {placed:?}", self.places);
+        let mut batches = BTreeMap::new();
+        for product in store.products() {
+            check_product(&product, &lines)?;
+            let told = self.versions.get(product.sku());
+            ensure!(
+                told == Some(&product.version()),
+                "{} is at {}, told of {told:?}",
+                product.sku(),
+                product.version()
+            );
+            batches.extend(product.batches().iter().map(|batch| (batch.reference.clone(), batch.purchased)));
+        }
+        ensure!(batches == self.batches, "events tell of batches {:?}, but they are {batches:?}", self.batches);
+        Ok(())
+    }
+
+    fn read_events(&mut self, store: &InMemoryStore) -> Verdict {
+        let outbox = store.outbox();
+        for message in &outbox[self.read..] {
+            let sku = sku_of(&message.event);
+            let last = self.versions.get(sku).copied().unwrap_or_default();
+            if message.version == last {
+                match self.commits.last_mut() {
+                    Some(commit) => commit.push(message.clone()),
+                    None => return Err(format!("the first event {} has version 0", message.id)),
+                }
+            } else {
+                ensure!(message.version == last.next(), "after version {last} of {sku} comes {}", message.version);
+                self.commits.push(vec![message.clone()]);
+                self.versions.insert(sku.clone(), message.version);
+            }
+            self.replay(&message.event)?;
+        }
+        self.read = outbox.len();
+        Ok(())
+    }
+
+    fn replay(&mut self, event: &Event) -> Verdict {
+        match event {
+            Event::Allocated { line, batchref } => {
+                let before = self.places.insert(line.clone(), Place::Batch(batchref.clone()));
+                ensure!(
+                    !matches!(before, Some(Place::Batch(_))),
+                    "{line:?} is put on {batchref}, but was on {before:?}"
+                );
+            }
+            Event::Deallocated { line, batchref } => {
+                let before = self.places.insert(line.clone(), Place::Waiting);
+                let expected = Some(Place::Batch(batchref.clone()));
+                ensure!(before == expected, "{line:?} leaves {batchref}, but was at {before:?}");
+            }
+            Event::OutOfStock { line } => {
+                let place = self.places.get(line);
+                ensure!(!matches!(place, Some(Place::Batch(_))), "{line:?} is out of stock, but is at {place:?}");
+            }
+            Event::BatchCreated { batchref, qty, .. } => {
+                let before = self.batches.insert(batchref.clone(), qty.get());
+                ensure!(before.is_none(), "{batchref} is created twice");
+            }
+            Event::BatchQuantityChanged { batchref, qty, .. } => {
+                let before = self.batches.insert(batchref.clone(), *qty);
+                ensure!(before.is_some(), "{batchref} has changed before it was created");
+            }
+        }
+        Ok(())
+    }
+
+    /// A caller was told something that was true at some moment, and its traces are there.
+    pub(crate) fn told(&self, command: &Command, reply: &Reply) -> Verdict {
+        let ever_on = |line: &OrderLine, batch: &BatchRef| {
+            let mut events = self.commits.iter().flatten().map(|message| &message.event);
+            events.any(
+                |event| matches!(event, Event::Allocated { line: told, batchref } if told == line && batchref == batch),
+            )
+        };
+        match (command, reply) {
+            (Command::Allocate(line), Reply::Allocated(batch)) => {
+                ensure!(ever_on(line, batch), "{line:?} is told {batch}, where it never was");
+            }
+            (Command::Allocate(line), Reply::OutOfStock(_)) => {
+                let mut events = self.commits.iter().flatten().map(|message| &message.event);
+                let told = events.any(|event| matches!(event, Event::OutOfStock { line: told } if told == line));
+                ensure!(told, "{line:?} is told that it is out of stock, and nobody else is");
+            }
+            (Command::CreateBatch(new), Reply::Done) => {
+                ensure!(self.batches.contains_key(&new.reference), "{} was not created", new.reference);
+            }
+            (command, reply) => return Err(format!("{command:?} is told {reply:?}")),
+        }
+        Ok(())
+    }
+
+    /// What is true once nothing is left to do.
+    pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
+        self.check_announcements(state, plan)?;
+        for request in &plan.requests {
+            if let Command::CreateBatch(new) = request {
+                let newest = plan.changes.iter().zip(1..).filter(|(change, _)| change.reference == new.reference);
+                let newest = newest.max_by_key(|(change, sent)| match change.revision {
+                    Revision::Version(_) => change.revision,
+                    Revision::AsOf(_) => Revision::AsOf(*sent),
+                });
+                let expected = newest.map_or(new.qty.get(), |(change, _)| change.qty);
+                let held = self.batches.get(&new.reference);
+                ensure!(held == Some(&expected), "{} should hold {expected}, but holds {held:?}", new.reference);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every event was published, and every one that is out of stock mailed.
+    fn check_announcements(&self, state: &State, plan: &Plan) -> Verdict {
+        if plan.outbox == Outbox::Unread {
+            return Ok(());
+        }
+        let published: BTreeSet<&str> = state.published.iter().map(|message| message.id.as_str()).collect();
+        let committed: BTreeSet<&str> = self.commits.iter().flatten().map(|message| message.id.as_str()).collect();
+        ensure!(published == committed, "committed: {committed:?}, but published: {published:?}");
+
+        let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+        for message in self.commits.iter().flatten() {
+            if let Event::OutOfStock { line } = &message.event {
+                *wanted.entry(format!("{} for order {}", line.qty, line.orderid)).or_default() += 1;
+            }
+        }
+        for (what, times) in wanted {
+            let (qty, orderid) = what.split_once(" for order ").unwrap();
+            let text = format!("no batch has {qty} left for order {orderid}.");
+            let mails = state.mails.iter().filter(|mail| mail.text.contains(&text)).count();
+            ensure!(mails >= times, "{times} times out of stock: {what}; but {mails} mails");
+        }
+        Ok(())
+    }
+}
+
+fn check_product(product: &Product, lines: &BTreeMap<OrderLine, Position>) -> Verdict {
+    let at = |place: &Place| {
+        let there = lines.iter().filter(|(line, at)| line.sku == *product.sku() && at.place == *place);
+        there.map(|(line, _)| line).collect::<Vec<_>>()
+    };
+    for batch in product.batches() {
+        ensure!(batch.allocated <= batch.purchased, "{} is oversold: {batch:?}", batch.reference);
+        let pieces: u32 = at(&Place::Batch(batch.reference.clone())).iter().map(|line| line.qty.get()).sum();
+        ensure!(batch.allocated == pieces, "{} counts {}, but its lines {pieces}", batch.reference, batch.allocated);
+    }
+    let waiting = at(&Place::Waiting);
+    let counted = product.waiting().lines as usize;
+    ensure!(counted == waiting.len(), "{} counts {counted} waiting, of {}", product.sku(), waiting.len());
+    if !product.has_backlog() {
+        for line in waiting {
+            let fits = |batch: &&Batch| batch.can_allocate(line);
+            if let Some(batch) = product.batches().iter().find(fits) {
+                return Err(format!("{line:?} waits beside {batch:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sku_of(event: &Event) -> &Sku {
+    match event {
+        Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => &line.sku,
+        Event::BatchCreated { sku, .. } | Event::BatchQuantityChanged { sku, .. } => sku,
+    }
+}

@@ -1,0 +1,192 @@
+//! The real service layer, relay and consumers in a world where calls fail, messages come twice, late and in any
+//! order, and functions die between any two calls.
+//!
+//! Random worlds follow from a seed; small ones are explored whole. A failure is shortened and told as a story.
+
+mod books;
+mod choices;
+mod run;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use anyhow::bail;
+use choices::{Choices, Odds, shrink};
+use domain::{ChangeBatchQuantity, Command, Revision};
+use run::{Outbox, Plan, Run, Verdict};
+use world::{Adversity, World};
+
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::names::{batch, line};
+use crate::servers::Servers;
+
+/// Random worlds in a normal run.
+const SEEDS: u64 = 4_000;
+
+pub(crate) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "simulation",
+        [
+            random_worlds_keep_every_promise,
+            every_schedule_of_two_equal_requests,
+            every_schedule_of_two_requests_for_the_last_piece,
+            every_schedule_of_a_shrink_and_a_request,
+            every_schedule_of_stock_that_arrives_and_a_request,
+            every_schedule_of_two_changes_of_one_batch,
+            every_schedule_of_a_mail,
+        ]
+    );
+}
+
+/// A run and, if it failed, how it came to that.
+struct Told {
+    verdict: Verdict,
+    choices: Choices,
+    story: Vec<String>,
+}
+
+fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Plan) -> Told {
+    let world = World::new(choices, adversity);
+    let plan = plan(&world);
+    let run = Run::new(world.clone(), plan);
+    let verdict = catch_unwind(AssertUnwindSafe(|| run.to_the_end()))
+        .unwrap_or_else(|panic| Err(format!("panic: {:?}", panic.downcast_ref::<String>())));
+    let mut state = world.state();
+    let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
+    Told { verdict, choices, story: std::mem::take(&mut state.story) }
+}
+
+/// Shortens a failed run, and makes an error of its story.
+fn fail(what: &str, script: Vec<u32>, rerun: impl Fn(Vec<u32>) -> Told) -> Outcome {
+    let script = shrink(script, |script| rerun(script.to_vec()).verdict.is_err());
+    let Told { verdict, story, .. } = rerun(script.clone());
+    let reason = verdict.err().unwrap_or_default();
+    bail!("{what}: {reason}\nchoices: {script:?}\n{}", story.join("\n"))
+}
+
+fn random_plan(world: &World) -> Plan {
+    let between = |from: u32, to: u32| from + world.choose((to - from + 1) as usize, Odds::Even) as u32;
+    let skus = between(1, 2);
+    let batches = between(1, 4);
+    let mut requests = Vec::new();
+    for number in 0..batches {
+        let mut new = batch(&format!("b{number}"), &format!("S{}", number % skus), between(1, 8));
+        new.eta = (number % 2 == 1).then(|| format!("2011-01-0{}", 1 + number).try_into().unwrap());
+        requests.push(Command::CreateBatch(new));
+    }
+    for number in 0..between(2, 8) {
+        let sku = format!("S{}", between(0, skus.min(batches) - 1));
+        requests.push(Command::Allocate(line(&format!("o{}", number % 6), &sku, between(1, 4))));
+    }
+    let numbered = between(0, 1) == 1;
+    let change = |number: u32| {
+        let reference = format!("b{}", between(0, batches - 1));
+        let revision = if numbered { Revision::Version(u64::from(number)) } else { Revision::AsOf(0) };
+        ChangeBatchQuantity { reference: reference.as_str().try_into().unwrap(), qty: between(0, 8), revision }
+    };
+    let changes = (0..between(0, 4)).map(change).collect();
+    Plan { requests, changes, outbox: Outbox::Relayed }
+}
+
+const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3 };
+
+#[expect(clippy::disallowed_methods, reason = "how a failed seed is asked for again")]
+fn asked_for() -> Option<u64> {
+    std::env::var("SEED").ok()?.parse().ok()
+}
+
+async fn random_worlds_keep_every_promise(_: Arc<Servers>) -> Outcome {
+    let (first, last) = asked_for().map_or((0, SEEDS), |seed| (seed, seed + 1));
+    for seed in first..last {
+        let told = tell(Choices::from_seed(seed), MUCH, random_plan);
+        if told.verdict.is_err() {
+            let rerun = |script| tell(Choices::from_script(script), MUCH, random_plan);
+            let again = format!("seed {seed} (SEED={seed} cargo test -p tests -- simulation::random)");
+            return fail(&again, told.choices.script(), rerun);
+        }
+    }
+    println!("{} random worlds", last - first);
+    Ok(())
+}
+
+/// Every order of calls, with every choice of what goes wrong.
+fn every_schedule(what: &str, before: &[Command], plan: &Plan) -> Outcome {
+    let one_crash = Adversity { crashes: 1, ..Adversity::default() };
+    let one_duplicate = Adversity { duplicates: 1, ..Adversity::default() };
+    let with_a_crash = explore(what, one_crash, before, plan)?;
+    let with_a_duplicate = explore(what, one_duplicate, before, plan)?;
+    println!("{what}: {with_a_crash} schedules with at most one crash, {with_a_duplicate} with at most one duplicate");
+    Ok(())
+}
+
+fn explore(what: &str, adversity: Adversity, before: &[Command], plan: &Plan) -> anyhow::Result<u32> {
+    let rerun = |script| {
+        tell(Choices::from_script(script), adversity, |world| {
+            world.prepare(before);
+            plan.clone()
+        })
+    };
+    let (mut script, mut schedules) = (Vec::new(), 0_u32);
+    loop {
+        let told = rerun(script);
+        schedules += 1;
+        if told.verdict.is_err() {
+            return fail(what, told.choices.script(), rerun).map(|()| schedules);
+        }
+        match told.choices.next_script() {
+            Some(next) => script = next,
+            None => return Ok(schedules),
+        }
+    }
+}
+
+fn new_batch(reference: &str, qty: u32) -> Command {
+    Command::CreateBatch(batch(reference, "S", qty))
+}
+
+fn allocate(orderid: &str, qty: u32) -> Command {
+    Command::Allocate(line(orderid, "S", qty))
+}
+
+fn holds(reference: &str, qty: u32) -> ChangeBatchQuantity {
+    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision: Revision::AsOf(0) }
+}
+
+async fn every_schedule_of_two_equal_requests(_: Arc<Servers>) -> Outcome {
+    let plan =
+        Plan { requests: vec![allocate("o1", 3), allocate("o1", 3)], changes: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("two equal requests", &[new_batch("b1", 5)], &plan)
+}
+
+async fn every_schedule_of_two_requests_for_the_last_piece(_: Arc<Servers>) -> Outcome {
+    let plan =
+        Plan { requests: vec![allocate("o1", 3), allocate("o2", 3)], changes: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("two requests for the last piece", &[new_batch("b1", 3)], &plan)
+}
+
+async fn every_schedule_of_a_shrink_and_a_request(_: Arc<Servers>) -> Outcome {
+    let before = [new_batch("b1", 2), allocate("o1", 2), new_batch("b2", 2)];
+    let plan = Plan { requests: vec![allocate("o2", 2)], changes: vec![holds("b1", 0)], outbox: Outbox::Unread };
+    every_schedule("a shrink and a request", &before, &plan)
+}
+
+async fn every_schedule_of_stock_that_arrives_and_a_request(_: Arc<Servers>) -> Outcome {
+    let change = ChangeBatchQuantity { revision: Revision::Version(1), ..holds("b1", 0) };
+    let before = [new_batch("b1", 1), allocate("o1", 1), Command::ChangeBatchQuantity(change)];
+    let plan =
+        Plan { requests: vec![new_batch("b2", 1), allocate("o2", 1)], changes: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("stock that arrives and a request", &before, &plan)
+}
+
+async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome {
+    let before = [new_batch("b1", 3), allocate("o1", 2)];
+    let plan = Plan { requests: Vec::new(), changes: vec![holds("b1", 1), holds("b1", 3)], outbox: Outbox::Unread };
+    every_schedule("two changes of one batch", &before, &plan)
+}
+
+async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {
+    let plan = Plan { requests: vec![allocate("o1", 2)], changes: Vec::new(), outbox: Outbox::Relayed };
+    every_schedule("a mail", &[new_batch("b1", 1)], &plan)
+}

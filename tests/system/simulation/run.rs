@@ -1,0 +1,452 @@
+//! One run of a world: who goes on next, what is delivered when, and who dies.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use adapters::sqs;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{ChangeBatchQuantity, Command, Event, Revision};
+use lambda_runtime::Context;
+use serde_json::json;
+use service_layer::outbox::{Message, Record, Stopped, relay};
+use service_layer::ports::{Environment, Timestamp};
+use service_layer::{Error, MessageBus, Reply};
+
+use super::books::Books;
+use super::choices::Odds;
+use super::world::World;
+
+/// As template.yaml has them.
+const HTTP_LIMIT: Duration = Duration::from_secs(10);
+const QUEUE_LIMIT: Duration = Duration::from_secs(30);
+const VISIBILITY: Duration = Duration::from_secs(180);
+/// More than a run has faults: what is given up here is given up for a reason of its own.
+const RECEIVES: u32 = 40;
+/// Functions at a time.
+const INSTANCES: usize = 4;
+/// A run that is longer is stuck.
+const STEPS: u32 = 20_000;
+
+/// What is asked of the service in one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) requests: Vec<Command>,
+    pub(crate) changes: Vec<ChangeBatchQuantity>,
+    pub(crate) outbox: Outbox,
+}
+
+/// Whether anybody reads the outbox. Where it is not what a run is about, its schedules are not worth trying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outbox {
+    Relayed,
+    Unread,
+}
+
+/// What went wrong, for a reader.
+pub(crate) type Verdict = Result<(), String>;
+
+struct Function {
+    name: String,
+    event: Trigger,
+    work: Pin<Box<dyn Future<Output = Answer>>>,
+    waits: Waits,
+}
+
+#[derive(Clone)]
+enum Trigger {
+    Request(Command),
+    Changes(Vec<Entry>),
+    Events(Vec<Entry>),
+    /// Records of the stream, from this one on.
+    Stream(usize),
+}
+
+enum Answer {
+    Told(Result<Reply, Error>),
+    Batch(SqsBatchResponse),
+    Relayed(usize, Result<(), Stopped>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Turn,
+    Until(Timestamp),
+    Forever,
+}
+
+#[derive(Clone)]
+struct Entry {
+    id: String,
+    body: String,
+    sent: Timestamp,
+    visible_at: Timestamp,
+    receives: u32,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Entry>,
+    dead: Vec<Entry>,
+}
+
+/// What may happen next.
+#[derive(Clone, Copy)]
+enum Next {
+    Poll(usize),
+    Request,
+    Changes,
+    Events,
+    Relay,
+}
+
+pub(crate) struct Run {
+    world: World,
+    functions: Vec<Function>,
+    requests: VecDeque<Command>,
+    changes: Queue,
+    events: Queue,
+    /// How many commits the stream is past.
+    relayed: usize,
+    /// How many published messages the events queue got.
+    delivered: usize,
+    books: Books,
+    plan: Plan,
+}
+
+impl Run {
+    pub(crate) fn new(world: World, plan: Plan) -> Self {
+        let mut run = Self {
+            world,
+            functions: Vec::new(),
+            requests: plan.requests.iter().cloned().collect(),
+            changes: Queue::default(),
+            events: Queue::default(),
+            relayed: 0,
+            delivered: 0,
+            books: Books::default(),
+            plan,
+        };
+        for (sent, change) in (1..).zip(run.plan.changes.clone()) {
+            let mut body = json!({"batchref": change.reference, "qty": change.qty});
+            if let Revision::Version(version) = change.revision {
+                body["version"] = version.into();
+            }
+            run.changes.push(format!("change-{sent}"), body.to_string(), Timestamp(sent));
+        }
+        run
+    }
+
+    /// Goes on until nothing is left to do, and checks the rules after each commit and at the end.
+    pub(crate) fn to_the_end(mut self) -> Verdict {
+        self.books.check(&self.world.state().store)?;
+        for _ in 0..STEPS {
+            let possible = self.possible();
+            if possible.is_empty() {
+                let Some(time) = self.next_time() else { return self.settled() };
+                let mut state = self.world.state();
+                state.now = state.now.max(time);
+                continue;
+            }
+            match possible[self.world.choose(possible.len(), Odds::Even)] {
+                Next::Poll(index) => self.poll(index)?,
+                Next::Request => self.start_request(),
+                Next::Changes => self.start_changes(),
+                Next::Events => self.start_events(),
+                Next::Relay => self.start_relay(),
+            }
+        }
+        Err(format!("not settled after {STEPS} steps"))
+    }
+
+    fn possible(&self) -> Vec<Next> {
+        let now = self.world.now();
+        let ready = |function: &Function| match function.waits {
+            Waits::Turn => true,
+            Waits::Until(time) => time <= now,
+            Waits::Forever => false,
+        };
+        let mut possible: Vec<Next> =
+            (0..self.functions.len()).filter(|index| ready(&self.functions[*index])).map(Next::Poll).collect();
+        if self.functions.len() >= INSTANCES {
+            return possible;
+        }
+        if !self.requests.is_empty() {
+            possible.push(Next::Request);
+        }
+        if self.changes.has_visible(now) {
+            possible.push(Next::Changes);
+        }
+        let relaying = self.functions.iter().any(|function| matches!(function.event, Trigger::Stream(_)));
+        let has_relay = self.plan.outbox == Outbox::Relayed;
+        if has_relay && !relaying && self.relayed < self.books.commits().len() {
+            possible.push(Next::Relay);
+        }
+        if self.events.has_visible(now) {
+            possible.push(Next::Events);
+        }
+        possible
+    }
+
+    /// When something becomes possible by itself.
+    fn next_time(&self) -> Option<Timestamp> {
+        let wakes = self.functions.iter().filter_map(|function| match function.waits {
+            Waits::Until(time) => Some(time),
+            Waits::Turn | Waits::Forever => None,
+        });
+        let queued = self.changes.waiting.iter().chain(&self.events.waiting).map(|entry| entry.visible_at);
+        let now = self.world.now();
+        wakes.chain(queued).filter(|time| *time > now).min()
+    }
+
+    fn start(&mut self, name: String, event: Trigger, work: impl Future<Output = Answer> + 'static) {
+        self.world.tell(format!("{name} starts"));
+        self.functions.push(Function { name, event, work: Box::pin(work), waits: Waits::Turn });
+    }
+
+    fn command_bus(&self) -> MessageBus<World, World> {
+        MessageBus::new(self.world.clone(), self.world.clone(), ())
+    }
+
+    fn start_request(&mut self) {
+        let index = self.world.choose(self.requests.len(), Odds::Even);
+        let Some(command) = self.requests.remove(index) else { return };
+        if self.world.chance(|left| &mut left.duplicates) {
+            self.requests.push_back(command.clone());
+        }
+        let (bus, event) = (self.command_bus(), command.clone());
+        let deadline = self.world.now().plus(HTTP_LIMIT);
+        let name = format!("request {}", describe(&command));
+        self.start(name, Trigger::Request(event), async move {
+            let reply = bus.handle_command(command, deadline).await;
+            // A function may die after its last call, before anybody hears of it.
+            bus.environment().turn().await;
+            Answer::Told(reply)
+        });
+    }
+
+    fn start_changes(&mut self) {
+        let batch = self.changes.receive(&self.world);
+        let (bus, event, context) = (self.command_bus(), sqs_event(&batch), self.context());
+        self.start(format!("changes {}", ids(&batch)), Trigger::Changes(batch), async move {
+            let answer = sqs::change_quantities(&bus, event, &context).await;
+            bus.environment().turn().await;
+            Answer::Batch(answer)
+        });
+    }
+
+    fn start_events(&mut self) {
+        let batch = self.events.receive(&self.world);
+        let bus = MessageBus::new(self.world.clone(), self.world.clone(), self.world.clone());
+        let (event, context) = (sqs_event(&batch), self.context());
+        self.start(format!("events {}", ids(&batch)), Trigger::Events(batch), async move {
+            let answer = sqs::handle_events(&bus, event, &context).await;
+            bus.environment().turn().await;
+            Answer::Batch(answer)
+        });
+    }
+
+    fn start_relay(&mut self) {
+        let commits = self.books.commits();
+        let count = 1 + self.world.choose((commits.len() - self.relayed).min(3), Odds::Even);
+        let from = self.relayed;
+        let record = |(index, messages): (usize, &Vec<Message>)| Record {
+            sequence_number: (from + index).to_string(),
+            messages: Ok(messages.clone()),
+        };
+        let records = commits[from..from + count].iter().enumerate().map(record).collect();
+        let topic = self.world.clone();
+        self.start(format!("relay of {count} from {from}"), Trigger::Stream(from), async move {
+            let outcome = relay(&topic, records, || true).await;
+            topic.turn().await;
+            Answer::Relayed(count, outcome)
+        });
+    }
+
+    fn context(&self) -> Context {
+        let mut context = Context::default();
+        context.deadline = self.world.now().plus(QUEUE_LIMIT).0;
+        context
+    }
+
+    fn poll(&mut self, index: usize) -> Verdict {
+        if self.world.chance(|left| &mut left.crashes) {
+            let function = self.functions.remove(index);
+            self.world.tell(format!("{} dies", function.name));
+            self.give_back(function.event);
+            return Ok(());
+        }
+        let function = &mut self.functions[index];
+        {
+            let mut state = self.world.state();
+            (state.wants_turn, state.wakes_at, state.committed) = (false, None, false);
+            state.story.push(format!("  {}", function.name));
+        }
+        let polled = function.work.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
+        let (wants_turn, wakes_at, committed) = {
+            let state = self.world.state();
+            (state.wants_turn, state.wakes_at, state.committed)
+        };
+        function.waits = match wakes_at {
+            _ if wants_turn => Waits::Turn,
+            Some(time) => Waits::Until(time),
+            None => Waits::Forever,
+        };
+        if committed {
+            self.books.check(&self.world.state().store)?;
+        }
+        self.deliver();
+        match polled {
+            Poll::Pending => Ok(()),
+            Poll::Ready(answer) => {
+                let function = self.functions.remove(index);
+                self.answered(function, answer)
+            }
+        }
+    }
+
+    /// What the topic has goes to the queue that subscribes to it, once or twice.
+    fn deliver(&mut self) {
+        let new: Vec<Message> = self.world.state().published[self.delivered..].to_vec();
+        self.delivered += new.len();
+        for message in new {
+            if let Event::OutOfStock { .. } = message.event {
+                let times = 1 + usize::from(self.world.chance(|left| &mut left.duplicates));
+                for _ in 0..times {
+                    let body = serde_json::to_string(&message).unwrap();
+                    self.events.push(message.id.clone(), body, self.world.now());
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, function: Function, answer: Answer) -> Verdict {
+        let now = self.world.now();
+        match (function.event, answer) {
+            (Trigger::Request(command), Answer::Told(reply)) => {
+                self.world.tell(format!("{} is told {reply:?}", function.name));
+                match reply {
+                    Ok(reply) => self.books.told(&command, &reply),
+                    Err(Error::Contended { .. } | Error::Unavailable(_)) => {
+                        self.requests.push_back(command);
+                        Ok(())
+                    }
+                    // A line may come before the first batch of its SKU. Nobody asks again.
+                    Err(Error::InvalidSku(_)) => Ok(()),
+                    Err(error) => Err(format!("{command:?} is told {error:?}")),
+                }
+            }
+            (Trigger::Changes(batch), Answer::Batch(answer)) => {
+                self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
+                self.changes.finish(batch, &answer, now);
+                Ok(())
+            }
+            (Trigger::Events(batch), Answer::Batch(answer)) => {
+                self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
+                self.events.finish(batch, &answer, now);
+                Ok(())
+            }
+            (Trigger::Stream(from), Answer::Relayed(count, outcome)) => {
+                self.relayed = match outcome {
+                    Ok(()) => from + count,
+                    Err(stopped) => stopped.sequence_number.parse().map_err(|error| format!("{stopped}: {error}"))?,
+                };
+                Ok(())
+            }
+            _ => Err(format!("{} gave an answer of another kind", function.name)),
+        }
+    }
+
+    /// A function died: whoever called it tries again.
+    fn give_back(&mut self, event: Trigger) {
+        let now = self.world.now();
+        match event {
+            Trigger::Request(command) => self.requests.push_back(command),
+            Trigger::Changes(batch) => self.changes.return_all(batch, now),
+            Trigger::Events(batch) => self.events.return_all(batch, now),
+            Trigger::Stream(_) => {}
+        }
+    }
+
+    fn settled(mut self) -> Verdict {
+        if let Some(stuck) = self.functions.first() {
+            return Err(format!("{} waits for ever", stuck.name));
+        }
+        let state = self.world.state();
+        self.books.check(&state.store)?;
+        self.books.check_the_end(&state, &self.plan)?;
+        match self.changes.dead.iter().chain(&self.events.dead).next() {
+            Some(dead) => Err(format!("{} {} ended as a dead letter", dead.id, dead.body)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, id: String, body: String, sent: Timestamp) {
+        self.waiting.push(Entry { id, body, sent, visible_at: sent, receives: 0 });
+    }
+
+    fn has_visible(&self, now: Timestamp) -> bool {
+        self.waiting.iter().any(|entry| entry.visible_at <= now)
+    }
+
+    /// One to three messages, in any order; some may come again.
+    fn receive(&mut self, world: &World) -> Vec<Entry> {
+        let now = world.now();
+        let mut batch = Vec::new();
+        let visible = self.waiting.iter().filter(|entry| entry.visible_at <= now).count();
+        for _ in 0..=world.choose(visible.min(3), Odds::Even) {
+            let visible = (0..self.waiting.len()).filter(|index| self.waiting[*index].visible_at <= now);
+            let visible: Vec<usize> = visible.collect();
+            let mut entry = self.waiting.remove(visible[world.choose(visible.len(), Odds::Even)]);
+            entry.receives += 1;
+            if world.chance(|left| &mut left.duplicates) {
+                self.waiting.push(entry.clone());
+            }
+            batch.push(entry);
+        }
+        batch
+    }
+
+    fn finish(&mut self, batch: Vec<Entry>, answer: &SqsBatchResponse, now: Timestamp) {
+        let failed =
+            |entry: &Entry| answer.batch_item_failures.iter().any(|failure| failure.item_identifier == entry.id);
+        self.return_all(batch.into_iter().filter(failed).collect(), now);
+    }
+
+    fn return_all(&mut self, batch: Vec<Entry>, now: Timestamp) {
+        for entry in batch {
+            if entry.receives < RECEIVES {
+                self.waiting.push(Entry { visible_at: now.plus(VISIBILITY), ..entry });
+            } else {
+                self.dead.push(entry);
+            }
+        }
+    }
+}
+
+fn sqs_event(batch: &[Entry]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    for entry in batch {
+        let mut message = SqsMessage::default();
+        message.message_id = Some(entry.id.clone());
+        message.body = Some(entry.body.clone());
+        message.attributes.insert("SentTimestamp".to_owned(), entry.sent.0.to_string());
+        event.records.push(message);
+    }
+    event
+}
+
+fn ids(batch: &[Entry]) -> String {
+    batch.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn describe(command: &Command) -> String {
+    match command {
+        Command::Allocate(line) => format!("{} of {} for {}", line.qty, line.sku, line.orderid),
+        Command::CreateBatch(new) => format!("batch {} of {} {}", new.reference, new.qty, new.sku),
+        Command::ChangeBatchQuantity(change) => format!("{} holds {}", change.reference, change.qty),
+    }
+}

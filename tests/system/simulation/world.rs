@@ -1,0 +1,310 @@
+//! The world that functions run in: store, index, topic, mailer and time, with all that may go wrong with them.
+//!
+//! Every call of a function's ports first gives the scheduler its turn, then does its work or fails. So whatever
+//! order calls may come in, and wherever a function may die, is a choice.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use domain::{BatchRef, Command, Placed, Sku};
+use futures_util::FutureExt as _;
+use service_layer::outbox::Message;
+use service_layer::ports::{
+    Claim, Commit, Environment, Inbox, Mail, Mailer, Products, PublishError, Publisher, Snapshot, StoreError,
+    Timestamp, Wanted,
+};
+use service_layer::{MessageBus, Source};
+
+use super::choices::{Choices, Odds};
+
+/// How much may go wrong in one run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Adversity {
+    /// Calls that fail, hang, or lose their reply.
+    pub(crate) faults: u32,
+    /// Functions that die.
+    pub(crate) crashes: u32,
+    /// Messages and requests that come twice.
+    pub(crate) duplicates: u32,
+    /// Reads of two items that are no snapshot.
+    pub(crate) torn_reads: u32,
+    /// Reads of the index as it was before.
+    pub(crate) lags: u32,
+}
+
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+pub(crate) struct State {
+    pub(crate) choices: Choices,
+    pub(crate) left: Adversity,
+    pub(crate) store: Arc<InMemoryStore>,
+    /// The store before each of the last commits, which a lagging index may still show.
+    past: Vec<Arc<InMemoryStore>>,
+    pub(crate) published: Vec<Message>,
+    pub(crate) mails: Vec<Mail>,
+    pub(crate) now: Timestamp,
+    drawn: u64,
+    /// What the function that is being polled waits for: its turn, or a time.
+    pub(crate) wants_turn: bool,
+    pub(crate) wakes_at: Option<Timestamp>,
+    /// What happened, for a reader.
+    pub(crate) story: Vec<String>,
+    /// Set by a commit: there is something to check.
+    pub(crate) committed: bool,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Works,
+    /// It fails, and has no effect.
+    Fails,
+    /// It has its effect, but the reply is an error.
+    LosesReply,
+    /// It is refused for another one that is under way.
+    Collides,
+    /// It never comes back, and has no effect.
+    Hangs,
+    /// It never comes back, and has its effect.
+    WorksAndHangs,
+}
+
+const FATES: [Fate; 6] = [Fate::Works, Fate::Fails, Fate::LosesReply, Fate::Collides, Fate::Hangs, Fate::WorksAndHangs];
+
+impl World {
+    pub(crate) fn new(choices: Choices, adversity: Adversity) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            choices,
+            left: adversity,
+            store: Arc::new(InMemoryStore::default()),
+            past: Vec::new(),
+            published: Vec::new(),
+            mails: Vec::new(),
+            now: Timestamp(1_000_000),
+            drawn: 0,
+            wants_turn: false,
+            wakes_at: None,
+            story: Vec::new(),
+            committed: false,
+        })))
+    }
+
+    /// Commands that were carried out before the run begins.
+    pub(crate) fn prepare(&self, commands: &[Command]) {
+        let store = self.store();
+        let bus = MessageBus::new(&*store, InMemoryEnvironment::default(), ());
+        for command in commands {
+            now(bus.handle_command(command.clone(), Timestamp(1_000_000))).unwrap();
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn tell(&self, what: impl Into<String>) {
+        self.state().story.push(what.into());
+    }
+
+    pub(crate) fn choose(&self, of: usize, odds: Odds) -> usize {
+        self.state().choices.choose(u32::try_from(of).unwrap(), odds) as usize
+    }
+
+    /// Spends one of these, if chance will have it.
+    pub(crate) fn chance(&self, of_what: impl Fn(&mut Adversity) -> &mut u32) -> bool {
+        let mut state = self.state();
+        if *of_what(&mut state.left) == 0 || state.choices.choose(2, Odds::OneIn(6)) == 0 {
+            return false;
+        }
+        *of_what(&mut state.left) -= 1;
+        true
+    }
+
+    /// Lets the scheduler decide who goes on.
+    pub(crate) async fn turn(&self) {
+        let mut waited = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            self.state().wants_turn = true;
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn fate(&self, call: &str, possible: usize) -> Fate {
+        let mut state = self.state();
+        if state.left.faults == 0 {
+            return Fate::Works;
+        }
+        let fate = FATES[state.choices.choose(u32::try_from(possible).unwrap(), Odds::OneIn(12)) as usize];
+        if fate != Fate::Works {
+            state.left.faults -= 1;
+            state.story.push(format!("    {call}: {fate:?}"));
+        }
+        fate
+    }
+
+    /// A call of the store, after its turn.
+    async fn call<T>(
+        &self,
+        name: &str,
+        possible: usize,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.turn().await;
+        let silence = || StoreError::Unavailable("no reply".into());
+        match self.fate(name, possible) {
+            Fate::Works => work(),
+            Fate::Fails => Err(silence()),
+            Fate::LosesReply => work().and(Err(silence())),
+            Fate::Collides => Err(StoreError::Conflict(None)),
+            Fate::Hangs => std::future::pending().await,
+            Fate::WorksAndHangs => {
+                let _ = work();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn store(&self) -> Arc<InMemoryStore> {
+        Arc::clone(&self.state().store)
+    }
+
+    /// The store as the index shows it.
+    fn indexed(&self) -> Arc<InMemoryStore> {
+        let versions = self.state().past.len();
+        if versions > 0 && self.chance(|left| &mut left.lags) {
+            let back = self.choose(versions.min(3), Odds::Even);
+            self.tell(format!("    the index lags {} commits", back + 1));
+            return Arc::clone(&self.state().past[versions - 1 - back]);
+        }
+        self.store()
+    }
+}
+
+/// The in-memory store never waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("a store in memory does not wait")
+}
+
+impl Products for World {
+    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        let first = self.call("find", 2, || now(self.store().find(wanted))).await?;
+        let two_items = matches!(wanted, Wanted::Line(_) | Wanted::NewBatch(_));
+        if !two_items || !self.chance(|left| &mut left.torn_reads) {
+            return Ok(first);
+        }
+        // One item is read now, the other one later.
+        self.turn().await;
+        let second = now(self.store().find(wanted))?;
+        self.tell("    a torn read");
+        Ok(match self.choose(2, Odds::Even) {
+            0 => Snapshot { head: second.head, ..first },
+            _ => Snapshot { head: first.head, ..second },
+        })
+    }
+
+    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        self.call("waiting_lines", 2, || now(self.indexed().waiting_lines(sku))).await
+    }
+
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+        self.call("newest_lines", 2, || now(self.indexed().newest_lines(batch, pieces, at_most))).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        let work = || {
+            let store = self.store();
+            let before = Arc::new(store.copied());
+            now(store.commit(commit))?;
+            let mut state = self.state();
+            state.past.push(before);
+            state.committed = true;
+            Ok(())
+        };
+        self.call("commit", FATES.len(), work).await
+    }
+}
+
+impl Inbox for World {
+    async fn claim(&self, id: &str, claimant: u64, time: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
+        self.call("claim", 3, || now(self.store().claim(id, claimant, time, lease))).await
+    }
+
+    async fn finish(&self, id: &str, time: Timestamp) -> Result<(), StoreError> {
+        self.call("finish", 3, || now(self.store().finish(id, time))).await
+    }
+}
+
+impl Publisher for World {
+    /// Few, so that some records are published in parts.
+    const BATCH: usize = 2;
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+        self.turn().await;
+        let source = || Source::from("the topic did not answer");
+        match self.fate("publish", 4) {
+            Fate::Works | Fate::Hangs | Fate::WorksAndHangs => {
+                self.state().published.extend_from_slice(messages);
+                Ok(())
+            }
+            Fate::Fails => Err(PublishError { first: 0, source: source() }),
+            Fate::LosesReply => {
+                self.state().published.extend_from_slice(messages);
+                Err(PublishError { first: 0, source: source() })
+            }
+            Fate::Collides => {
+                let part = messages.len() - 1;
+                self.state().published.extend_from_slice(&messages[..part]);
+                Err(PublishError { first: part, source: source() })
+            }
+        }
+    }
+}
+
+impl Mailer for World {
+    async fn send(&self, mail: &Mail) -> Result<(), Source> {
+        self.turn().await;
+        match self.fate("mail", 3) {
+            Fate::Fails => return Err("the mailer did not answer".into()),
+            Fate::LosesReply => {
+                self.state().mails.push(mail.clone());
+                return Err("the mailer did not answer".into());
+            }
+            Fate::Works | Fate::Collides | Fate::Hangs | Fate::WorksAndHangs => {}
+        }
+        self.state().mails.push(mail.clone());
+        Ok(())
+    }
+}
+
+impl Environment for World {
+    fn now(&self) -> Timestamp {
+        self.state().now
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.now().plus(duration);
+        poll_fn(|_| {
+            let mut state = self.state();
+            if state.now >= until {
+                return Poll::Ready(());
+            }
+            state.wakes_at = Some(state.wakes_at.map_or(until, |other| other.min(until)));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn random(&self) -> u64 {
+        let mut state = self.state();
+        state.drawn += 1;
+        state.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
