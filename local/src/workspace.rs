@@ -73,10 +73,10 @@ impl RunFolder {
             let lock = entry.path().join("lock");
             let Ok(started) = lock.metadata().and_then(|lock| lock.modified()) else { continue };
             let age = SystemTime::now().duration_since(started).unwrap_or_default();
-            if age > KEPT
-                && let Ok(Some(_ended)) = Lock::try_acquire(&lock, Access::Exclusive)
-            {
-                let _ = remove_folder(&entry.path());
+            if let Ok(Some(_ended)) = Lock::try_acquire(&lock, Access::Exclusive) {
+                // Logs are kept for a while; the functions' code, unpacked, is large and of no more use.
+                let folder = if age > KEPT { entry.path() } else { entry.path().join("tmp") };
+                let _ = remove_folder(&folder);
             }
         }
         Ok(())

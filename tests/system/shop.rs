@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use aws_sdk_sns::types::MessageAttributeValue;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use local::{Mail, Stack};
 use reqwest::Client;
@@ -131,14 +132,38 @@ impl<'a> Warehouse<'a> {
         Ok(())
     }
 
+    /// Waits until every message was delivered at least once.
+    pub(crate) async fn until_nothing_is_visible(&self) -> Result<()> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        until("a queue without visible messages", async || Ok((self.count(name.clone()).await? == 0).then_some(())))
+            .await
+    }
+
     /// Messages that were delivered and neither taken nor given back yet.
     pub(crate) async fn in_flight(&self) -> Result<u32> {
-        let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        self.count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
+    }
+
+    async fn count(&self, name: QueueAttributeName) -> Result<u32> {
         let request = self.sqs.get_queue_attributes().queue_url(self.stack.queue_url());
         let output = request.attribute_names(name.clone()).send().await?;
         let count = output.attributes().and_then(|attributes| attributes.get(&name)).context("no such attribute")?;
         Ok(count.parse()?)
     }
+}
+
+/// Publishes an event to the topic as the relay does.
+pub(crate) async fn publish_again(stack: &Stack, event: &Value) -> Result<()> {
+    let kind = event["type"].as_str().context("an event without a type")?;
+    let kind = MessageAttributeValue::builder().data_type("String").string_value(kind).build()?;
+    aws_sdk_sns::Client::new(&stack.sdk_config())
+        .publish()
+        .topic_arn(stack.topic_arn())
+        .message(event.to_string())
+        .message_attributes("type", kind)
+        .send()
+        .await?;
+    Ok(())
 }
 
 /// Another service that listens to the topic by a queue of its own.

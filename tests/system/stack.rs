@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::names::unique;
 use crate::servers::Servers;
-use crate::shop::{Api, Subscriber, Warehouse, until, until_mails};
+use crate::shop::{Api, Subscriber, Warehouse, publish_again, until, until_mails};
 
 pub(crate) fn add_to(layers: &mut Layers) {
     add_tests!(
@@ -107,6 +107,12 @@ async fn a_sku_that_runs_out_is_mailed_to_the_buyers_once(servers: Arc<Servers>)
     assert_eq!(mails[0].subject, format!("Out of stock for {sku}"));
     assert_eq!(mails[0].text, format!("Out of stock for {sku}: no batch has 2 left for order {orderid}.\n"));
 
+    // The topic may deliver an event twice.
+    let event = json!({
+        "type": "OutOfStock", "orderid": orderid, "sku": sku, "qty": 2, "id": format!("{sku}#2#1"), "version": 2
+    });
+    publish_again(stack, &event).await?;
+
     // A later mail that came shows that no second one is on its way.
     api.create_batch(&unique("batch"), &other, 1, None).await?;
     api.allocate(&orderid, &other, 2).await?;
@@ -127,12 +133,21 @@ async fn requests_and_messages_may_come_twice_and_out_of_order(servers: Arc<Serv
     for _ in 0..2 {
         assert_eq!(api.allocate(&orderid, &sku, 10).await?.told(), (202, "OK"));
     }
-    // The older one comes last; `batchid` is the other spelling in use.
+    // The older one comes last; `batchid` is the other spelling in use. Each is known to be handled by what another
+    // one, which is sent after it, does to another batch.
     let newer = json!({"batchid": reference, "qty": "15", "version": 2}).to_string();
     let older = json!({"batchref": reference, "qty": 0, "version": 1}).to_string();
-    for message in [&newer, &newer, &older] {
+    let (other_sku, marked) = (unique("OTHER"), unique("batch"));
+    api.create_batch(&marked, &other_sku, 1, None).await?;
+    for (room, message) in (2..).zip([&newer, &newer, &older]) {
         warehouse.send(&[message]).await?;
-        until("an empty queue", async || Ok((warehouse.in_flight().await? <= POISONED).then_some(()))).await?;
+        warehouse.change_quantity(&marked, 2 * room).await?;
+        let orderid = unique("order");
+        until("the marker's room", async || {
+            Ok((api.allocate_and_tell(&orderid, &other_sku, room).await?.status == 201).then_some(()))
+        })
+        .await?;
+        warehouse.until_nothing_is_visible().await?;
     }
     let last = unique("order");
     api.allocate(&last, &sku, 5).await?;
@@ -149,9 +164,6 @@ async fn requests_and_messages_may_come_twice_and_out_of_order(servers: Arc<Serv
     assert_eq!(api.batch_of(&orderid).await?.as_deref(), Some(reference.as_str()));
     Ok(())
 }
-
-/// Messages that the tests below leave to be retried, minutes later.
-const POISONED: u32 = 3;
 
 async fn a_poison_message_does_not_touch_its_neighbours(servers: Arc<Servers>) -> Outcome {
     let stack = servers.stack().await?;
@@ -175,10 +187,8 @@ async fn a_poison_message_does_not_touch_its_neighbours(servers: Arc<Servers>) -
         .await?;
     }
     // The bad ones are kept for another try, and end in the dead-letter queue.
-    until("three messages that wait for another try", async || {
-        Ok((warehouse.in_flight().await? == POISONED).then_some(()))
-    })
-    .await
+    until("three messages that wait for another try", async || Ok((warehouse.in_flight().await? >= 3).then_some(())))
+        .await
 }
 
 async fn a_line_that_lost_its_place_gets_one_when_stock_arrives(servers: Arc<Servers>) -> Outcome {

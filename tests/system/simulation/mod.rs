@@ -113,11 +113,9 @@ async fn random_worlds_keep_every_promise(_: Arc<Servers>) -> Outcome {
 
 /// Every order of calls, with every choice of what goes wrong.
 fn every_schedule(what: &str, before: &[Command], plan: &Plan) -> Outcome {
-    let one_crash = Adversity { crashes: 1, ..Adversity::default() };
-    let one_duplicate = Adversity { duplicates: 1, ..Adversity::default() };
-    let with_a_crash = explore(what, one_crash, before, plan)?;
-    let with_a_duplicate = explore(what, one_duplicate, before, plan)?;
-    println!("{what}: {with_a_crash} schedules with at most one crash, {with_a_duplicate} with at most one duplicate");
+    let adversity = Adversity { crashes: 1, duplicates: 1, ..Adversity::default() };
+    let schedules = explore(what, adversity, before, plan)?;
+    println!("{what}: {schedules} schedules, with at most one crash and one duplicate");
     Ok(())
 }
 

@@ -150,11 +150,12 @@ impl Run {
                 continue;
             }
             match possible[self.world.choose(possible.len(), Odds::Even)] {
+                Next::Poll(index) if self.world.chance(|left| &mut left.crashes) => self.die(index),
                 Next::Poll(index) => self.poll(index)?,
-                Next::Request => self.start_request(),
-                Next::Changes => self.start_changes(),
-                Next::Events => self.start_events(),
-                Next::Relay => self.start_relay(),
+                Next::Request => self.start_request()?,
+                Next::Changes => self.start_changes()?,
+                Next::Events => self.start_events()?,
+                Next::Relay => self.start_relay()?,
             }
         }
         Err(format!("not settled after {STEPS} steps"))
@@ -200,18 +201,20 @@ impl Run {
         wakes.chain(queued).filter(|time| *time > now).min()
     }
 
-    fn start(&mut self, name: String, event: Trigger, work: impl Future<Output = Answer> + 'static) {
+    /// Runs a new function up to its first call. Nobody can tell when it did that.
+    fn start(&mut self, name: String, event: Trigger, work: impl Future<Output = Answer> + 'static) -> Verdict {
         self.world.tell(format!("{name} starts"));
         self.functions.push(Function { name, event, work: Box::pin(work), waits: Waits::Turn });
+        self.poll(self.functions.len() - 1)
     }
 
     fn command_bus(&self) -> MessageBus<World, World> {
         MessageBus::new(self.world.clone(), self.world.clone(), ())
     }
 
-    fn start_request(&mut self) {
+    fn start_request(&mut self) -> Verdict {
         let index = self.world.choose(self.requests.len(), Odds::Even);
-        let Some(command) = self.requests.remove(index) else { return };
+        let Some(command) = self.requests.remove(index) else { return Ok(()) };
         if self.world.chance(|left| &mut left.duplicates) {
             self.requests.push_back(command.clone());
         }
@@ -220,34 +223,33 @@ impl Run {
         let name = format!("request {}", describe(&command));
         self.start(name, Trigger::Request(event), async move {
             let reply = bus.handle_command(command, deadline).await;
-            // A function may die after its last call, before anybody hears of it.
-            bus.environment().turn().await;
+            bus.environment().last_chance_to_die().await;
             Answer::Told(reply)
-        });
+        })
     }
 
-    fn start_changes(&mut self) {
+    fn start_changes(&mut self) -> Verdict {
         let batch = self.changes.receive(&self.world);
         let (bus, event, context) = (self.command_bus(), sqs_event(&batch), self.context());
         self.start(format!("changes {}", ids(&batch)), Trigger::Changes(batch), async move {
             let answer = sqs::change_quantities(&bus, event, &context).await;
-            bus.environment().turn().await;
+            bus.environment().last_chance_to_die().await;
             Answer::Batch(answer)
-        });
+        })
     }
 
-    fn start_events(&mut self) {
+    fn start_events(&mut self) -> Verdict {
         let batch = self.events.receive(&self.world);
         let bus = MessageBus::new(self.world.clone(), self.world.clone(), self.world.clone());
         let (event, context) = (sqs_event(&batch), self.context());
         self.start(format!("events {}", ids(&batch)), Trigger::Events(batch), async move {
             let answer = sqs::handle_events(&bus, event, &context).await;
-            bus.environment().turn().await;
+            bus.environment().last_chance_to_die().await;
             Answer::Batch(answer)
-        });
+        })
     }
 
-    fn start_relay(&mut self) {
+    fn start_relay(&mut self) -> Verdict {
         let commits = self.books.commits();
         let count = 1 + self.world.choose((commits.len() - self.relayed).min(3), Odds::Even);
         let from = self.relayed;
@@ -259,9 +261,9 @@ impl Run {
         let topic = self.world.clone();
         self.start(format!("relay of {count} from {from}"), Trigger::Stream(from), async move {
             let outcome = relay(&topic, records, || true).await;
-            topic.turn().await;
+            topic.last_chance_to_die().await;
             Answer::Relayed(count, outcome)
-        });
+        })
     }
 
     fn context(&self) -> Context {
@@ -270,13 +272,13 @@ impl Run {
         context
     }
 
+    fn die(&mut self, index: usize) {
+        let function = self.functions.remove(index);
+        self.world.tell(format!("{} dies", function.name));
+        self.give_back(function.event);
+    }
+
     fn poll(&mut self, index: usize) -> Verdict {
-        if self.world.chance(|left| &mut left.crashes) {
-            let function = self.functions.remove(index);
-            self.world.tell(format!("{} dies", function.name));
-            self.give_back(function.event);
-            return Ok(());
-        }
         let function = &mut self.functions[index];
         {
             let mut state = self.world.state();

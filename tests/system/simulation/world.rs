@@ -3,13 +3,14 @@
 //! Every call of a function's ports first gives the scheduler its turn, then does its work or fails. So whatever
 //! order calls may come in, and wherever a function may die, is a choice.
 
+use std::cmp::Reverse;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
-use domain::{BatchRef, Command, Placed, Sku};
+use domain::{BatchRef, Command, Place, Placed, Sku};
 use futures_util::FutureExt as _;
 use service_layer::outbox::Message;
 use service_layer::ports::{
@@ -137,6 +138,13 @@ impl World {
         .await;
     }
 
+    /// A function may die after its last call, before anybody hears of it.
+    pub(crate) async fn last_chance_to_die(&self) {
+        if self.state().left.crashes > 0 {
+            self.turn().await;
+        }
+    }
+
     fn fate(&self, call: &str, possible: usize) -> Fate {
         let mut state = self.state();
         if state.left.faults == 0 {
@@ -176,15 +184,25 @@ impl World {
         Arc::clone(&self.state().store)
     }
 
-    /// The store as the index shows it.
-    fn indexed(&self) -> Arc<InMemoryStore> {
+    /// The lines as the index shows them: now, or each by itself as one of the last commits left it.
+    fn indexed(&self) -> Vec<Placed> {
+        let mut lines = self.store().lines();
         let versions = self.state().past.len();
         if versions > 0 && self.chance(|left| &mut left.lags) {
-            let back = self.choose(versions.min(3), Odds::Even);
-            self.tell(format!("    the index lags {} commits", back + 1));
-            return Arc::clone(&self.state().past[versions - 1 - back]);
+            let back = 1 + self.choose(versions.min(3), Odds::Even);
+            let past = Arc::clone(&self.state().past[versions - back]).lines();
+            self.tell(format!("    the index lags up to {back} commits"));
+            for line in lines.keys().cloned().collect::<Vec<_>>() {
+                if self.choose(2, Odds::Even) == 0 {
+                    continue;
+                }
+                match past.get(&line) {
+                    Some(position) => lines.insert(line, position.clone()),
+                    None => lines.remove(&line),
+                };
+            }
         }
-        self.store()
+        lines.into_iter().map(|(line, position)| Placed { line, position }).collect()
     }
 }
 
@@ -211,11 +229,26 @@ impl Products for World {
     }
 
     async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.call("waiting_lines", 2, || now(self.indexed().waiting_lines(sku))).await
+        let waits = |placed: &Placed| placed.line.sku == *sku && placed.position.place == Place::Waiting;
+        self.call("waiting_lines", 2, || Ok(self.indexed().into_iter().filter(waits).collect())).await
     }
 
     async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.call("newest_lines", 2, || now(self.indexed().newest_lines(batch, pieces, at_most))).await
+        let place = Place::Batch(batch.clone());
+        let work = || {
+            let mut lines: Vec<Placed> =
+                self.indexed().into_iter().filter(|placed| placed.position.place == place).collect();
+            lines.sort_by_key(|placed| Reverse(placed.position.since));
+            let mut missing = pieces;
+            lines.truncate(at_most);
+            lines.retain(|placed| {
+                let wanted = missing > 0;
+                missing = missing.saturating_sub(placed.line.qty.get());
+                wanted
+            });
+            Ok(lines)
+        };
+        self.call("newest_lines", 2, work).await
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {

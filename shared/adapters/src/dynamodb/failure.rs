@@ -88,3 +88,109 @@ impl From<UnreadableItem> for StoreError {
 pub(super) fn fault(error: impl Into<Source>) -> StoreError {
     StoreError::Fault(error.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::error::ErrorMetadata;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_sdk_dynamodb::types::error::{
+        ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException,
+    };
+    use aws_smithy_types::body::SdkBody;
+    use domain::{NewBatch, Product};
+    use service_layer::ports::CommitId;
+
+    use super::super::items::{HeadItem, to_item};
+    use super::*;
+
+    /// What the unit of work is told, in a word.
+    fn word(error: &StoreError) -> &'static str {
+        match error {
+            StoreError::Conflict(Some(_)) => "conflict, and the head",
+            StoreError::Conflict(None) => "conflict",
+            StoreError::Unavailable(_) => "unavailable",
+            StoreError::Fault(_) => "fault",
+        }
+    }
+
+    fn response(status: u16) -> HttpResponse {
+        HttpResponse::new(status.try_into().unwrap(), SdkBody::empty())
+    }
+
+    fn stored_head() -> Item {
+        let new = NewBatch {
+            reference: "b1".try_into().unwrap(),
+            sku: "LAMP".try_into().unwrap(),
+            qty: 1.try_into().unwrap(),
+            eta: None,
+        };
+        let mut product = Product::new(new.sku.clone());
+        product.create_batch(&new).unwrap();
+        to_item(&HeadItem::new(&product, CommitId(1))).unwrap()
+    }
+
+    fn cancelled(codes: &[&str]) -> &'static str {
+        let reason = |(position, code): (usize, &&str)| {
+            let item = (position == 0 && *code == "ConditionalCheckFailed").then(stored_head);
+            CancellationReason::builder().code(*code).set_item(item).build()
+        };
+        let reasons = codes.iter().enumerate().map(reason).collect();
+        let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+        let error = TransactWriteItemsError::TransactionCanceledException(error);
+        word(&of_transaction(SdkError::service_error(error, response(400))))
+    }
+
+    #[test]
+    fn a_cancelled_transaction_is_judged_by_all_its_reasons_and_their_positions() {
+        const LOST: &str = "ConditionalCheckFailed";
+        assert_eq!(cancelled(&[LOST, "None"]), "conflict, and the head");
+        assert_eq!(cancelled(&["None", LOST]), "conflict", "the line was in the way");
+        assert_eq!(cancelled(&[LOST, LOST]), "conflict", "the line too, so it must be read again");
+        assert_eq!(cancelled(&["TransactionConflict", "None"]), "conflict");
+        assert_eq!(cancelled(&["None", "TransactionConflict"]), "conflict");
+        assert_eq!(cancelled(&[LOST, "TransactionConflict"]), "conflict");
+        assert_eq!(cancelled(&["None", "ThrottlingError"]), "unavailable");
+        assert_eq!(cancelled(&[LOST, "ProvisionedThroughputExceeded"]), "unavailable");
+        assert_eq!(cancelled(&["TransactionConflict", "ThrottlingError"]), "unavailable");
+        assert_eq!(cancelled(&["None", "ValidationError"]), "fault");
+        assert_eq!(cancelled(&[LOST, "ItemCollectionSizeLimitExceeded"]), "fault");
+        assert_eq!(cancelled(&["ThrottlingError", "ValidationError"]), "fault");
+        assert_eq!(cancelled(&["None", "None"]), "fault");
+        assert_eq!(cancelled(&[]), "fault");
+    }
+
+    #[test]
+    fn a_refused_write_of_the_head_alone_is_a_lost_race() {
+        let put = |error| word(&of_put(SdkError::service_error(error, response(400))));
+        let refused = ConditionalCheckFailedException::builder();
+        let with_item = refused.clone().set_item(Some(stored_head())).build();
+        assert_eq!(put(PutItemError::ConditionalCheckFailedException(with_item)), "conflict, and the head");
+        assert_eq!(put(PutItemError::ConditionalCheckFailedException(refused.build())), "conflict");
+        let conflict = TransactionConflictException::builder().build();
+        assert_eq!(put(PutItemError::TransactionConflictException(conflict)), "conflict");
+    }
+
+    #[test]
+    fn other_errors_are_silence_or_a_fault() {
+        let service = |code: &str, status| {
+            let error = GetItemError::generic(ErrorMetadata::builder().code(code).build());
+            word(&classify(SdkError::service_error(error, response(status))))
+        };
+        for code in THROTTLED {
+            assert_eq!(service(code, 400), "unavailable", "{code}");
+        }
+        assert_eq!(service("ServiceUnavailable", 503), "unavailable");
+        for code in
+            ["AccessDeniedException", "ExpiredTokenException", "ValidationException", "ResourceNotFoundException"]
+        {
+            assert_eq!(service(code, 400), "fault", "{code}");
+        }
+        let timeout = SdkError::<GetItemError, HttpResponse>::timeout_error("late");
+        assert_eq!(word(&classify(timeout)), "unavailable");
+        let malformed = SdkError::<GetItemError, HttpResponse>::response_error("cut off", response(200));
+        assert_eq!(word(&classify(malformed)), "unavailable");
+        let unsent = SdkError::<GetItemError, HttpResponse>::construction_failure("no region");
+        assert_eq!(word(&classify(unsent)), "fault");
+    }
+}
