@@ -36,6 +36,9 @@ pub(crate) fn point_at(command: &mut Command, endpoint: &str) {
         }
     }
     command
+        // The emulator is on this machine, and no proxy knows the way to it.
+        .env("NO_PROXY", "localhost,127.0.0.1")
+        .env("no_proxy", "localhost,127.0.0.1")
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_REGION", REGION)
         .env("AWS_DEFAULT_REGION", REGION)

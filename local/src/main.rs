@@ -8,6 +8,9 @@ use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Templat
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// As shells say it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
 /// The table of the inner loop, whose database holds nothing else.
 const WATCH_TABLE: &str = "allocation";
 
@@ -16,7 +19,7 @@ const WATCH_TABLE: &str = "allocation";
 /// Needs Rust, Python 3.10 to 3.14, and Linux. The first start brings everything else into target/ and builds the functions; later starts
 /// take seconds. Nothing is kept between starts. Ctrl-C stops all of it.
 #[derive(Parser)]
-#[command(name = "cargo local", bin_name = "cargo local", args_conflicts_with_subcommands = true)]
+#[command(name = "cargo local", bin_name = "cargo local", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -26,7 +29,7 @@ struct Arguments {
     check: bool,
 
     /// The emulator's port [default: a free one]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 }
 
@@ -37,7 +40,7 @@ enum Command {
     /// No queues, topic or mail: `cargo local` has those.
     Watch {
         /// The port of the HTTP API [default: a free one]
-        #[arg(long, value_name = "PORT")]
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
     },
 }
@@ -45,6 +48,8 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Whoever stops the service has what they wanted; whoever stops a check does not know its outcome.
+    let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
             Some(Command::Watch { port }) => watch(port).await,
@@ -53,13 +58,13 @@ async fn main() -> ExitCode {
     };
     // Whichever ends first, the other is dropped, and with it all that was started.
     let outcome = tokio::select! {
-        outcome = work => outcome,
-        stopped = asked_to_stop() => stopped,
+        outcome = work => outcome.map(|farewell| (farewell, ExitCode::SUCCESS)),
+        farewell = asked_to_stop() => farewell.map(|farewell| (farewell, stopped)),
     };
     match outcome {
-        Ok(farewell) => {
+        Ok((farewell, code)) => {
             eprintln!("{farewell}");
-            ExitCode::SUCCESS
+            code
         }
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -126,7 +131,7 @@ fn introduction(stack: &Stack) -> String {
 
 {requests}
 
-Change the batch's quantity through the queue, then look at the order again:
+Shrink the batch through the queue. The order's line loses its place then: it is not found until stock arrives, and a mail tells so:
   curl {endpoint} -H 'x-amz-target: AmazonSQS.SendMessage' -H 'content-type: application/x-amz-json-1.0' -d '{{"QueueUrl":"{queue}","MessageBody":"{{\"batchref\":\"batch-001\",\"qty\":5}}"}}'
 
 Ctrl-C stops it."#,

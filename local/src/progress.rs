@@ -24,7 +24,7 @@ impl Progress {
         }
         let started = Instant::now();
         let terminal = std::io::stderr().is_terminal();
-        let mut tick = tokio::time::interval(if terminal { Duration::from_secs(1) } else { Duration::from_secs(20) });
+        let mut tick = tokio::time::interval(if terminal { Duration::from_secs(1) } else { Duration::from_secs(5) });
         tick.tick().await;
         let mut work = std::pin::pin!(work);
         let mut told = false;

@@ -226,6 +226,8 @@ async fn deploy(
         .arg(&template)
         .current_dir(folder)
         .env("SAM_CLI_TELEMETRY", "0")
+        // Else it keeps notes in the home folder.
+        .env("__SAM_CLI_APP_DIR", folder)
         // Seconds between two looks at what it waits for; 5 unless told.
         .env("SAM_CLI_POLL_DELAY", "0.2");
     Process::run("sam deploy", deploy, &folder.join("deploy.log")).await?;

@@ -94,8 +94,7 @@ enum AsOf {
 fn change_batch_quantity(message: &SqsMessage) -> Result<ChangeBatchQuantity, Source> {
     let body: ChangeBody = read_object(message.body.as_deref().unwrap_or_default().as_bytes())?;
     let revision = match (body.version, body.as_of) {
-        (Some(_), Some(_)) => return Err("version and as_of: give one of them, not both".into()),
-        (Some(version), None) => Revision::Version(version),
+        (Some(version), _) => Revision::Version(version),
         (None, Some(AsOf::Milliseconds(milliseconds))) => Revision::AsOf(milliseconds),
         (None, Some(AsOf::Time(time))) => {
             let milliseconds = u64::try_from(time.as_millisecond());
@@ -153,7 +152,7 @@ mod tests {
             revision(r#""as_of":"yesterday""#).unwrap_err(),
             "as_of: expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z"
         );
-        assert!(revision(r#""as_of":5,"version":7"#).is_err());
+        assert_eq!(revision(r#""as_of":5,"version":7"#), Ok(Revision::Version(7)), "the one that outranks the other");
     }
 
     #[tokio::test]

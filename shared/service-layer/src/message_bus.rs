@@ -9,8 +9,8 @@ use domain::{
 
 use crate::Error;
 use crate::outbox::Message;
-use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
-use crate::unit_of_work::{self, Change, Decision, Proposal, in_time};
+use crate::ports::{Claim, Environment, Head, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
+use crate::unit_of_work::{self, Change, Proposal, in_time};
 
 /// How long a handler of an event keeps others away: longer than any function may run.
 const LEASE: Duration = Duration::from_secs(40);
@@ -118,7 +118,7 @@ impl Change for OrderLine {
         Wanted::Line(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Decision<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Reply>, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::InvalidSku(self.sku.clone()));
         };
@@ -129,7 +129,7 @@ impl Change for OrderLine {
         };
         // A line that is turned away must not have got a place meanwhile, by the same request sent twice.
         let absent = (product.moves().is_empty() && snapshot.line.is_none()).then(|| self.clone());
-        Ok(Decision::Commit(Proposal { product, announced: None, absent, answer: Some(reply) }))
+        Ok(Proposal { product, announced: None, absent, answer: Some(reply) })
     }
 }
 
@@ -140,11 +140,14 @@ impl Change for NewBatch {
         Wanted::NewBatch(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Decision<Reply>, Error> {
-        match &snapshot.announced {
-            Some(announced) if announced == self => return Ok(Decision::Answer(Reply::Done)),
-            Some(_) => return Err(Error::BatchExists(self.reference.clone())),
-            None => {}
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Reply>, Error> {
+        match (&snapshot.announced, &snapshot.head) {
+            (Some(announced), Some(Head { product, .. })) if announced == self => {
+                let (product, answer) = (product.clone(), Some(Reply::Done));
+                return Ok(Proposal { product, announced: None, absent: None, answer });
+            }
+            (Some(_), _) => return Err(Error::BatchExists(self.reference.clone())),
+            (None, _) => {}
         }
         let mut product = match &snapshot.head {
             Some(head) => head.product.clone(),
@@ -152,7 +155,7 @@ impl Change for NewBatch {
         };
         product.create_batch(self)?;
         let answer = Some(Reply::Done);
-        Ok(Decision::Commit(Proposal { product, announced: Some(self.clone()), absent: None, answer }))
+        Ok(Proposal { product, announced: Some(self.clone()), absent: None, answer })
     }
 }
 
@@ -167,7 +170,7 @@ impl Change for ChangeBatchQuantity {
         product.shortfall(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Decision<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal<Reply>, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::UnknownBatch(self.reference.clone()));
         };
@@ -179,6 +182,6 @@ impl Change for ChangeBatchQuantity {
         if product.events().is_empty() {
             tracing::info!(batchref = %self.reference, revision = ?self.revision, "change of quantity is not newer");
         }
-        Ok(Decision::Commit(Proposal { product, announced: None, absent: None, answer }))
+        Ok(Proposal { product, announced: None, absent: None, answer })
     }
 }

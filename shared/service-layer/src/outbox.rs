@@ -76,12 +76,12 @@ pub async fn relay<P: Publisher>(
         }
     }
     for (batch, origins) in messages.chunks(P::BATCH).zip(origins.chunks(P::BATCH)) {
-        let published = if time_is_left() {
+        let outcome = if time_is_left() {
             publisher.publish(batch).await
         } else {
             Err(PublishError { first: 0, source: "out of time".into() })
         };
-        if let Err(PublishError { first, source }) = published {
+        if let Err(PublishError { first, source }) = outcome {
             let sequence_number = origins.get(first).or(origins.first()).cloned().unwrap_or_default();
             return Err(Stopped { sequence_number, source });
         }

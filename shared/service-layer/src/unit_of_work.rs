@@ -42,17 +42,11 @@ pub(crate) trait Change: Sync {
         snapshot: &Snapshot,
         newest: &[Placed],
         budget: &mut Budget,
-    ) -> Result<Decision<Self::Answer>, Error>;
+    ) -> Result<Proposal<Self::Answer>, Error>;
 }
 
-pub(crate) enum Decision<A> {
-    /// There is nothing to commit.
-    Answer(A),
-    /// Commit this.
-    Commit(Proposal<A>),
-}
-
-/// A changed product, and on what else the change rests.
+/// What a command makes of a product, and on what else that rests. Without events it is no change: its answer was true
+/// before.
 pub(crate) struct Proposal<A> {
     pub(crate) product: Product,
     /// The batch that it adds.
@@ -186,14 +180,10 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         return Ok(Some(answer));
     } else {
         let newest = lines_to_give_way(store, change, &snapshot).await?;
-        match change.decide(&snapshot, &newest, &mut budget).map_err(Setback::Refused)? {
-            Decision::Answer(answer) => return Ok(Some(answer)),
-            Decision::Commit(proposal) => proposal,
-        }
+        change.decide(&snapshot, &newest, &mut budget).map_err(Setback::Refused)?
     };
     let pays_debts = debtor.is_some();
     if let (true, Some(answer)) = (product.events().is_empty(), &answer) {
-        // Nothing changed, so the answer was true before.
         return Ok(Some(answer.clone()));
     }
 

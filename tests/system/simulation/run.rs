@@ -21,7 +21,7 @@ use super::world::World;
 /// As template.yaml has them.
 const HTTP_LIMIT: Duration = Duration::from_secs(10);
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
-const VISIBILITY: Duration = Duration::from_secs(180);
+const VISIBILITY: Duration = Duration::from_mins(3);
 /// More than a run has faults: what is given up here is given up for a reason of its own.
 const RECEIVES: u32 = 40;
 /// Functions at a time.
@@ -139,7 +139,7 @@ impl Run {
     }
 
     /// Goes on until nothing is left to do, and checks the rules after each commit and at the end.
-    pub(crate) fn to_the_end(mut self) -> Verdict {
+    pub(crate) fn finish(mut self) -> Verdict {
         self.books.check(&self.world.state().store)?;
         for _ in 0..STEPS {
             let possible = self.possible();
