@@ -9,7 +9,7 @@ use domain::{
 
 use crate::Error;
 use crate::outbox::Message;
-use crate::ports::{Claim, Environment, Head, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
+use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
 use crate::unit_of_work::{self, Change, Proposal, in_time};
 
 /// How long a handler of an event keeps others away: longer than any function may run.
@@ -141,21 +141,16 @@ impl Change for NewBatch {
     }
 
     fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Reply>, Error> {
-        match (&snapshot.announced, &snapshot.head) {
-            (Some(announced), Some(Head { product, .. })) if announced == self => {
-                let (product, answer) = (product.clone(), Some(Reply::Done));
-                return Ok(Proposal { product, announced: None, absent: None, answer });
-            }
-            (Some(_), _) => return Err(Error::BatchExists(self.reference.clone())),
-            (None, _) => {}
-        }
         let mut product = match &snapshot.head {
             Some(head) => head.product.clone(),
             None => Product::new(self.sku.clone()),
         };
-        product.create_batch(self)?;
-        let answer = Some(Reply::Done);
-        Ok(Proposal { product, announced: Some(self.clone()), absent: None, answer })
+        match &snapshot.announced {
+            None => product.create_batch(self)?,
+            Some(announced) if announced == self => {}
+            Some(_) => return Err(Error::BatchExists(self.reference.clone())),
+        }
+        Ok(Proposal { product, announced: Some(self.clone()), absent: None, answer: Some(Reply::Done) })
     }
 }
 
