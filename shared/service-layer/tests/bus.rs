@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic};
 use domain::{
-    BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Placed, Revision, Sku, Version,
+    BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Revision,
+    Sku, Version,
 };
 use service_layer::outbox::{Message, Record, relay};
 use service_layer::ports::{
@@ -51,8 +52,7 @@ async fn change_quantity(bus: &Bus, reference: &str, qty: u32, as_of: u64) -> Re
 }
 
 async fn batch_of(bus: &Bus, orderid: &str) -> Option<String> {
-    let allocations = bus.store().allocations(&OrderId::try_from(orderid).unwrap()).await.unwrap();
-    allocations.first().map(|(_, batchref)| batchref.to_string())
+    line_of(bus.store(), orderid).await
 }
 
 fn version(bus: &Bus) -> Version {
@@ -288,6 +288,8 @@ struct Meddling<'a> {
     store: &'a InMemoryStore,
     /// What happens at each commit, in turn; after that, nothing special does.
     at_commits: Mutex<Vec<Meddle>>,
+    /// What the index shows first, before it catches up.
+    stale: Mutex<Option<Vec<Placed>>>,
     finds: AtomicU32,
 }
 
@@ -308,7 +310,11 @@ impl<'a> Meddling<'a> {
     fn new(store: &'a InMemoryStore, at_commits: impl IntoIterator<Item = Meddle>) -> Self {
         let mut at_commits: Vec<_> = at_commits.into_iter().collect();
         at_commits.reverse();
-        Self { store, at_commits: Mutex::new(at_commits), finds: AtomicU32::new(0) }
+        Self { store, at_commits: Mutex::new(at_commits), stale: Mutex::new(None), finds: AtomicU32::new(0) }
+    }
+
+    fn showing_first(self, stale: Vec<Placed>) -> Self {
+        Self { stale: Mutex::new(Some(stale)), ..self }
     }
 
     async fn handle(&self, command: Command) -> Result<Reply, Error> {
@@ -323,11 +329,19 @@ impl Products for Meddling<'_> {
     }
 
     async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.store.waiting_lines(sku).await
+        let stale = self.stale.lock().unwrap().take();
+        match stale {
+            Some(stale) => Ok(stale),
+            None => self.store.waiting_lines(sku).await,
+        }
     }
 
     async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.store.newest_lines(batch, pieces, at_most).await
+        let stale = self.stale.lock().unwrap().take();
+        match stale {
+            Some(stale) => Ok(stale),
+            None => self.store.newest_lines(batch, pieces, at_most).await,
+        }
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
@@ -456,6 +470,59 @@ async fn what_is_committed_is_answered_even_if_debts_are_left() {
     let reply = Meddling::new(&store, []).handle(line("newcomer", "SPOON", 1)).await.unwrap();
     assert_eq!(reply, on("b2"));
     assert_eq!(waiting().await, 0);
+}
+
+fn holds(reference: &str, qty: u32, version: u64) -> Command {
+    let reference = reference.try_into().unwrap();
+    Command::ChangeBatchQuantity(ChangeBatchQuantity { reference, qty, revision: Revision::Version(version) })
+}
+
+/// An entry of the index that is no longer true.
+fn stale(orderid: &str, qty: u32, place: Place, since: u64) -> Placed {
+    let (orderid, sku, qty) = (orderid.try_into().unwrap(), "LAMP".try_into().unwrap(), qty.try_into().unwrap());
+    Placed { line: OrderLine { orderid, sku, qty }, position: Position { place, since: Version(since) } }
+}
+
+#[tokio::test]
+async fn a_line_that_the_index_shows_on_a_batch_it_left_does_not_distort_the_counter() {
+    let store = InMemoryStore::default();
+    let handle = async |command| Meddling::new(&store, []).handle(command).await.unwrap();
+    handle(new_batch("b1", "LAMP", 5)).await;
+    handle(line("old", "LAMP", 3)).await;
+    handle(line("new", "LAMP", 2)).await;
+    let b1 = "b1".try_into().unwrap();
+    let mut newest = store.newest_lines(&b1, 5, 98).await.unwrap();
+    newest.insert(1, stale("left", 1, Place::Batch(b1), 2));
+
+    // The one that left would keep its place in what is left of the batch, and be counted.
+    let lagging = Meddling::new(&store, []).showing_first(newest);
+    lagging.handle(holds("b1", 1, 1)).await.unwrap();
+    let [product] = store.products().try_into().unwrap();
+    assert_eq!((product.batches()[0].purchased, product.batches()[0].allocated), (1, 0));
+    assert_eq!(product.waiting().lines, 2);
+}
+
+#[tokio::test]
+async fn stock_is_offered_to_every_waiting_line_whatever_the_index_shows_first() {
+    let store = InMemoryStore::default();
+    let handle = async |command| Meddling::new(&store, []).handle(command).await.unwrap();
+    handle(new_batch("b1", "LAMP", 3)).await;
+    handle(line("small", "LAMP", 1)).await;
+    handle(line("large", "LAMP", 2)).await;
+    handle(holds("b1", 0, 1)).await;
+    let mut waiting = store.waiting_lines(&"LAMP".try_into().unwrap()).await.unwrap();
+
+    // As many lines as wait, but one that left in the place of one that fits.
+    waiting.retain(|placed| placed.line.orderid.as_str() == "large");
+    waiting.push(stale("left", 2, Place::Waiting, 1));
+    let lagging = Meddling::new(&store, []).showing_first(waiting);
+    lagging.handle(new_batch("b2", "LAMP", 1)).await.unwrap();
+    assert_eq!(line_of(&store, "small").await.as_deref(), Some("b2"));
+}
+
+async fn line_of(store: &InMemoryStore, orderid: &str) -> Option<String> {
+    let allocations = store.allocations(&OrderId::try_from(orderid).unwrap()).await.unwrap();
+    allocations.first().map(|(_, batchref)| batchref.to_string())
 }
 
 /// A database that never answers.
