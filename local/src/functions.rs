@@ -1,7 +1,7 @@
 //! The functions, built for this machine.
 
 use crate::process::Process;
-use crate::progress::Progress;
+use crate::progress;
 use crate::template::Template;
 use crate::tools::Tools;
 use crate::workspace::{self, Access, Lock};
@@ -24,7 +24,7 @@ impl Functions {
     ///
     /// # Errors
     /// When something does not compile, with the compiler's last words.
-    pub async fn build(tools: &Tools, progress: Progress) -> Result<Self> {
+    pub async fn build(tools: &Tools) -> Result<Self> {
         let folder = workspace::local_folder().join("functions");
         workspace::create_folder(&folder)?;
         let template = Template::read(tools).await?;
@@ -40,13 +40,12 @@ impl Functions {
             package.arg(folder.join(binary));
         }
         let log = |name: &str| folder.with_file_name(name);
-        progress
-            .step("building the functions", async {
-                let _lock = Lock::acquire(&lock(&folder), Access::Exclusive).await?;
-                Process::run("cargo lambda build", build, &log("build.log")).await?;
-                Process::run("packaging the functions", package, &log("package.log")).await
-            })
-            .await?;
+        progress::step("building the functions", async {
+            let _lock = Lock::acquire(&lock(&folder), Access::Exclusive).await?;
+            Process::run("cargo lambda build", build, &log("build.log")).await?;
+            Process::run("packaging the functions", package, &log("package.log")).await
+        })
+        .await?;
         Ok(Self { folder, template })
     }
 

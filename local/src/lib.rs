@@ -9,11 +9,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
-//! use local::{Functions, Progress, Stack, Tools};
+//! use local::{Functions, Stack, Tools};
 //!
-//! let tools = Tools::install(Progress::Shown).await?;
-//! let functions = Functions::build(&tools, Progress::Shown).await?;
-//! let stack = Stack::start(&tools, &functions, None, Progress::Shown).await?;
+//! let tools = Tools::install().await?;
+//! let functions = Functions::build(&tools).await?;
+//! let stack = Stack::start(&tools, &functions, None).await?;
 //! println!("POST {}/batches", stack.api_url());
 //! # Ok(()) }
 //! ```
@@ -32,7 +32,6 @@ mod workspace;
 
 pub use dynamodb::DynamoDbLocal;
 pub use functions::Functions;
-pub use progress::Progress;
 pub use stack::{Mail, Stack};
 pub use template::Template;
 pub use tools::Tools;

@@ -4,7 +4,7 @@ mod demonstration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools, WatchLog};
+use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Stack, Template, Tools, WatchLog};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -88,9 +88,9 @@ async fn asked_to_stop() -> Result<&'static str> {
 async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
     // Now rather than after minutes of building.
     port.map(local::port::check).transpose()?;
-    let tools = Tools::install(Progress::Shown).await?;
-    let functions = Functions::build(&tools, Progress::Shown).await?;
-    let mut stack = Stack::start(&tools, &functions, port, Progress::Shown).await?;
+    let tools = Tools::install().await?;
+    let functions = Functions::build(&tools).await?;
+    let mut stack = Stack::start(&tools, &functions, port).await?;
     if check {
         demonstration::run(&stack).await?;
         return Ok("everything is as it should be");
@@ -100,7 +100,7 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
 }
 
 async fn watch(port: Option<u16>) -> Result<&'static str> {
-    let tools = Tools::install(Progress::Shown).await?;
+    let tools = Tools::install().await?;
     let template = Template::read(&tools).await?;
     let database = DynamoDbLocal::start(&tools).await?;
     database.create_table(&template, WATCH_TABLE).await?;

@@ -7,46 +7,32 @@ use std::time::{Duration, Instant};
 /// A step shorter than this is not worth a line of its own.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
 
-/// Whether slow steps are told on standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// One line a step, with the seconds it took.
-    Shown,
-    /// Nothing.
-    Silent,
-}
-
-impl Progress {
-    /// Runs `work`, telling its name and how long it has been running.
-    pub(crate) async fn step<T>(self, name: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-        if self == Self::Silent {
-            return work.await;
-        }
-        let started = Instant::now();
-        let terminal = std::io::stderr().is_terminal();
-        let mut tick = tokio::time::interval(if terminal { Duration::from_secs(1) } else { Duration::from_secs(5) });
-        tick.tick().await;
-        let mut work = std::pin::pin!(work);
-        let mut told = false;
-        let result = loop {
-            tokio::select! {
-                result = &mut work => break result,
-                _ = tick.tick() => {
-                    told = true;
-                    tell(terminal, &format!("  {name} ... {} s", started.elapsed().as_secs()));
-                }
+/// Runs `work`, telling on standard error its name and how long it has been running.
+pub(crate) async fn step<T>(name: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let started = Instant::now();
+    let terminal = std::io::stderr().is_terminal();
+    let mut tick = tokio::time::interval(if terminal { Duration::from_secs(1) } else { Duration::from_secs(5) });
+    tick.tick().await;
+    let mut work = std::pin::pin!(work);
+    let mut told = false;
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            _ = tick.tick() => {
+                told = true;
+                tell(terminal, &format!("  {name} ... {} s", started.elapsed().as_secs()));
             }
-        };
-        let took = started.elapsed();
-        match &result {
-            Ok(_) if told || took > WORTH_TELLING => {
-                finish(terminal, &format!("  {name}: {:.1} s", took.as_secs_f32()));
-            }
-            Ok(_) => {}
-            Err(_) => finish(terminal, &format!("  {name}: failed after {:.1} s", took.as_secs_f32())),
         }
-        result
+    };
+    let took = started.elapsed();
+    match &result {
+        Ok(_) if told || took > WORTH_TELLING => {
+            finish(terminal, &format!("  {name}: {:.1} s", took.as_secs_f32()));
+        }
+        Ok(_) => {}
+        Err(_) => finish(terminal, &format!("  {name}: failed after {:.1} s", took.as_secs_f32())),
     }
+    result
 }
 
 /// On a terminal, one line that changes; elsewhere, such as in a CI log, a line each time.

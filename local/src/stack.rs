@@ -2,7 +2,7 @@
 
 use crate::functions::Functions;
 use crate::process::{Output, Process};
-use crate::progress::Progress;
+use crate::progress;
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
 use crate::{aws, port};
@@ -54,7 +54,7 @@ impl Stack {
     ///
     /// # Errors
     /// When the port is taken, or a step fails, with the end of its log.
-    pub async fn start(tools: &Tools, functions: &Functions, port: Option<u16>, progress: Progress) -> Result<Self> {
+    pub async fn start(tools: &Tools, functions: &Functions, port: Option<u16>) -> Result<Self> {
         let port = port.map_or_else(port::free, port::check)?;
         let folder = RunFolder::create(port)?;
         workspace::create_folder(&folder.path().join("tmp"))?;
@@ -62,10 +62,10 @@ impl Stack {
         let endpoint = format!("http://localhost:{port}");
 
         let emulator =
-            progress.step("starting the emulator", start_emulator(tools, &http, &endpoint, port, folder.path()));
+            progress::step("starting the emulator", start_emulator(tools, &http, &endpoint, port, folder.path()));
         let emulator = emulator.await?;
         let deployed =
-            progress.step("deploying template.yaml", deploy(tools, functions, &http, &endpoint, folder.path()));
+            progress::step("deploying template.yaml", deploy(tools, functions, &http, &endpoint, folder.path()));
         let outputs = Outputs::from_json(&endpoint, &deployed.await?)?;
         Ok(Self { endpoint, outputs, http, emulator, folder })
     }

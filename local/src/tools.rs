@@ -1,7 +1,7 @@
 //! The pinned tools: installed once into `target/tools`, by whichever process comes first.
 
 use crate::process::Process;
-use crate::progress::Progress;
+use crate::progress;
 use crate::workspace::{self, Access, Lock};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Tools {
     ///
     /// # Errors
     /// Says what to install, if a prerequisite is missing; else which step failed, with the end of its log.
-    pub async fn install(progress: Progress) -> Result<Self> {
+    pub async fn install() -> Result<Self> {
         if !cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))) {
             bail!(
                 "the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, without a container"
@@ -44,7 +44,7 @@ impl Tools {
         let folder = workspace::target().join("tools");
         workspace::create_folder(&folder)?;
         let lock = folder.join("lock");
-        let _lock = progress.step("waiting for another installation", Lock::acquire(&lock, Access::Exclusive)).await?;
+        let _lock = progress::step("waiting for another installation", Lock::acquire(&lock, Access::Exclusive)).await?;
 
         let wanted = json!([folder, EMULATOR_REQUIREMENTS, SAM_REQUIREMENTS, DYNAMODB_LOCAL]);
         let record = folder.join("installed.json");
@@ -59,7 +59,7 @@ impl Tools {
         };
         let both =
             async { tokio::try_join!(emulator_and_database, create_environment(python, &sam, SAM_REQUIREMENTS)) };
-        let ((java, jars), ()) = progress.step("installing the pinned tools into target/tools, once", both).await?;
+        let ((java, jars), ()) = progress::step("installing the pinned tools into target/tools, once", both).await?;
         let found = json!({ "wanted": wanted, "java": java, "jars": jars });
         std::fs::write(&record, found.to_string()).with_context(|| format!("writing {}", record.display()))?;
         Self::from_record(&folder, &record, &wanted).context("the tools vanished right after they were installed")

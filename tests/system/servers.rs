@@ -4,7 +4,7 @@ use adapters::dynamodb::DynamoDb;
 use anyhow::{Result, anyhow};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Progress, Stack, Template, Tools, WatchLog};
+use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Stack, Template, Tools, WatchLog};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
@@ -39,11 +39,11 @@ impl Servers {
     }
 
     pub(crate) async fn tools(&self) -> Result<&Tools> {
-        share(&self.tools, Tools::install(Progress::Shown).boxed()).await
+        share(&self.tools, Tools::install().boxed()).await
     }
 
     async fn functions(&self) -> Result<&Functions> {
-        let start = async { Functions::build(self.tools().await?, Progress::Shown).await };
+        let start = async { Functions::build(self.tools().await?).await };
         share(&self.functions, start.boxed()).await
     }
 
@@ -79,7 +79,7 @@ impl Servers {
     pub(crate) async fn stack(&self) -> Result<&Stack> {
         let start = async {
             let functions = self.functions().await?;
-            Stack::start(self.tools().await?, functions, None, Progress::Shown).await
+            Stack::start(self.tools().await?, functions, None).await
         };
         share(&self.stack, start.boxed()).await
     }

@@ -21,9 +21,7 @@ pub async fn change_quantities<S: Products, E: Environment>(
     event: SqsEvent,
     context: &Context,
 ) -> SqsBatchResponse {
-    let deadline = deadline(bus.environment(), context.deadline);
-    answer_each(event, async |message, left| {
-        let deadline = share(bus.environment(), deadline, left);
+    answer_each(event, bus.environment(), context, async |message, deadline| {
         let command = Command::ChangeBatchQuantity(change_batch_quantity(&message)?);
         bus.handle_command(command, deadline).await?;
         Ok(())
@@ -37,30 +35,28 @@ pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     event: SqsEvent,
     context: &Context,
 ) -> SqsBatchResponse {
-    let deadline = deadline(bus.environment(), context.deadline);
-    answer_each(event, async |message, left| {
-        let deadline = share(bus.environment(), deadline, left);
+    answer_each(event, bus.environment(), context, async |message, deadline| {
         Ok(bus.handle_event(&self::event(&message)?, deadline).await?)
     })
     .await
 }
 
-/// The next message's deadline: an equal share of the time, so that a slow one does not use up its neighbours'.
-fn share<E: Environment>(environment: &E, deadline: Timestamp, messages_left: u32) -> Timestamp {
-    let now = environment.now();
-    now.plus(deadline.since(now).checked_div(messages_left).unwrap_or_default())
-}
-
-/// Handles each message of a batch by itself, and tells it how many are left: one that fails, or even panics, does not touch its neighbours.
-async fn answer_each(
+/// Handles each message of a batch by itself: one that fails, or even panics, does not touch its neighbours. Its
+/// deadline is an equal share of the time that is left, so that a slow one does not use up theirs.
+async fn answer_each<E: Environment>(
     event: SqsEvent,
-    mut handle: impl AsyncFnMut(SqsMessage, u32) -> Result<(), Source>,
+    environment: &E,
+    context: &Context,
+    mut handle: impl AsyncFnMut(SqsMessage, Timestamp) -> Result<(), Source>,
 ) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
+    let end = deadline(environment, context.deadline);
     let count = u32::try_from(event.records.len()).unwrap_or(u32::MAX);
     for (left, message) in (1..=count).rev().zip(event.records) {
         let id = message.message_id.clone().unwrap_or_default();
-        let reason = match AssertUnwindSafe(Box::pin(handle(message, left))).catch_unwind().await {
+        let now = environment.now();
+        let deadline = now.plus(end.since(now).checked_div(left).unwrap_or_default());
+        let reason = match AssertUnwindSafe(Box::pin(handle(message, deadline))).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => chain(error.as_ref()),
             Err(_) => "the handler panicked".to_owned(),
@@ -116,6 +112,7 @@ fn event(message: &SqsMessage) -> Result<Message, Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::in_memory::InMemoryEnvironment;
 
     fn message(body: &str) -> SqsMessage {
         let mut message = SqsMessage::default();
@@ -164,7 +161,8 @@ mod tests {
             event.records.push(message);
         }
         let mut done = Vec::new();
-        let response = answer_each(event, async |message, _| {
+        let (environment, context) = (InMemoryEnvironment::default(), Context::default());
+        let response = answer_each(event, &environment, &context, async |message, _| {
             let id = message.message_id.unwrap();
             done.push(id.clone());
             match id.as_str() {

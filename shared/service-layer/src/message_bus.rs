@@ -70,7 +70,7 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
         }
     }
 
-    async fn run<C: Change>(&self, change: &C, deadline: Timestamp) -> Result<C::Answer, Error> {
+    async fn run<C: Change>(&self, change: &C, deadline: Timestamp) -> Result<Reply, Error> {
         unit_of_work::run(&self.store, &self.environment, deadline, change).await
     }
 }
@@ -112,13 +112,11 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
 }
 
 impl Change for OrderLine {
-    type Answer = Reply;
-
     fn wanted(&self) -> Wanted<'_> {
         Wanted::Line(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::InvalidSku(self.sku.clone()));
         };
@@ -134,13 +132,11 @@ impl Change for OrderLine {
 }
 
 impl Change for NewBatch {
-    type Answer = Reply;
-
     fn wanted(&self) -> Wanted<'_> {
         Wanted::NewBatch(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal, Error> {
         let mut product = match &snapshot.head {
             Some(head) => head.product.clone(),
             None => Product::new(self.sku.clone()),
@@ -155,8 +151,6 @@ impl Change for NewBatch {
 }
 
 impl Change for ChangeBatchQuantity {
-    type Answer = Reply;
-
     fn wanted(&self) -> Wanted<'_> {
         Wanted::Batch(&self.reference)
     }
@@ -165,7 +159,7 @@ impl Change for ChangeBatchQuantity {
         product.shortfall(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal<Reply>, Error> {
+    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::UnknownBatch(self.reference.clone()));
         };

@@ -7,8 +7,8 @@ use std::time::Duration;
 use domain::{Budget, NewBatch, OrderLine, Placed, Product, Waiting};
 use futures_util::future::{Either, select};
 
-use crate::Error;
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
+use crate::{Error, Reply};
 
 /// A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
 /// product holds 400 KB, half of which its batches may take.
@@ -27,8 +27,6 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// One command's way to change a product: what to read for it, and a pure decision.
 pub(crate) trait Change: Sync {
-    type Answer: Clone + Send;
-
     fn wanted(&self) -> Wanted<'_>;
 
     /// How many pieces other lines must give back first.
@@ -37,24 +35,19 @@ pub(crate) trait Change: Sync {
     }
 
     /// `newest` holds the lines that may give way, if there is a shortfall.
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        newest: &[Placed],
-        budget: &mut Budget,
-    ) -> Result<Proposal<Self::Answer>, Error>;
+    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal, Error>;
 }
 
 /// What a command makes of a product, and on what else that rests. Without events it is no change: its answer was true
 /// before.
-pub(crate) struct Proposal<A> {
+pub(crate) struct Proposal {
     pub(crate) product: Product,
     /// The batch that it adds.
     pub(crate) announced: Option<NewBatch>,
     /// A line that must have no place still.
     pub(crate) absent: Option<OrderLine>,
     /// The answer once this is committed. None: decide again on the changed product.
-    pub(crate) answer: Option<A>,
+    pub(crate) answer: Option<Reply>,
 }
 
 /// Runs a change until it is committed, refused, or out of tries or time.
@@ -66,7 +59,7 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     environment: &E,
     deadline: Timestamp,
     change: &C,
-) -> Result<C::Answer, Error> {
+) -> Result<Reply, Error> {
     let mut memory = Memory { snapshot: None, sent: Vec::new(), answer: None };
     let outcome =
         in_time(environment, deadline, try_until_done(store, environment, deadline, change, &mut memory)).await;
@@ -98,8 +91,8 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
     environment: &E,
     deadline: Timestamp,
     change: &C,
-    memory: &mut Memory<C::Answer>,
-) -> Result<C::Answer, Error> {
+    memory: &mut Memory,
+) -> Result<Reply, Error> {
     let (mut tries, mut silences) = (0_u32, 0_u32);
     loop {
         let error = match attempt(store, environment, change, memory).await {
@@ -129,18 +122,18 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
 }
 
 /// What one attempt leaves to the next.
-struct Memory<A> {
+struct Memory {
     /// The product as the last commit, or its refusal, showed it. None: read it.
     snapshot: Option<Snapshot>,
     /// Commits whose replies may have been lost. The one whose id the product carries took effect.
-    sent: Vec<Sent<A>>,
+    sent: Vec<Sent>,
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
-    answer: Option<A>,
+    answer: Option<Reply>,
 }
 
-struct Sent<A> {
+struct Sent {
     id: CommitId,
-    answer: Option<A>,
+    answer: Option<Reply>,
 }
 
 enum Setback {
@@ -161,8 +154,8 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     store: &S,
     environment: &E,
     change: &C,
-    memory: &mut Memory<C::Answer>,
-) -> Result<Option<C::Answer>, Setback> {
+    memory: &mut Memory,
+) -> Result<Option<Reply>, Setback> {
     let snapshot = match memory.snapshot.take() {
         Some(snapshot) => snapshot,
         None => store.find(change.wanted()).await?,
@@ -196,7 +189,8 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         product.offer(&waiting, &mut budget);
         if product.events().is_empty() {
             // No waiting line fits: the debt is settled without a commit.
-            memory.snapshot = Some(with_product(snapshot, product));
+            let head = snapshot.head.map(|head| Head { product, ..head });
+            memory.snapshot = Some(Snapshot { head, ..snapshot });
             return Ok(None);
         }
     }
@@ -233,11 +227,6 @@ fn keeps_all_it_wanted(wanted: Wanted<'_>) -> bool {
         Wanted::Line(_) | Wanted::NewBatch(_) => true,
         Wanted::Batch(_) => false,
     }
-}
-
-fn with_product(snapshot: Snapshot, product: Product) -> Snapshot {
-    let head = snapshot.head.map(|head| Head { product, ..head });
-    Snapshot { head, ..snapshot }
 }
 
 async fn lines_to_give_way<S: Products, C: Change>(
