@@ -43,6 +43,8 @@ impl CargoLambdaWatch {
             .current_dir(workspace::root())
             .env("PATH", tools.path())
             .env("TABLE_NAME", table)
+            .env("STACK_NAME", "local")
+            .env("MAX_RECEIVES", "5")
             .env("RUST_LOG", std::env::var_os("RUST_LOG").unwrap_or_else(|| "info".into()));
         let mut process = Process::spawn("cargo lambda watch", command, output)?;
         let endpoint = format!("http://127.0.0.1:{port}");

@@ -11,7 +11,7 @@ use domain::{
 use service_layer::ports::{
     AllocationsView, Claim, Commit, CommitId, Head, Inbox, Products, StoreError, Timestamp, Wanted,
 };
-use service_layer::{MessageBus, Reply};
+use service_layer::{CorrelationId, MessageBus, Reply};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::{batch, line, soon, unique};
@@ -68,7 +68,16 @@ async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -
     let new = batch(reference, sku, qty);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new), absent: None }).await?;
+    store
+        .commit(Commit {
+            id: FIRST,
+            before: None,
+            after: &product,
+            announced: Some(&new),
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await?;
     Ok(product.committed())
 }
 
@@ -81,7 +90,16 @@ async fn with_line<S: Store>(store: &S, before: &Product, line: &OrderLine) -> a
 }
 
 async fn commit<S: Store>(store: &S, before: &Product, after: &Product) -> Result<(), StoreError> {
-    store.commit(Commit { id: SECOND, before: Some(before), after, announced: None, absent: None }).await
+    store
+        .commit(Commit {
+            id: SECOND,
+            before: Some(before),
+            after,
+            announced: None,
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await
 }
 
 async fn head<S: Store>(store: &S, line: &OrderLine) -> anyhow::Result<Head> {
@@ -111,7 +129,16 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     new.eta = Some("2011-01-02".to_owned().try_into()?);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store.commit(Commit { id: FIRST, before: None, after: &product, announced: Some(&new), absent: None }).await?;
+    store
+        .commit(Commit {
+            id: FIRST,
+            before: None,
+            after: &product,
+            announced: Some(&new),
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await?;
 
     let line = line(&orderid, &sku, 3);
     let product = with_line(store, &product.committed(), &line).await?;
@@ -165,8 +192,16 @@ async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> 
     let new = batch(&second, &sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused =
-        store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new), absent: None }).await;
+    let refused = store
+        .commit(Commit {
+            id: SECOND,
+            before: None,
+            after: &other,
+            announced: Some(&new),
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await;
     match refused {
         Err(StoreError::Conflict(Some(head))) => assert_eq!(head.product, product),
         other => anyhow::bail!("{other:?}"),
@@ -203,7 +238,14 @@ async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &
     // The product is known as it is now, but not that the line has a place.
     let mut after = product.clone();
     assert_eq!(after.allocate(&line, None), Allocation::OutOfStock);
-    let commit = Commit { id: FIRST, before: Some(&product), after: &after, announced: None, absent: Some(&line) };
+    let commit = Commit {
+        id: FIRST,
+        before: Some(&product),
+        after: &after,
+        announced: None,
+        absent: Some(&line),
+        correlation: &CorrelationId::unknown(),
+    };
     let refused = store.commit(commit).await;
     assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
     assert_eq!(head(store, &line).await?.product.version(), product.version());
@@ -216,8 +258,16 @@ async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) 
     let new = batch(&reference, &other_sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused =
-        store.commit(Commit { id: SECOND, before: None, after: &other, announced: Some(&new), absent: None }).await;
+    let refused = store
+        .commit(Commit {
+            id: SECOND,
+            before: None,
+            after: &other,
+            announced: Some(&new),
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await;
     assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
     let found = store.find(Wanted::NewBatch(&new)).await?;
     assert!(found.head.is_none());
@@ -310,7 +360,16 @@ async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     lamps.create_batch(&third)?;
     lamps.allocate(&line(&order, &lamp, 10), None);
     let announced = Some(&third);
-    store.commit(Commit { id: FIRST, before: Some(&before), after: &lamps, announced, absent: None }).await?;
+    store
+        .commit(Commit {
+            id: FIRST,
+            before: Some(&before),
+            after: &lamps,
+            announced,
+            absent: None,
+            correlation: &CorrelationId::unknown(),
+        })
+        .await?;
     let shown = store.allocations(&order.as_str().try_into()?).await?;
     let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();
     assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, third.reference.as_str()), (&vase, &second)]);
@@ -365,8 +424,8 @@ async fn an_event_that_was_finished_stays_so<S: Store>(store: &S) -> Outcome {
 /// A story with every kind of command, told to this store and, as the reference, to one in memory.
 async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(store: &S) -> Outcome {
     let (sku, prefix) = (unique("LAMP"), unique("x"));
-    let bus = MessageBus::new(store, System, ());
-    let reference = MessageBus::new(InMemoryStore::default(), System, ());
+    let bus = MessageBus::new(store, System::default(), ());
+    let reference = MessageBus::new(InMemoryStore::default(), System::default(), ());
     let mut commands = Vec::new();
     for number in 0..4 {
         commands.push(Command::CreateBatch(batch(&format!("{prefix}-b{number}"), &sku, 12)));
@@ -380,8 +439,8 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
     }
     for (number, command) in commands.into_iter().enumerate() {
         let (answer, expected): (Reply, Reply) = (
-            bus.handle_command(command.clone(), soon()).await?,
-            reference.handle_command(command.clone(), soon()).await?,
+            bus.handle_command(command.clone(), &soon()).await?,
+            reference.handle_command(command.clone(), &soon()).await?,
         );
         assert_eq!(answer, expected, "command {number}: {command:?}");
         let asked = line("nobody", &sku, 1);

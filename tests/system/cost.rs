@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use domain::{Command, Product, Waiting};
-use service_layer::MessageBus;
 use service_layer::ports::{Commit, CommitId, Products};
+use service_layer::{CorrelationId, MessageBus};
 
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::names::{batch, line, soon, unique};
@@ -96,13 +96,13 @@ async fn allocating_costs_the_same_whatever_the_history(servers: Arc<Servers>) -
         .interceptor(SharedInterceptor::new(meter.clone()))
         .build();
     let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE.to_owned());
-    let bus = MessageBus::new(&store, System, ());
+    let bus = MessageBus::new(&store, System::default(), ());
     let allocate = async |sku: &str, qty| -> anyhow::Result<Cost> {
         let order = line(&unique("order"), sku, qty);
         meter.read();
-        bus.handle_command(Command::Allocate(order.clone()), soon()).await?;
+        bus.handle_command(Command::Allocate(order.clone()), &soon()).await?;
         let cost = meter.read();
-        bus.handle_command(Command::Allocate(order), soon()).await?;
+        bus.handle_command(Command::Allocate(order), &soon()).await?;
         assert_eq!(meter.read().round_trips, if qty > 1_000 { 2 } else { 1 }, "asked again");
         Ok(cost)
     };
@@ -111,7 +111,7 @@ async fn allocating_costs_the_same_whatever_the_history(servers: Arc<Servers>) -
     let with_history = history(&store, &old, BATCHES, LINES_EACH).await?;
     for sku in [&fresh, &old] {
         let new = Command::CreateBatch(batch(&unique("batch"), sku, 1_000));
-        bus.handle_command(new, soon()).await?;
+        bus.handle_command(new, &soon()).await?;
     }
     assert_eq!(with_history.version().0, BATCHES);
 
@@ -141,6 +141,7 @@ async fn history(store: &DynamoDb, sku: &str, batches: u64, lines_each: u32) -> 
             after: &after,
             announced: Some(&new),
             absent: None,
+            correlation: &CorrelationId::unknown(),
         };
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.

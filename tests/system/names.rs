@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use adapters::in_memory::call_until;
 use adapters::system::System;
 use domain::{NewBatch, OrderLine};
-use service_layer::ports::{Environment as _, Timestamp};
+use service_layer::Call;
+use service_layer::ports::Environment as _;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -43,6 +45,6 @@ pub(crate) const ODD_ORDER_IDS: [(&str, &str); 9] = [
 ];
 
 /// Time enough for a command on a busy machine.
-pub(crate) fn soon() -> Timestamp {
-    System.now().plus(Duration::from_mins(1))
+pub(crate) fn soon() -> Call {
+    call_until(System::default().now().plus(Duration::from_mins(1)))
 }

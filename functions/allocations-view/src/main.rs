@@ -5,6 +5,6 @@ use lambda_http::{Error, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let view = &bootstrap::view().await?;
-    run(service_fn(|request| http::handle_view(view, request))).await
+    let (view, system) = &bootstrap::view().await?;
+    run(service_fn(|request| http::handle_view(view, system, request))).await
 }

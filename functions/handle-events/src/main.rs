@@ -7,8 +7,9 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::event_bus().await?;
+    let max_receives = bootstrap::max_receives()?;
     let handle = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(sqs::handle_events(bus, payload, &context).await)
+        Ok::<_, Error>(sqs::handle_events(bus, payload, &context, max_receives).await)
     };
     run(service_fn(handle)).await
 }

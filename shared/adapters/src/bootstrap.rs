@@ -22,33 +22,33 @@ pub struct InvalidEnvironment {
     reason: &'static str,
 }
 
-/// For functions that carry out commands. Reads `TABLE_NAME`.
+/// For functions that carry out commands. Reads `TABLE_NAME` and `STACK_NAME`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnvironment> {
     let store = store(&start().await)?;
-    Ok(MessageBus::new(store, System, ()))
+    Ok(MessageBus::new(store, system()?, ()))
 }
 
-/// For the view. Reads `TABLE_NAME`.
+/// For the view. Reads `TABLE_NAME` and `STACK_NAME`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
-pub async fn view() -> Result<DynamoDb, InvalidEnvironment> {
-    store(&start().await)
+pub async fn view() -> Result<(DynamoDb, System), InvalidEnvironment> {
+    Ok((store(&start().await)?, system()?))
 }
 
-/// For the outbox relay. Reads `EVENTS_TOPIC_ARN`.
+/// For the outbox relay. Reads `EVENTS_TOPIC_ARN` and `STACK_NAME`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
-pub async fn topic() -> Result<SnsTopic, InvalidEnvironment> {
+pub async fn topic() -> Result<(SnsTopic, System), InvalidEnvironment> {
     let config = start().await;
-    Ok(SnsTopic::new(aws_sdk_sns::Client::new(&config), variable("EVENTS_TOPIC_ARN")?))
+    Ok((SnsTopic::new(aws_sdk_sns::Client::new(&config), variable("EVENTS_TOPIC_ARN")?), system()?))
 }
 
-/// For functions that react to events. Reads `TABLE_NAME`, `MAIL_FROM` and `MAIL_TO`.
+/// For functions that react to events. Reads `TABLE_NAME`, `STACK_NAME`, `MAIL_FROM` and `MAIL_TO`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
@@ -60,7 +60,20 @@ pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, Inva
         aws_sdk_sesv2::config::Builder::from(&config).retry_config(RetryConfig::disabled()).timeout_config(patient);
     let client = aws_sdk_sesv2::Client::from_conf(once.build());
     let mailer = SesMailer::new(client, variable("MAIL_FROM")?, variable("MAIL_TO")?);
-    Ok(MessageBus::new(store(&config)?, System, mailer))
+    Ok(MessageBus::new(store(&config)?, system()?, mailer))
+}
+
+/// How often a queue delivers a message before it goes to the dead letters. Reads `MAX_RECEIVES`.
+///
+/// # Errors
+/// Names the environment variable that is missing or no number.
+pub fn max_receives() -> Result<u32, InvalidEnvironment> {
+    let name = "MAX_RECEIVES";
+    variable(name)?.parse().map_err(|_| InvalidEnvironment { name, reason: "is no number" })
+}
+
+fn system() -> Result<System, InvalidEnvironment> {
+    variable("STACK_NAME").map(System::of_stack)
 }
 
 /// Starts logging, and loads region, credentials and endpoints as every AWS SDK does.

@@ -10,11 +10,12 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_layer::ports::{AllocationsView, Environment, Products};
-use service_layer::{Error, MessageBus, Reply};
+use service_layer::{Call, Error, MessageBus, Reply};
+use tracing::Instrument;
 
+use crate::calls::{self, CORRELATION_HEADER};
 use crate::json::read_object;
 use crate::report::chain;
-use crate::system::deadline;
 
 /// Seconds after which a client may ask again.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -56,39 +57,59 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
     request: Request,
     command: impl FnOnce(T) -> Command,
 ) -> Result<Response<Body>, Infallible> {
-    let body = match read_object(request.body()) {
-        Ok(body) => body,
-        Err(error) => return Ok(message(StatusCode::BAD_REQUEST, &error.to_string())),
+    let call = calls::of_request(bus.environment(), &request);
+    let answer = async {
+        let body = match read_object(request.body()) {
+            Ok(body) => body,
+            Err(error) => return message(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        match bus.handle_command(command(body), &call).await {
+            Ok(reply) => respond(reply, Preference::of(request.headers())),
+            Err(error) => refuse(&error),
+        }
     };
-    let milliseconds = request.lambda_context_ref().map_or(0, |context| context.deadline);
-    let deadline = deadline(bus.environment(), milliseconds);
-    Ok(match bus.handle_command(command(body), deadline).await {
-        Ok(reply) => respond(reply, Preference::of(request.headers())),
-        Err(error) => refuse(&error),
-    })
+    let response = answer.instrument(calls::span(&call)).await;
+    Ok(correlated(response, &call))
 }
 
 /// Answers a request for the allocations of the order that the path names.
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn handle_view<V: AllocationsView>(view: &V, request: Request) -> Result<Response<Body>, Infallible> {
+pub async fn handle_view<V: AllocationsView, E: Environment>(
+    view: &V,
+    environment: &E,
+    request: Request,
+) -> Result<Response<Body>, Infallible> {
     #[derive(Serialize)]
     struct Allocation {
         sku: Sku,
         batchref: BatchRef,
     }
 
-    // No order has a name that is not valid.
-    let Some(orderid) = orderid(&request) else { return Ok(not_found()) };
-    Ok(match view.allocations(&orderid).await {
-        Ok(allocations) if allocations.is_empty() => not_found(),
-        Ok(allocations) => {
-            let shown = allocations.into_iter().map(|(sku, batchref)| Allocation { sku, batchref });
-            json(StatusCode::OK, &shown.collect::<Vec<_>>())
+    let call = calls::of_request(environment, &request);
+    let answer = async {
+        // No order has a name that is not valid.
+        let Some(orderid) = orderid(&request) else { return not_found() };
+        match view.allocations(&orderid).await {
+            Ok(allocations) if allocations.is_empty() => not_found(),
+            Ok(allocations) => {
+                let shown = allocations.into_iter().map(|(sku, batchref)| Allocation { sku, batchref });
+                json(StatusCode::OK, &shown.collect::<Vec<_>>())
+            }
+            Err(error) => refuse(&error.into()),
         }
-        Err(error) => refuse(&error.into()),
-    })
+    };
+    let response = answer.instrument(calls::span(&call)).await;
+    Ok(correlated(response, &call))
+}
+
+/// Tells a client what its request belongs to.
+fn correlated(mut response: Response<Body>, call: &Call) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(call.correlation.as_str()) {
+        response.headers_mut().insert(CORRELATION_HEADER, id);
+    }
+    response
 }
 
 /// The order that the path names.

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::{Batch, BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Sku};
-use service_layer::Source;
 use service_layer::outbox::{self, Message};
 use service_layer::ports::{
     AllocationsView, Claim, Commit, CommitId, Environment, Head, Inbox, Mail, Mailer, Products, PublishError,
     Publisher, Snapshot, StoreError, Timestamp, Wanted,
 };
+use service_layer::{Call, CorrelationId, Figures, Source};
 
 /// A store in memory, with its outbox.
 #[derive(Debug, Default)]
@@ -118,7 +118,7 @@ impl Products for InMemoryStore {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let Commit { id, before, after, announced, absent } = commit;
+        let Commit { id, before, after, announced, absent, correlation } = commit;
         let mut state = self.state();
         let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
         let head_holds = stored == before.map(Product::version);
@@ -147,7 +147,7 @@ impl Products for InMemoryStore {
             let position = Position { place: moved.to.clone(), since: version };
             state.lines.insert(moved.line.clone(), position);
         }
-        state.outbox.extend(outbox::messages(&sku, version, after.events().to_vec()));
+        state.outbox.extend(outbox::messages(&sku, version, after.events().to_vec(), Some(correlation)));
         Ok(())
     }
 }
@@ -180,6 +180,12 @@ impl Inbox for InMemoryStore {
         self.state().inbox.insert(id.to_owned(), None);
         Ok(())
     }
+}
+
+/// A call that nobody minds who made, to be answered in time.
+#[must_use]
+pub fn call_until(deadline: Timestamp) -> Call {
+    Call { request: "request".to_owned(), correlation: CorrelationId::unknown(), deadline }
 }
 
 /// A topic that keeps what was published.
@@ -222,9 +228,10 @@ impl Mailer for InMemoryMailer {
     }
 }
 
-/// A clock that stands still but for sleepers, and the same chance every time.
+/// A clock that stands still but for sleepers, the same chance every time, and all figures kept.
 #[derive(Debug, Default)]
 pub struct InMemoryEnvironment {
+    recorded: Mutex<Vec<Figures>>,
     milliseconds: AtomicU64,
     drawn: AtomicU64,
 }
@@ -234,6 +241,12 @@ impl InMemoryEnvironment {
     #[must_use]
     pub fn starting_at(drawn: u64) -> Self {
         Self { drawn: AtomicU64::new(drawn), ..Self::default() }
+    }
+
+    /// What came of each call so far.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Figures> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -250,5 +263,9 @@ impl Environment for InMemoryEnvironment {
     fn random(&self) -> u64 {
         // Multiples of an odd number are all different, and well spread.
         self.drawn.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    fn record(&self, _: &Call, figures: &Figures) {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(figures.clone());
     }
 }

@@ -7,10 +7,12 @@
 //! - input from outside becomes a valid command or an error that names the field; nothing here panics on it.
 
 pub mod bootstrap;
+mod calls;
 pub mod dynamodb;
 pub mod http;
 pub mod in_memory;
 pub mod json;
+mod metrics;
 pub mod report;
 pub mod ses;
 pub mod sns;

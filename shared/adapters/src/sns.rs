@@ -7,6 +7,8 @@ use service_layer::Source;
 use service_layer::outbox::Message;
 use service_layer::ports::{PublishError, Publisher};
 
+use crate::calls::CORRELATION_ATTRIBUTE;
+
 /// A topic that subscribers listen to.
 #[derive(Clone, Debug)]
 pub struct SnsTopic {
@@ -24,12 +26,16 @@ impl SnsTopic {
     fn entry(index: usize, message: &Message) -> Result<PublishBatchRequestEntry, Source> {
         let (r#type, channel) = attributes(&message.event);
         let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
-        Ok(PublishBatchRequestEntry::builder()
+        let entry = PublishBatchRequestEntry::builder()
             .id(index.to_string())
             .message(serde_json::to_string(message)?)
             .message_attributes("type", text(r#type)?)
-            .message_attributes("channel", text(channel)?)
-            .build()?)
+            .message_attributes("channel", text(channel)?);
+        let entry = match &message.correlation {
+            Some(correlation) => entry.message_attributes(CORRELATION_ATTRIBUTE, text(correlation.as_str())?),
+            None => entry,
+        };
+        Ok(entry.build()?)
     }
 }
 

@@ -8,9 +8,11 @@ use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
 use service_layer::outbox::Message;
-use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
-use service_layer::{MessageBus, Source};
+use service_layer::ports::{Environment, Inbox, Mailer, Products};
+use service_layer::{Call, Figures, MessageBus, Source};
+use tracing::Instrument;
 
+use crate::calls;
 use crate::json::read_object;
 use crate::report::chain;
 use crate::system::deadline;
@@ -20,10 +22,11 @@ pub async fn change_quantities<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
     event: SqsEvent,
     context: &Context,
+    max_receives: u32,
 ) -> SqsBatchResponse {
-    answer_each(event, bus.environment(), context, async |message, deadline| {
-        let command = Command::ChangeBatchQuantity(change_batch_quantity(&message)?);
-        bus.handle_command(command, deadline).await?;
+    answer_each(event, bus.environment(), context, max_receives, async |message, call| {
+        let command = Command::ChangeBatchQuantity(change_batch_quantity(message)?);
+        bus.handle_command(command, call).await?;
         Ok(())
     })
     .await
@@ -34,9 +37,10 @@ pub async fn handle_events<S: Inbox, E: Environment, M: Mailer>(
     bus: &MessageBus<S, E, M>,
     event: SqsEvent,
     context: &Context,
+    max_receives: u32,
 ) -> SqsBatchResponse {
-    answer_each(event, bus.environment(), context, async |message, deadline| {
-        Ok(bus.handle_event(&self::event(&message)?, deadline).await?)
+    answer_each(event, bus.environment(), context, max_receives, async |message, call| {
+        Ok(bus.handle_event(&self::event(message)?, call).await?)
     })
     .await
 }
@@ -47,7 +51,8 @@ async fn answer_each<E: Environment>(
     event: SqsEvent,
     environment: &E,
     context: &Context,
-    mut handle: impl AsyncFnMut(SqsMessage, Timestamp) -> Result<(), Source>,
+    max_receives: u32,
+    mut handle: impl AsyncFnMut(&SqsMessage, &Call) -> Result<(), Source>,
 ) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     let end = deadline(environment, context.deadline);
@@ -56,12 +61,22 @@ async fn answer_each<E: Environment>(
         let id = message.message_id.clone().unwrap_or_default();
         let now = environment.now();
         let deadline = now.plus(end.since(now).checked_div(left).unwrap_or_default());
-        let reason = match AssertUnwindSafe(Box::pin(handle(message, deadline))).catch_unwind().await {
+        let call = calls::of_message(&message, context, deadline);
+        let span = calls::span(&call);
+        let handled = Box::pin(handle(&message, &call)).instrument(span.clone());
+        let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => chain(error.as_ref()),
             Err(_) => "the handler panicked".to_owned(),
         };
-        tracing::error!(message_id = id, reason, "message goes back to the queue");
+        let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
+        let _entered = span.enter();
+        if receives.is_some_and(|receives| receives >= max_receives) {
+            tracing::error!(message_id = id, reason, "message goes to the dead letters");
+            environment.record(&call, &Figures::DeadLetter);
+        } else {
+            tracing::error!(message_id = id, reason, "message goes back to the queue");
+        }
         response.add_failure(id);
     }
     response
@@ -155,15 +170,17 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_fails_or_panics_does_not_touch_its_neighbours() {
         let mut event = SqsEvent::default();
-        for id in ["good", "bad", "ugly", "fine"] {
+        for (receives, id) in [(5, "good"), (4, "bad"), (5, "ugly"), (5, "fine")] {
             let mut message = message("{}");
             message.message_id = Some(id.to_owned());
+            message.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
             event.records.push(message);
         }
         let mut done = Vec::new();
         let (environment, context) = (InMemoryEnvironment::default(), Context::default());
-        let response = answer_each(event, &environment, &context, async |message, _| {
-            let id = message.message_id.unwrap();
+        let response = answer_each(event, &environment, &context, 5, async |message, call| {
+            let id = message.message_id.clone().unwrap();
+            assert_eq!(call.correlation.as_str(), id);
             done.push(id.clone());
             match id.as_str() {
                 "bad" => Err("no".into()),
@@ -175,5 +192,6 @@ mod tests {
         let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| &failure.item_identifier).collect();
         assert_eq!(failed, ["bad", "ugly"]);
         assert_eq!(done, ["good", "bad", "ugly", "fine"]);
+        assert_eq!(environment.recorded(), [Figures::DeadLetter], "of the ugly one, which SQS delivers no more");
     }
 }

@@ -6,8 +6,11 @@ use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Context;
 use service_layer::outbox::{Record, Stopped, relay};
-use service_layer::ports::{Environment, Publisher};
+use service_layer::ports::{Environment, Publisher, Timestamp};
+use service_layer::{Call, Figures};
+use tracing::Instrument;
 
+use crate::calls;
 use crate::dynamodb::outbox_messages;
 use crate::report::chain;
 use crate::system::deadline;
@@ -26,10 +29,25 @@ pub async fn publish_events<P: Publisher, E: Environment>(
     event: StreamEvent,
     context: &Context,
 ) -> Result<DynamoDbEventResponse, Stopped> {
+    let call = Call {
+        request: context.request_id.clone(),
+        correlation: calls::of_context(context),
+        deadline: deadline(environment, context.deadline),
+    };
+    let span = calls::span(&call);
+    publish(topic, environment, event, &call).instrument(span).await
+}
+
+async fn publish<P: Publisher, E: Environment>(
+    topic: &P,
+    environment: &E,
+    event: StreamEvent,
+    call: &Call,
+) -> Result<DynamoDbEventResponse, Stopped> {
+    let oldest = event.records.iter().map(|record| record.change.approximate_creation_date_time).min();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let (first, count) = (records.first().map(|record| record.sequence_number.clone()), records.len());
-    let deadline = deadline(environment, context.deadline);
-    let outcome = relay(topic, records, || environment.now().plus(MARGIN) < deadline).await;
+    let outcome = relay(topic, records, || environment.now().plus(MARGIN) < call.deadline).await;
 
     let mut response = DynamoDbEventResponse::default();
     if let Err(stopped) = outcome {
@@ -40,6 +58,10 @@ pub async fn publish_events<P: Publisher, E: Environment>(
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(stopped.sequence_number);
         response.batch_item_failures.push(failure);
+    }
+    if let Some(oldest) = oldest {
+        let committed = Timestamp(u64::try_from(oldest.timestamp_millis()).unwrap_or_default());
+        environment.record(call, &Figures::Relay(environment.now().since(committed)));
     }
     Ok(response)
 }

@@ -3,6 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use service_layer::ports::{Environment, Timestamp};
+use service_layer::{Call, Figures};
+
+use crate::{calls, metrics};
 
 /// What an invocation may take that does not say until when.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
@@ -15,9 +18,19 @@ pub fn deadline<E: Environment>(environment: &E, milliseconds: u64) -> Timestamp
     if Timestamp(milliseconds) > now { Timestamp(milliseconds) } else { now.plus(DEFAULT_LIMIT) }
 }
 
-/// This process's environment.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct System;
+/// This process's environment. The default one keeps no figures.
+#[derive(Clone, Debug, Default)]
+pub struct System {
+    stack: Option<String>,
+}
+
+impl System {
+    /// The environment of a function of this stack, under whose name its figures are counted.
+    #[must_use]
+    pub fn of_stack(name: String) -> Self {
+        Self { stack: Some(name) }
+    }
+}
 
 impl Environment for System {
     fn now(&self) -> Timestamp {
@@ -30,5 +43,13 @@ impl Environment for System {
 
     fn random(&self) -> u64 {
         fastrand::u64(..)
+    }
+
+    /// One line of standard output, where Lambda takes logs from.
+    fn record(&self, call: &Call, figures: &Figures) {
+        if let Some(stack) = &self.stack {
+            let cold_start = calls::is_cold(&call.request);
+            println!("{}", metrics::line(stack, self.now(), call, cold_start, figures));
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use adapters::http::{handle_command, handle_view};
-use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Placed, Revision, Sku};
 use insta::assert_snapshot;
 use lambda_http::request::from_str;
@@ -51,7 +51,8 @@ fn event(method: &str, path: &str, prefer: Option<&str>, body: Option<&str>, ord
 
 fn show(response: &Response<Body>) -> String {
     let mut text = response.status().as_u16().to_string();
-    for (name, value) in response.headers() {
+    // Each response has a correlation id, which a test of its own looks at.
+    for (name, value) in response.headers().iter().filter(|(name, _)| *name != "x-correlation-id") {
         write!(text, "\n{name}: {}", value.to_str().unwrap()).unwrap();
     }
     let body = std::str::from_utf8(response.body()).unwrap();
@@ -67,7 +68,7 @@ impl Api {
 
     async fn get(&self, orderid: &str) -> String {
         let request = event("GET", &format!("/allocations/{orderid}"), None, None, Some(orderid));
-        show(&handle_view(self.0.store(), request).await.unwrap())
+        show(&handle_view(self.0.store(), self.0.environment(), request).await.unwrap())
     }
 }
 
@@ -194,7 +195,7 @@ async fn a_line_that_waits_is_not_shown() {
     api.post_batch(BATCH).await;
     api.post_allocate(LINE, None).await;
     let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 0, revision: Revision::AsOf(1) };
-    api.0.handle_command(Command::ChangeBatchQuantity(change), Timestamp(10_000)).await.unwrap();
+    api.0.handle_command(Command::ChangeBatchQuantity(change), &call_until(Timestamp(10_000))).await.unwrap();
     assert!(api.get("o1").await.starts_with("404\n"));
 }
 
@@ -331,7 +332,33 @@ async fn failures_say_whether_to_ask_again() {
     "#);
     let view = Failing(|| StoreError::Unavailable("secret".into()));
     let request = event("GET", "/allocations/o1", None, None, Some("o1"));
-    assert!(show(&handle_view(&view, request).await.unwrap()).starts_with("503\n"));
+    assert!(show(&handle_view(&view, &InMemoryEnvironment::default(), request).await.unwrap()).starts_with("503\n"));
+}
+
+/// The correlation id of an answer to a request with these headers.
+async fn correlation(api: &Api, headers: &[(&'static str, &str)]) -> String {
+    let mut request = event("POST", "/allocate", None, Some(LINE), None);
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    let response = handle_command(&api.0, request, Command::Allocate).await.unwrap();
+    response.headers()["x-correlation-id"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_answer_names_what_its_request_belongs_to() {
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    let trace = ("x-amzn-trace-id", "Self=1-2-3;Root=1-67891233-abcdef012345678912345678");
+    assert_eq!(correlation(&api, &[("x-correlation-id", "order-7"), trace]).await, "order-7");
+    assert_eq!(api.0.store().outbox().last().unwrap().correlation.as_ref().unwrap().as_str(), "order-7");
+    assert_eq!(correlation(&api, &[trace]).await, "1-67891233-abcdef012345678912345678");
+    assert_eq!(correlation(&api, &[("x-correlation-id", "two words"), trace]).await, correlation(&api, &[trace]).await);
+    assert_eq!(
+        correlation(&api, &[]).await,
+        "unknown",
+        "outside of Lambda, which always has a name for its invocation"
+    );
 }
 
 #[tokio::test]

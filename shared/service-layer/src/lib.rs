@@ -9,11 +9,13 @@
 //! - nothing is announced before it is committed, and nothing committed stays unannounced;
 //! - a command that is repeated, because an answer was lost, has no second effect.
 
+mod call;
 mod error;
 mod message_bus;
 pub mod outbox;
 pub mod ports;
 mod unit_of_work;
 
+pub use call::{Call, CorrelationId, Figures, InvalidCorrelationId, Work};
 pub use error::{Error, Source};
 pub use message_bus::{MessageBus, Reply};

@@ -7,10 +7,10 @@ use domain::{
     Sku,
 };
 
-use crate::Error;
 use crate::outbox::Message;
-use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Timestamp, Wanted};
+use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Wanted};
 use crate::unit_of_work::{self, Change, Proposal, in_time};
+use crate::{Call, CorrelationId, Error};
 
 /// How long a handler of an event keeps others away: longer than any function may run.
 const LEASE: Duration = Duration::from_secs(40);
@@ -62,16 +62,16 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
     ///
     /// # Errors
     /// See [`Error`]. A change in several commits may be done in part; the same command goes on with it.
-    pub async fn handle_command(&self, command: Command, deadline: Timestamp) -> Result<Reply, Error> {
+    pub async fn handle_command(&self, command: Command, call: &Call) -> Result<Reply, Error> {
         match command {
-            Command::Allocate(line) => self.run(&line, deadline).await,
-            Command::CreateBatch(new) => self.run(&new, deadline).await,
-            Command::ChangeBatchQuantity(change) => self.run(&change, deadline).await,
+            Command::Allocate(line) => self.run(&line, call).await,
+            Command::CreateBatch(new) => self.run(&new, call).await,
+            Command::ChangeBatchQuantity(change) => self.run(&change, call).await,
         }
     }
 
-    async fn run<C: Change>(&self, change: &C, deadline: Timestamp) -> Result<Reply, Error> {
-        unit_of_work::run(&self.store, &self.environment, deadline, change).await
+    async fn run<C: Change>(&self, change: &C, call: &Call) -> Result<Reply, Error> {
+        unit_of_work::run(&self.store, &self.environment, call, change).await
     }
 }
 
@@ -81,10 +81,11 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
     ///
     /// # Errors
     /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
-    pub async fn handle_event(&self, message: &Message, deadline: Timestamp) -> Result<(), Error> {
+    pub async fn handle_event(&self, message: &Message, call: &Call) -> Result<(), Error> {
         match &message.event {
             Event::OutOfStock { line } => {
-                let sent = in_time(&self.environment, deadline, self.send_out_of_stock_mail(&message.id, line));
+                let mail = self.send_out_of_stock_mail(&message.id, line, &call.correlation);
+                let sent = in_time(&self.environment, call.deadline, mail);
                 sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
             }
             Event::Allocated { .. }
@@ -94,7 +95,12 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
         }
     }
 
-    async fn send_out_of_stock_mail(&self, id: &str, line: &OrderLine) -> Result<(), Error> {
+    async fn send_out_of_stock_mail(
+        &self,
+        id: &str,
+        line: &OrderLine,
+        correlation: &CorrelationId,
+    ) -> Result<(), Error> {
         let claimant = self.environment.random();
         match self.store.claim(id, claimant, self.environment.now(), LEASE).await? {
             Claim::Finished => return Ok(()),
@@ -105,6 +111,7 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
         let mail = Mail {
             subject: format!("Out of stock for {sku}"),
             text: format!("Out of stock for {sku}: no batch has {qty} left for order {orderid}.\n"),
+            correlation: correlation.clone(),
         };
         self.mailer.send(&mail).await.map_err(Error::Unavailable)?;
         Ok(self.store.finish(id, self.environment.now()).await?)

@@ -3,8 +3,8 @@
 use domain::{Event, Sku, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::Source;
 use crate::ports::{PublishError, Publisher};
+use crate::{CorrelationId, Source};
 
 /// One event as subscribers read it.
 ///
@@ -19,15 +19,21 @@ pub struct Message {
     pub id: String,
     /// The product's version since this event.
     pub version: Version,
+    /// What the event comes of. It travels beside the text, as an attribute.
+    #[serde(skip)]
+    pub correlation: Option<CorrelationId>,
 }
 
 /// The messages that one commit has to tell.
 #[must_use]
-pub fn messages(sku: &Sku, version: Version, events: Vec<Event>) -> Vec<Message> {
-    (1_u32..)
-        .zip(events)
-        .map(|(number, event)| Message { event, id: format!("{sku}#{version}#{number}"), version })
-        .collect()
+pub fn messages(sku: &Sku, version: Version, events: Vec<Event>, correlation: Option<&CorrelationId>) -> Vec<Message> {
+    let message = |(number, event): (u32, Event)| Message {
+        event,
+        id: format!("{sku}#{version}#{number}"),
+        version,
+        correlation: correlation.cloned(),
+    };
+    (1..).zip(events).map(message).collect()
 }
 
 /// One record of the store's stream.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::{BatchRef, NewBatch, OrderId, OrderLine, Placed, Position, Product, Sku};
 
-use crate::Source;
 use crate::outbox::Message;
+use crate::{Call, CorrelationId, Figures, Source};
 
 /// Names one attempt to commit, so that a writer whose reply was lost can recognise its own commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Commit<'a> {
     pub announced: Option<&'a NewBatch>,
     /// A line that this commit turns away. It must still have no place.
     pub absent: Option<&'a OrderLine>,
+    /// What asked for it. Its events carry this on.
+    pub correlation: &'a CorrelationId,
 }
 
 /// Why a store did not do what it was asked to.
@@ -177,6 +179,8 @@ pub struct Mail {
     pub subject: String,
     /// Plain text.
     pub text: String,
+    /// What it comes of.
+    pub correlation: CorrelationId,
 }
 
 /// Sends mail.
@@ -204,7 +208,7 @@ impl Timestamp {
     }
 }
 
-/// Time and chance, so that tests can own both.
+/// Time, chance, and who keeps count, so that tests can own all three.
 pub trait Environment: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
@@ -214,4 +218,7 @@ pub trait Environment: Send + Sync {
 
     /// A number drawn evenly from all of them.
     fn random(&self) -> u64;
+
+    /// Takes note of what came of a call.
+    fn record(&self, call: &Call, figures: &Figures);
 }

@@ -8,7 +8,7 @@ use domain::{Budget, NewBatch, OrderLine, Placed, Product, Waiting};
 use futures_util::future::{Either, select};
 
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
-use crate::{Error, Reply};
+use crate::{Call, Error, Figures, Reply, Work};
 
 /// A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
 /// product holds 400 KB, half of which its batches may take.
@@ -57,18 +57,23 @@ pub(crate) struct Proposal {
 pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     store: &S,
     environment: &E,
-    deadline: Timestamp,
+    call: &Call,
     change: &C,
 ) -> Result<Reply, Error> {
-    let mut memory = Memory { snapshot: None, sent: Vec::new(), answer: None };
-    let outcome =
-        in_time(environment, deadline, try_until_done(store, environment, deadline, change, &mut memory)).await;
-    match (outcome, memory.answer) {
+    let mut memory = Memory { snapshot: None, sent: Vec::new(), answer: None, work: Work::default() };
+    let tries = try_until_done(store, environment, call, change, &mut memory);
+    let outcome = in_time(environment, call.deadline, tries).await;
+    let reply = match (outcome, memory.answer) {
         // Of the second, all that was asked is committed; debts that are left are paid by whoever comes next.
         (Some(Ok(answer)), _) | (_, Some(answer)) => Ok(answer),
         (Some(Err(error)), None) => Err(error),
         (None, None) => Err(Error::Unavailable("out of time".into())),
+    };
+    if let Err(Error::Contended { .. } | Error::Unavailable(_)) = reply {
+        memory.work.retries_exhausted = 1;
     }
+    environment.record(call, &Figures::Command(memory.work));
+    reply
 }
 
 /// Gives up in time to answer. What was under way may still happen.
@@ -89,13 +94,13 @@ pub(crate) async fn in_time<E: Environment, T>(
 async fn try_until_done<S: Products, E: Environment, C: Change>(
     store: &S,
     environment: &E,
-    deadline: Timestamp,
+    call: &Call,
     change: &C,
     memory: &mut Memory,
 ) -> Result<Reply, Error> {
     let (mut tries, mut silences) = (0_u32, 0_u32);
     loop {
-        let error = match attempt(store, environment, change, memory).await {
+        let error = match attempt(store, environment, call, change, memory).await {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => {
                 (tries, silences) = (0, 0);
@@ -105,11 +110,13 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
             Err(Setback::Store(error)) => error,
         };
         tries = tries.saturating_add(1);
-        if let StoreError::Unavailable(_) = error {
-            silences = silences.saturating_add(1);
+        match error {
+            StoreError::Conflict(_) => memory.work.conflicts = memory.work.conflicts.saturating_add(1),
+            StoreError::Unavailable(_) => silences = silences.saturating_add(1),
+            StoreError::Fault(_) => {}
         }
         let delay = full_jitter(tries, environment.random());
-        let time_is_left = environment.now().plus(delay).plus(MARGIN) < deadline;
+        let time_is_left = environment.now().plus(delay).plus(MARGIN) < call.deadline;
         match error {
             StoreError::Conflict(_) if tries < TRIES && time_is_left => {}
             StoreError::Unavailable(_) if silences < SILENCES && time_is_left => {}
@@ -118,6 +125,7 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
             StoreError::Fault(source) => return Err(Error::Fault(source)),
         }
         environment.sleep(delay).await;
+        memory.work.retries = memory.work.retries.saturating_add(1);
     }
 }
 
@@ -129,11 +137,13 @@ struct Memory {
     sent: Vec<Sent>,
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
     answer: Option<Reply>,
+    work: Work,
 }
 
 struct Sent {
     id: CommitId,
     answer: Option<Reply>,
+    work: Work,
 }
 
 enum Setback {
@@ -153,6 +163,7 @@ impl From<StoreError> for Setback {
 async fn attempt<S: Products, E: Environment, C: Change>(
     store: &S,
     environment: &E,
+    call: &Call,
     change: &C,
     memory: &mut Memory,
 ) -> Result<Option<Reply>, Setback> {
@@ -162,7 +173,9 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     };
     let commit = snapshot.head.as_ref().map(|head| head.commit);
     if let Some(own) = memory.sent.iter().position(|sent| Some(sent.id) == commit) {
-        memory.answer = memory.sent.swap_remove(own).answer.or(memory.answer.take());
+        let own = memory.sent.swap_remove(own);
+        memory.work.add_commit(&own.work);
+        memory.answer = own.answer.or(memory.answer.take());
     }
 
     let mut budget = BUDGET;
@@ -196,9 +209,18 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     }
 
     let id = CommitId(environment.random());
-    let commit = Commit { id, before, after: &product, announced: announced.as_ref(), absent: absent.as_ref() };
+    let commit = Commit {
+        id,
+        before,
+        after: &product,
+        announced: announced.as_ref(),
+        absent: absent.as_ref(),
+        correlation: &call.correlation,
+    };
+    let work = Work::of_commit(product.events(), product.waiting().lines);
     match store.commit(commit).await {
         Ok(()) => {
+            memory.work.add_commit(&work);
             memory.answer = answer.or(memory.answer.take());
             // Paying debts may have moved the very line that was asked for.
             if memory.answer.is_some() || !pays_debts {
@@ -208,7 +230,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             Ok(None)
         }
         Err(error) => {
-            memory.sent.push(Sent { id, answer });
+            memory.sent.push(Sent { id, answer, work });
             match error {
                 // All other conditions held, so what else was read is still true.
                 StoreError::Conflict(Some(head)) if !pays_debts && keeps_all_it_wanted(change.wanted()) => {

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
 )]
@@ -10,7 +11,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic, call_until};
 use domain::{
     BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Revision,
     Sku, Version,
@@ -19,7 +20,7 @@ use service_layer::outbox::{Message, Record, relay};
 use service_layer::ports::{
     AllocationsView, Commit, Environment, Inbox, Products, Publisher, Snapshot, StoreError, Timestamp, Wanted,
 };
-use service_layer::{Error, MessageBus, Reply};
+use service_layer::{Call, Error, Figures, MessageBus, Reply, Work};
 
 type Bus = MessageBus<InMemoryStore, InMemoryEnvironment, InMemoryMailer>;
 
@@ -27,7 +28,9 @@ fn bus() -> Bus {
     MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), InMemoryMailer::default())
 }
 
-const DEADLINE: Timestamp = Timestamp(10_000);
+fn call() -> Call {
+    call_until(Timestamp(10_000))
+}
 
 async fn create_batch(bus: &Bus, reference: &str, sku: &str, qty: u32, eta: Option<&str>) -> Result<Reply, Error> {
     let new = NewBatch {
@@ -36,19 +39,19 @@ async fn create_batch(bus: &Bus, reference: &str, sku: &str, qty: u32, eta: Opti
         qty: qty.try_into().unwrap(),
         eta: eta.map(|eta| eta.to_owned().try_into().unwrap()),
     };
-    bus.handle_command(Command::CreateBatch(new), DEADLINE).await
+    bus.handle_command(Command::CreateBatch(new), &call()).await
 }
 
 async fn allocate(bus: &Bus, orderid: &str, sku: &str, qty: u32) -> Result<Reply, Error> {
     let line =
         OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: qty.try_into().unwrap() };
-    bus.handle_command(Command::Allocate(line), DEADLINE).await
+    bus.handle_command(Command::Allocate(line), &call()).await
 }
 
 async fn change_quantity(bus: &Bus, reference: &str, qty: u32, as_of: u64) -> Result<Reply, Error> {
     let reference = reference.try_into().unwrap();
     let change = ChangeBatchQuantity { reference, qty, revision: Revision::AsOf(as_of) };
-    bus.handle_command(Command::ChangeBatchQuantity(change), DEADLINE).await
+    bus.handle_command(Command::ChangeBatchQuantity(change), &call()).await
 }
 
 async fn batch_of(bus: &Bus, orderid: &str) -> Option<String> {
@@ -92,6 +95,18 @@ async fn a_line_is_allocated_once() {
     assert_eq!(allocate(&bus, "o1", "COMPLICATED-LAMP", 10).await.unwrap(), on("batch1"));
     assert_eq!(version(&bus), Version(2));
     assert_eq!(batch_of(&bus, "o1").await.as_deref(), Some("batch1"));
+}
+
+#[tokio::test]
+async fn what_a_request_belongs_to_goes_with_its_events_and_mails() {
+    let bus = bus();
+    create_batch(&bus, "b1", "LAMP", 1, None).await.unwrap();
+    let order = Call { correlation: "order-7".try_into().unwrap(), ..call() };
+    bus.handle_command(line("o1", "LAMP", 2), &order).await.unwrap();
+    let message = bus.store().outbox().pop().unwrap();
+    assert_eq!(message.correlation.as_ref(), Some(&order.correlation));
+    bus.handle_event(&message, &order).await.unwrap();
+    assert_eq!(bus.mailer().sent()[0].correlation, order.correlation);
 }
 
 #[tokio::test]
@@ -179,7 +194,7 @@ async fn deliver(bus: &Bus, times: usize) {
     relay(&topic, records.collect(), || true).await.unwrap();
     for _ in 0..times {
         for message in topic.published() {
-            bus.handle_event(&message, DEADLINE).await.unwrap();
+            bus.handle_event(&message, &call()).await.unwrap();
         }
     }
 }
@@ -208,10 +223,10 @@ async fn an_event_under_a_lease_is_left_alone_until_it_ends() {
     let message = bus.store().outbox().pop().unwrap();
     let lease = std::time::Duration::from_secs(40);
     bus.store().claim(&message.id, 7, Timestamp(0), lease).await.unwrap();
-    let held = bus.handle_event(&message, DEADLINE).await;
+    let held = bus.handle_event(&message, &call()).await;
     assert!(matches!(held, Err(Error::InProgress(_))), "{held:?}");
     bus.environment().sleep(lease * 2).await;
-    bus.handle_event(&message, DEADLINE).await.unwrap();
+    bus.handle_event(&message, &call()).await.unwrap();
     assert_eq!(bus.mailer().sent().len(), 1);
 }
 
@@ -318,7 +333,7 @@ impl<'a> Meddling<'a> {
     }
 
     async fn handle(&self, command: Command) -> Result<Reply, Error> {
-        MessageBus::new(self, another_environment(), ()).handle_command(command, DEADLINE).await
+        MessageBus::new(self, another_environment(), ()).handle_command(command, &call()).await
     }
 }
 
@@ -350,7 +365,7 @@ impl Products for Meddling<'_> {
             Some(Meddle::After(commands)) => {
                 for command in commands {
                     let bus = MessageBus::new(self.store, another_environment(), ());
-                    Box::pin(bus.handle_command(command, DEADLINE)).await.unwrap();
+                    Box::pin(bus.handle_command(command, &call())).await.unwrap();
                 }
                 self.store.commit(commit).await
             }
@@ -420,6 +435,29 @@ async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
     let silent = Meddling::new(&store, [(); 3].map(|()| Meddle::LoseRequest));
     let error = silent.handle(line("o1", "LAMP", 1)).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn figures_tell_what_a_command_took() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 5)).await.unwrap();
+    let work_of = async |meddles: Vec<Meddle>, command| {
+        let store = Meddling::new(&store, meddles);
+        let bus = MessageBus::new(&store, another_environment(), ());
+        let _ = bus.handle_command(command, &call()).await;
+        let [Figures::Command(work)] = &bus.environment().recorded()[..] else { panic!("one command, one record") };
+        work.clone()
+    };
+    let overtaken_and_unheard = vec![Meddle::After(vec![line("o1", "LAMP", 1)]), Meddle::LoseReply];
+    let work = work_of(overtaken_and_unheard, line("o2", "LAMP", 2)).await;
+    let placed = Work { allocations: 1, waiting_lines: Some(0), ..Work::default() };
+    assert_eq!(work, Work { conflicts: 1, retries: 2, ..placed });
+    let work = work_of(Vec::new(), line("o3", "LAMP", 9)).await;
+    assert_eq!(work, Work { out_of_stock: 1, waiting_lines: Some(0), ..Work::default() });
+    let work = work_of([(); 3].map(|()| Meddle::LoseRequest).into(), line("o4", "LAMP", 1)).await;
+    assert_eq!(work, Work { retries: 2, retries_exhausted: 1, ..Work::default() });
+    assert_eq!(work_of(Vec::new(), line("o2", "LAMP", 2)).await, Work::default(), "asked again");
+    assert_eq!(work_of(Vec::new(), line("o5", "NOTHING", 1)).await, Work::default(), "refused");
 }
 
 #[tokio::test]
@@ -546,7 +584,7 @@ impl Products for Hanging {
 #[tokio::test]
 async fn a_command_is_answered_in_time_whatever_hangs() {
     let bus = MessageBus::new(Hanging, InMemoryEnvironment::default(), ());
-    let error = bus.handle_command(line("o1", "LAMP", 1), DEADLINE).await.unwrap_err();
+    let error = bus.handle_command(line("o1", "LAMP", 1), &call()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert_eq!(bus.environment().now(), Timestamp(9_500), "half a second before the deadline");
 }

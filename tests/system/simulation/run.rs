@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use adapters::in_memory::call_until;
 use adapters::sqs;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{ChangeBatchQuantity, Command, Event, Revision};
@@ -222,7 +223,7 @@ impl Run {
         let deadline = self.world.now().plus(HTTP_LIMIT);
         let name = format!("request {}", describe(&command));
         self.start(name, Trigger::Request(event), async move {
-            let reply = bus.handle_command(command, deadline).await;
+            let reply = bus.handle_command(command, &call_until(deadline)).await;
             bus.environment().last_chance_to_die().await;
             Answer::Told(reply)
         })
@@ -232,7 +233,7 @@ impl Run {
         let batch = self.changes.receive(&self.world);
         let (bus, event, context) = (self.command_bus(), sqs_event(&batch), self.context());
         self.start(format!("changes {}", ids(&batch)), Trigger::Changes(batch), async move {
-            let answer = sqs::change_quantities(&bus, event, &context).await;
+            let answer = sqs::change_quantities(&bus, event, &context, RECEIVES).await;
             bus.environment().last_chance_to_die().await;
             Answer::Batch(answer)
         })
@@ -243,7 +244,7 @@ impl Run {
         let bus = MessageBus::new(self.world.clone(), self.world.clone(), self.world.clone());
         let (event, context) = (sqs_event(&batch), self.context());
         self.start(format!("events {}", ids(&batch)), Trigger::Events(batch), async move {
-            let answer = sqs::handle_events(&bus, event, &context).await;
+            let answer = sqs::handle_events(&bus, event, &context, RECEIVES).await;
             bus.environment().last_chance_to_die().await;
             Answer::Batch(answer)
         })

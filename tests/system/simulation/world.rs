@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
-use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{BatchRef, Command, Place, Placed, Sku};
 use futures_util::FutureExt as _;
 use service_layer::outbox::Message;
@@ -17,7 +17,7 @@ use service_layer::ports::{
     Claim, Commit, Environment, Inbox, Mail, Mailer, Products, PublishError, Publisher, Snapshot, StoreError,
     Timestamp, Wanted,
 };
-use service_layer::{MessageBus, Source};
+use service_layer::{Call, Figures, MessageBus, Source};
 
 use super::choices::{Choices, Odds};
 
@@ -99,7 +99,7 @@ impl World {
         let store = self.store();
         let bus = MessageBus::new(&*store, InMemoryEnvironment::default(), ());
         for command in commands {
-            now(bus.handle_command(command.clone(), Timestamp(1_000_000))).unwrap();
+            now(bus.handle_command(command.clone(), &call_until(Timestamp(1_000_000)))).unwrap();
         }
     }
 
@@ -340,4 +340,6 @@ impl Environment for World {
         state.drawn += 1;
         state.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+
+    fn record(&self, _: &Call, _: &Figures) {}
 }

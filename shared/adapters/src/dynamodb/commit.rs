@@ -62,7 +62,7 @@ impl DynamoDb {
     }
 
     fn put_head(&self, commit: &Commit<'_>) -> Result<Put, StoreError> {
-        let item = to_item(&HeadItem::new(commit.after, commit.id)).map_err(fault)?;
+        let item = to_item(&HeadItem::new(commit)).map_err(fault)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))

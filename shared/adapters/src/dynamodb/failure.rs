@@ -99,7 +99,8 @@ mod tests {
     };
     use aws_smithy_types::body::SdkBody;
     use domain::{NewBatch, Product};
-    use service_layer::ports::CommitId;
+    use service_layer::CorrelationId;
+    use service_layer::ports::{Commit, CommitId};
 
     use super::super::items::{HeadItem, to_item};
     use super::*;
@@ -127,7 +128,10 @@ mod tests {
         };
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
-        to_item(&HeadItem::new(&product, CommitId(1))).unwrap()
+        let correlation = &CorrelationId::unknown();
+        let commit =
+            Commit { id: CommitId(1), before: None, after: &product, announced: None, absent: None, correlation };
+        to_item(&HeadItem::new(&commit)).unwrap()
     }
 
     fn cancelled(codes: &[&str]) -> &'static str {

@@ -9,8 +9,9 @@ use domain::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use service_layer::CorrelationId;
 use service_layer::outbox::{self, Message};
-use service_layer::ports::{CommitId, Head};
+use service_layer::ports::{Commit, CommitId, Head};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -90,6 +91,9 @@ pub(super) struct HeadItem {
     waiting: Waiting,
     backlog: bool,
     events: Vec<Event>,
+    /// What the last commit came of. Items written by earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation: Option<CorrelationId>,
 }
 
 /// A batch's counters.
@@ -128,15 +132,16 @@ pub(super) struct LineItem {
 }
 
 impl HeadItem {
-    pub(super) fn new(product: &Product, commit: CommitId) -> Self {
+    pub(super) fn new(Commit { id, after: product, correlation, .. }: &Commit<'_>) -> Self {
         Self {
             key: Key::product(product.sku()),
             version: product.version(),
-            commit: commit.to_string(),
+            commit: id.to_string(),
             batches: product.batches().iter().filter(|batch| batch.free() > 0).map(BatchEntry::from).collect(),
             waiting: product.waiting(),
             backlog: product.has_backlog(),
             events: product.events().to_vec(),
+            correlation: Some((*correlation).clone()),
         }
     }
 
@@ -167,7 +172,7 @@ pub fn outbox_messages(item: serde_dynamo::Item) -> Result<Vec<Message>, Unreada
         return Ok(Vec::new());
     }
     let item: HeadItem = from_item(item)?;
-    Ok(outbox::messages(&item.sku()?, item.version, item.events))
+    Ok(outbox::messages(&item.sku()?, item.version, item.events, item.correlation.as_ref()))
 }
 
 impl BatchEntry {

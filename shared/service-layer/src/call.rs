@@ -1,0 +1,136 @@
+//! Who asks, until when, and what came of it: what an on-call engineer wants to find in logs and figures.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Event;
+use serde::{Deserialize, Serialize};
+
+use crate::ports::Timestamp;
+
+/// Ties together whatever comes of one request: its command, the commit, the events, a mail.
+///
+/// 1 to 128 visible ASCII characters, so that it can stand in any header and any log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CorrelationId(Arc<str>);
+
+/// A text is no correlation id.
+#[derive(Debug, thiserror::Error)]
+#[error("a correlation id has 1 to {} visible ASCII characters", CorrelationId::LONGEST)]
+pub struct InvalidCorrelationId;
+
+impl CorrelationId {
+    /// Most characters.
+    pub const LONGEST: usize = 128;
+
+    /// For what the platform gave no name that would do.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self("unknown".into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for CorrelationId {
+    type Error = InvalidCorrelationId;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        let is_valid = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_valid { Ok(Self(text.into())) } else { Err(InvalidCorrelationId) }
+    }
+}
+
+impl TryFrom<String> for CorrelationId {
+    type Error = InvalidCorrelationId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.as_str().try_into()
+    }
+}
+
+impl fmt::Display for CorrelationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One request or message at an entry point.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The platform's name for the invocation that handles it.
+    pub request: String,
+    /// What it belongs to.
+    pub correlation: CorrelationId,
+    /// When it must be answered.
+    pub deadline: Timestamp,
+}
+
+/// What came of a call, to be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// A command was carried out, refused or given up.
+    Command(Work),
+    /// A batch of the store's stream was published; its oldest commit is this old.
+    Relay(Duration),
+    /// A message failed when it was delivered for the last time.
+    DeadLetter,
+}
+
+/// What one command took, and what it changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Lines that got a place on a batch.
+    pub allocations: u32,
+    /// Lines that no batch had enough for.
+    pub out_of_stock: u32,
+    /// Tries in which others were faster.
+    pub conflicts: u32,
+    /// Tries after a first one.
+    pub retries: u32,
+    /// One, if it was given up for lack of tries or time.
+    pub retries_exhausted: u32,
+    /// Lines of the product that wait since this command's last commit. None, if it made none.
+    pub waiting_lines: Option<u32>,
+}
+
+impl Work {
+    /// What a commit with these events adds.
+    pub(crate) fn of_commit(events: &[Event], waiting_lines: u32) -> Self {
+        let mut work = Self { waiting_lines: Some(waiting_lines), ..Self::default() };
+        for event in events {
+            let count = match event {
+                Event::Allocated { .. } => &mut work.allocations,
+                Event::OutOfStock { .. } => &mut work.out_of_stock,
+                Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => continue,
+            };
+            *count = count.saturating_add(1);
+        }
+        work
+    }
+
+    pub(crate) fn add_commit(&mut self, commit: &Self) {
+        self.allocations = self.allocations.saturating_add(commit.allocations);
+        self.out_of_stock = self.out_of_stock.saturating_add(commit.out_of_stock);
+        self.waiting_lines = commit.waiting_lines;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlation_ids_fit_headers_and_logs() {
+        let accepted = |text: &str| CorrelationId::try_from(text).is_ok();
+        assert!(accepted("1-58406520-a006649127e371903a2de979") && accepted(&"x".repeat(128)));
+        assert!(!accepted("") && !accepted(&"x".repeat(129)));
+        assert!(!accepted("two words") && !accepted("line\r\nBcc: x@y.z") && !accepted("\u{fc}"));
+    }
+}
