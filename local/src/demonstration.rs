@@ -115,7 +115,10 @@ impl Shop<'_> {
         let names_sku = |mail: &Mail| mail.subject.contains(sku) && mail.text.contains(sku);
         while started.elapsed() < PATIENCE {
             if let Some(mail) = self.stack.mails().await?.iter().find(|mail| names_sku(mail)) {
-                say(&format!("mail to {}", mail.to.join(", ")), &format!("{}: {}", mail.subject, mail.text.trim()));
+                say(
+                    &format!("mail to {}", mail.to.join(", ")),
+                    &format!("{}: {}", mail.subject, mail.text.lines().next().unwrap_or_default()),
+                );
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

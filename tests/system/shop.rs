@@ -49,16 +49,22 @@ impl Api {
         self.post("allocate", json!({"orderid": orderid, "sku": sku, "qty": qty}).to_string(), None).await
     }
 
+    /// Allocates, and says what the request belongs to.
+    pub(crate) async fn allocate_as(&self, orderid: &str, sku: &str, qty: u32, correlation: &str) -> Result<Answer> {
+        let body = json!({"orderid": orderid, "sku": sku, "qty": qty}).to_string();
+        self.post("allocate", body, Some(("x-correlation-id", correlation))).await
+    }
+
     /// Allocates, and asks to be told the batch.
     pub(crate) async fn allocate_and_tell(&self, orderid: &str, sku: &str, qty: u32) -> Result<Answer> {
         let body = json!({"orderid": orderid, "sku": sku, "qty": qty}).to_string();
-        self.post("allocate", body, Some("return=representation")).await
+        self.post("allocate", body, Some(("prefer", "return=representation"))).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: String, prefer: Option<&str>) -> Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: String, header: Option<(&str, &str)>) -> Result<Answer> {
         let mut request = self.http.post(format!("{}/{path}", self.url)).header("content-type", "application/json");
-        if let Some(prefer) = prefer {
-            request = request.header("prefer", prefer);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         answer(request.body(body)).await
     }
@@ -87,7 +93,7 @@ impl Api {
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Answer> {
     let response = request.send().await?;
-    let kept = ["content-type", "preference-applied", "retry-after"];
+    let kept = ["content-type", "preference-applied", "retry-after", "x-correlation-id"];
     let header = |name: &str| Some((name.to_owned(), response.headers().get(name)?.to_str().ok()?.to_owned()));
     let headers = kept.into_iter().filter_map(header).collect();
     Ok(Answer { status: response.status().as_u16(), headers, body: response.text().await? })

@@ -101,11 +101,15 @@ async fn a_sku_that_runs_out_is_mailed_to_the_buyers_once(servers: Arc<Servers>)
     let api = Api::at(stack.api_url())?;
     let (sku, other, orderid) = (unique("SKU"), unique("SKU"), unique("order"));
     api.create_batch(&unique("batch"), &sku, 1, None).await?;
-    assert_eq!(api.allocate(&orderid, &sku, 2).await?.told(), (202, "OK"), "the request was taken");
+    let correlation = unique("basket");
+    let answer = api.allocate_as(&orderid, &sku, 2, &correlation).await?;
+    assert_eq!(answer.told(), (202, "OK"), "the request was taken");
+    assert_eq!(answer.headers["x-correlation-id"], correlation);
     let mails = until_mails(stack, &sku, 1).await?;
     assert_eq!(mails[0].to, ["stock@made.com"]);
     assert_eq!(mails[0].subject, format!("Out of stock for {sku}"));
-    assert_eq!(mails[0].text, format!("Out of stock for {sku}: no batch has 2 left for order {orderid}.\n"));
+    let reason = format!("Out of stock for {sku}: no batch has 2 left for order {orderid}.");
+    assert_eq!(mails[0].text, format!("{reason}\n\nCorrelation id: {correlation}\n"));
 
     // The topic may deliver an event twice.
     let event = json!({

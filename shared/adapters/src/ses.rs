@@ -1,7 +1,7 @@
 //! Mail through SES.
 
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use service_layer::Source;
 use service_layer::ports::{Mail, Mailer};
 
@@ -24,11 +24,9 @@ impl SesMailer {
 impl Mailer for SesMailer {
     async fn send(&self, mail: &Mail) -> Result<(), Source> {
         let content = |text: &str| Content::builder().charset("UTF-8").data(text).build();
-        let correlation = MessageHeader::builder().name("X-Correlation-Id").value(mail.correlation.as_str()).build()?;
         let message = Message::builder()
             .subject(content(&mail.subject)?)
             .body(Body::builder().text(content(&mail.text)?).build())
-            .headers(correlation)
             .build();
         self.client
             .send_email()

@@ -110,8 +110,9 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
         let OrderLine { orderid, sku, qty } = line;
         let mail = Mail {
             subject: format!("Out of stock for {sku}"),
-            text: format!("Out of stock for {sku}: no batch has {qty} left for order {orderid}.\n"),
-            correlation: correlation.clone(),
+            text: format!(
+                "Out of stock for {sku}: no batch has {qty} left for order {orderid}.\n\nCorrelation id: {correlation}\n"
+            ),
         };
         self.mailer.send(&mail).await.map_err(Error::Unavailable)?;
         Ok(self.store.finish(id, self.environment.now()).await?)

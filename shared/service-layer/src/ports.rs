@@ -179,8 +179,6 @@ pub struct Mail {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// What it comes of.
-    pub correlation: CorrelationId,
 }
 
 /// Sends mail.
