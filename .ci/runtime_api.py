@@ -5,9 +5,9 @@
 
 BOOTSTRAP is the built `allocate` function; RUNNER is a command that runs it, such as an emulator of its processor. The server
 here speaks the part of the Lambda Runtime API that a runtime needs: it hands out HTTP API events (payload 2.0) and takes the
-answers. Every event is one that the function must refuse by itself, so there is no database: the endpoint it is given is
-closed. What this shows is that the binary starts on its processor, links, speaks the protocol and parses; the behaviour behind
-that is tested elsewhere, natively.
+answers. There is no database: the endpoint that the function is given is closed. What this shows is that the binary starts on
+its processor, links, speaks the protocol, parses, and logs as Lambda and CloudWatch read it; the behaviour behind that is tested
+elsewhere, natively.
 
 Only the standard library is used. The function is stopped at the end, whatever happened.
 """
@@ -35,6 +35,9 @@ REFUSED = [
     ("with a quantity of 0", '{"orderid": "smoke-1", "sku": "RETRO-CLOCK", "qty": 0}', "qty"),
 ]
 
+ORDER = '{"orderid": "smoke-1", "sku": "RETRO-CLOCK", "qty": 1}'
+TRACE = "1-00000000-000000000000000000000000"
+
 PREFIX = "/2018-06-01/runtime/"
 
 
@@ -42,21 +45,23 @@ class Failure(Exception):
     """The function did not do what it should."""
 
 
-def http_api_event(body):
+def http_api_event(body, correlation=None):
     """An event as an HTTP API sends it for POST /allocate; bodies arrive in Base64 as often as not."""
     now = time.time()
+    headers = {"x-correlation-id": correlation} if correlation else {}
     return {
         "version": "2.0",
         "routeKey": "POST /allocate",
         "rawPath": "/allocate",
         "rawQueryString": "",
-        "headers": {
+        "headers": headers
+        | {
             "accept": "*/*",
             "content-length": str(len(body)),
             "content-type": "application/json",
             "host": "smoke.execute-api.eu-west-1.amazonaws.com",
             "user-agent": "smoke",
-            "x-amzn-trace-id": "Root=1-00000000-000000000000000000000000",
+            "x-amzn-trace-id": f"Root={TRACE}",
             "x-forwarded-for": "192.0.2.1",
             "x-forwarded-port": "443",
             "x-forwarded-proto": "https",
@@ -113,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
                 "Lambda-Runtime-Aws-Request-Id": request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int((time.time() + ANSWER_SECONDS) * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:123456789012:function:allocate",
-                "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+                "Lambda-Runtime-Trace-Id": f"Root={TRACE};Sampled=0",
             },
         )
 
@@ -165,7 +170,10 @@ def environment(api):
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/allocate",
         "AWS_LAMBDA_LOG_STREAM_NAME": "smoke",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "WARN",
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
+        "STACK_NAME": "smoke",
         "TABLE_NAME": "allocation",
     }
 
@@ -203,21 +211,75 @@ def check_refusal(answered, word):
     return message
 
 
+def check_given_up(answered, log, request_id, correlation, cold_start):
+    """503 with the correlation id, and in the log a line that says why, and one with figures that CloudWatch takes."""
+    headers = answered.get("headers") or {}
+    if answered.get("statusCode") != 503 or headers.get("x-correlation-id") != correlation:
+        raise Failure(f"expected status 503 and correlation id {correlation}: {answered}")
+    marks = {"request_id": request_id, "correlation_id": correlation, "cold_start": cold_start}
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:  # the answer may overtake the log
+        lines = log.lines()
+        failures = [line for line in lines if line.get("level") == "ERROR" and marks.items() <= line["span"].items()]
+        figures = [line for line in lines if "_aws" in line and marks.items() <= line.items()]
+        if failures and figures:
+            break
+        if time.monotonic() > deadline:
+            raise Failure(f"expected a reason and a line of figures with {marks}: {lines}")
+        time.sleep(0.05)
+    if len(failures) != 1 or len(figures) != 1:
+        raise Failure(f"expected one reason and one line of figures with {marks}: {lines}")
+    [metrics] = figures[0]["_aws"]["CloudWatchMetrics"]
+    named = {metric["Name"]: figures[0][metric["Name"]] for metric in metrics["Metrics"]}
+    if metrics["Dimensions"] != [["Stack"]] or figures[0]["Stack"] != "smoke" or named.get("RetriesExhausted") != 1:
+        raise Failure(f"expected one exhausted command of the stack: {figures[0]}")
+    return failures[0]["fields"]["reason"]
+
+
+class Log:
+    """What the function writes to its standard output: JSON, line by line."""
+
+    def __init__(self, output):
+        self.read = []
+        threading.Thread(target=self.follow, args=(output,), daemon=True).start()
+
+    def follow(self, output):
+        for line in output:
+            self.read.append(line)
+
+    def lines(self):
+        try:
+            return [json.loads(line) for line in self.read]
+        except ValueError as error:
+            raise Failure(f"expected lines of JSON ({error}): {self.read}") from None
+
+
 def main(bootstrap, runner):
     api = RuntimeApi()
     started = time.monotonic()
     try:
         function = subprocess.Popen(
-            [*runner, bootstrap], env=environment(api), stdin=subprocess.DEVNULL, start_new_session=True
+            [*runner, bootstrap],
+            env=environment(api),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
     except OSError as error:
         print(f"smoke run of {bootstrap}: it does not start: {error}", file=sys.stderr)
         return 1
     try:
+        log = Log(function.stdout)
+        api.events.put(("smoke-0", http_api_event(ORDER, "smoke-order")))
+        reason = check_given_up(answer(api, function, "smoke-0"), log, "smoke-0", "smoke-order", True)
+        print(f"after {time.monotonic() - started:.2f} s: an order without a database -> 503; log: {reason!r}", flush=True)
         for number, (name, body, word) in enumerate(REFUSED, 1):
             api.events.put((f"smoke-{number}", http_api_event(body)))
             message = check_refusal(answer(api, function, f"smoke-{number}"), word)
             print(f"after {time.monotonic() - started:.2f} s: a body {name} -> 400 {message!r}", flush=True)
+        api.events.put(("smoke-last", http_api_event(ORDER)))
+        check_given_up(answer(api, function, "smoke-last"), log, "smoke-last", TRACE, False)
+        print(f"after {time.monotonic() - started:.2f} s: another one -> 503, with its trace's id, and no cold start", flush=True)
         if function.poll() is not None:
             raise Failure(f"the function ended by itself with {function.returncode}")
     except Failure as failure:
