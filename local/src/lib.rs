@@ -36,3 +36,4 @@ pub use stack::{Mail, Stack};
 pub use template::Template;
 pub use tools::Tools;
 pub use watch::{CargoLambdaWatch, WatchLog};
+pub use workspace::manifest;

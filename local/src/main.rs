@@ -5,6 +5,8 @@ mod demonstration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Stack, Template, Tools, WatchLog};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,7 +26,8 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Show the service at work, step by step, then stop; fail if anything is not as it should be
+    /// Show the service at work, step by step, then stop; fail if anything is not as it should be. (To recount an existing table:
+    /// `cargo local check`)
     #[arg(long)]
     check: bool,
 
@@ -43,6 +46,15 @@ enum Command {
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
     },
+    /// An operator's check: recount an existing table's rows against its counters (`cargo local check --help`)
+    ///
+    /// Reads only. It has nothing to do with the local stack, unless `--endpoint-url` says so.
+    #[command(disable_help_flag = true)]
+    Check {
+        /// As `cargo local check --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,6 +65,7 @@ async fn main() -> ExitCode {
     let work = async {
         match arguments.command {
             Some(Command::Watch { port }) => watch(port).await,
+            Some(Command::Check { arguments }) => Err(check(&arguments)),
             None => start(arguments.port, arguments.check).await,
         }
     };
@@ -114,6 +127,18 @@ async fn watch(port: Option<u16>) -> Result<&'static str> {
         requests(watch.api_url()),
     );
     Err(watch.until_it_ends().await)
+}
+
+/// Becomes the package `recount`, which needs the SDK: only who checks a table has to wait until that is compiled.
+fn check(arguments: &[OsString]) -> anyhow::Error {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut recount = std::process::Command::new(cargo);
+    recount
+        .args(["run", "--quiet", "--package", "recount", "--manifest-path"])
+        .arg(local::manifest())
+        .arg("--")
+        .args(arguments);
+    anyhow::Error::new(recount.exec()).context("starting cargo run --package recount")
 }
 
 fn introduction(stack: &Stack) -> String {

@@ -11,6 +11,12 @@ pub(crate) fn root() -> PathBuf {
     package.parent().unwrap_or(package).to_owned()
 }
 
+/// The workspace's Cargo.toml.
+#[must_use]
+pub fn manifest() -> PathBuf {
+    root().join("Cargo.toml")
+}
+
 /// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))

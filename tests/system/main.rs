@@ -2,7 +2,7 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `simulation`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
+//! `functions`, `recount`, `simulation`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod cost;
 mod functions;
 mod layers;
 mod names;
+mod recount;
 mod servers;
 mod shop;
 mod simulation;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     cost::add_to(&mut layers);
     concurrency::add_to(&mut layers);
     contract::add_to(&mut layers);
+    recount::add_to(&mut layers);
     simulation::add_to(&mut layers);
     let (trials, times) = layers.finish();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -186,7 +186,7 @@ impl BatchEntry {
         }
     }
 
-    fn into_batch(self, sku: &Sku) -> Batch {
+    pub(super) fn into_batch(self, sku: &Sku) -> Batch {
         Batch {
             reference: self.reference,
             sku: sku.clone(),

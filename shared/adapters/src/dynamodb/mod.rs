@@ -5,10 +5,12 @@ mod failure;
 mod inbox;
 mod items;
 mod read;
+mod recount;
 
 use aws_sdk_dynamodb::Client;
 
 pub use items::{UnreadableItem, outbox_messages};
+pub use recount::{Cursor, Page, Row};
 
 /// The index that lists the lines of a batch, and the waiting lines of a SKU, in the order they got there.
 const INDEX: &str = "LinesByPlace";

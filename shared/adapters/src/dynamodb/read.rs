@@ -60,7 +60,7 @@ impl DynamoDb {
         Ok(Snapshot { head: Some(head), line: None, announced: Some(announced) })
     }
 
-    async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let output = request.set_key(Some(key.into_item())).send().await.map_err(classify)?;
         Ok(output.item)
@@ -124,7 +124,7 @@ impl DynamoDb {
         Ok(lines)
     }
 
-    fn by_place(&self, place: String) -> QueryFluentBuilder {
+    pub(super) fn by_place(&self, place: String) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -135,7 +135,7 @@ impl DynamoDb {
     }
 
     /// Follows a query over all its pages, until `take` has enough.
-    async fn pages(
+    pub(super) async fn pages(
         &self,
         query: QueryFluentBuilder,
         mut take: impl FnMut(Item) -> Result<More, StoreError> + Send,
@@ -157,7 +157,7 @@ impl DynamoDb {
     }
 }
 
-enum More {
+pub(super) enum More {
     Wanted,
     Enough,
 }

@@ -1,0 +1,140 @@
+//! Reading whole rows, for an operator who recounts them. No function does this, and nothing here writes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use domain::{Batch, BatchRef, NewBatch, Place, Placed, Product, Sku};
+use service_layer::ports::StoreError;
+
+use super::failure::{classify, fault};
+use super::items::{self, BatchEntry, Item, Key, UnreadableItem};
+use super::{DynamoDb, read::More};
+
+/// Most keys in one `BatchGetItem`.
+const KEYS: usize = 100;
+/// How often keys that DynamoDB left unprocessed are asked for again.
+const TRIES: u32 = 10;
+
+/// What one item of the table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A product, with the batches that have free stock.
+    Head(Product),
+    /// A batch as it was announced and, if it is full, its counters.
+    Batch(NewBatch, Option<Batch>),
+    /// A promised line, and where it stands.
+    Line(Placed),
+    /// An entry of the inbox, which counts for nothing here.
+    Inbox,
+}
+
+/// Some items of the table, and where the next ones begin.
+#[derive(Debug)]
+pub struct Page {
+    /// The items, each read or with the reason why it can't be.
+    pub rows: Vec<Result<Row, UnreadableItem>>,
+    /// None: this was the last page.
+    pub next: Option<Cursor>,
+    /// Read capacity units that the page took, as far as the store tells.
+    pub units: f64,
+}
+
+/// Where a page ended.
+#[derive(Clone, Debug)]
+pub struct Cursor(Item);
+
+impl DynamoDb {
+    /// A page of all items, read consistently, each by itself: two of them may be from different moments.
+    ///
+    /// # Errors
+    /// When the table can't be read.
+    pub async fn page(&self, from: Option<Cursor>, most: i32) -> Result<Page, StoreError> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true).limit(most);
+        let scan = scan.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let output = scan.set_exclusive_start_key(from.map(|cursor| cursor.0)).send().await.map_err(classify)?;
+        Ok(Page {
+            units: output.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default(),
+            rows: output.items.unwrap_or_default().into_iter().map(row).collect(),
+            next: output.last_evaluated_key.filter(|key| !key.is_empty()).map(Cursor),
+        })
+    }
+
+    /// A product's head. None: it has none.
+    ///
+    /// # Errors
+    /// When the table, or this item, can't be read.
+    pub async fn head_row(&self, sku: &Sku) -> Result<Option<Product>, StoreError> {
+        let item = self.get(Key::product(sku)).await?;
+        Ok(item.map(|item| items::head(item, None)).transpose()?.map(|head| head.product))
+    }
+
+    /// A batch's own item. None: it has none.
+    ///
+    /// # Errors
+    /// When the table, or this item, can't be read.
+    pub async fn batch_row(&self, reference: &BatchRef) -> Result<Option<(NewBatch, Option<Batch>)>, StoreError> {
+        Ok(self.get(Key::batch(reference)).await?.map(batch).transpose()?)
+    }
+
+    /// The lines that stand in a place: those that the index lists, each read consistently from the table. The index
+    /// may not yet list one that is there.
+    ///
+    /// # Errors
+    /// When the table, or one of these items, can't be read.
+    pub async fn lines_at(&self, place: &Place, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        let mut keys = Vec::new();
+        self.pages(self.by_place(items::place_key(place, sku)), |mut item| {
+            keys.push(["PK", "SK"].into_iter().filter_map(|name| item.remove_entry(name)).collect::<Item>());
+            Ok(More::Wanted)
+        })
+        .await?;
+        let mut lines = Vec::new();
+        for keys in keys.chunks(KEYS) {
+            for item in self.get_all(keys.to_vec()).await? {
+                lines.push(items::placed_line(item)?);
+            }
+        }
+        lines.retain(|placed| placed.position.place == *place);
+        Ok(lines)
+    }
+
+    async fn get_all(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::new();
+        for _ in 0..TRIES {
+            let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, request.build().map_err(fault)?)
+                .send()
+                .await
+                .map_err(classify)?;
+            found.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
+                Some(left) if !left.keys.is_empty() => keys = left.keys,
+                _ => return Ok(found),
+            }
+        }
+        Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()))
+    }
+}
+
+fn row(item: Item) -> Result<Row, UnreadableItem> {
+    let kind = match item.get("PK") {
+        Some(AttributeValue::S(partition)) => partition.split_once('#').map_or("", |(kind, _)| kind).to_owned(),
+        _ => String::new(),
+    };
+    match kind.as_str() {
+        "SKU" => items::head(item, None).map(|head| Row::Head(head.product)),
+        "BATCH" => batch(item).map(|(announced, full)| Row::Batch(announced, full)),
+        "EVENT" => Ok(Row::Inbox),
+        // What is none of these is no line either, and is told so.
+        _ => items::placed_line(item).map(Row::Line),
+    }
+}
+
+fn batch(item: Item) -> Result<(NewBatch, Option<Batch>), UnreadableItem> {
+    let (announced, full) = items::batch(item)?;
+    let full = full.map(|entry: BatchEntry| entry.into_batch(&announced.sku));
+    Ok((announced, full))
+}
