@@ -50,9 +50,9 @@ impl Table {
     }
 
     async fn carry_out(&self, command: Command) {
-        let bus = MessageBus::new(&self.store, System, ());
+        let bus = MessageBus::new(&self.store, System::default(), ());
         // What a command comes to is told by other tests.
-        let _ = bus.handle_command(command, soon()).await;
+        let _ = bus.handle_command(command, &soon()).await;
     }
 
     async fn recount(&self) -> anyhow::Result<Report> {
