@@ -54,12 +54,7 @@ pub async fn topic() -> Result<(SnsTopic, System), InvalidEnvironment> {
 /// Names the environment variable that is missing.
 pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, InvalidEnvironment> {
     let config = start().await;
-    // A mail that was accepted but not confirmed in time would be sent once more by each retry. The queue tries again.
-    let patient = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(Duration::from_secs(20)).build();
-    let once =
-        aws_sdk_sesv2::config::Builder::from(&config).retry_config(RetryConfig::disabled()).timeout_config(patient);
-    let client = aws_sdk_sesv2::Client::from_conf(once.build());
-    let mailer = SesMailer::new(client, variable("MAIL_FROM")?, variable("MAIL_TO")?);
+    let mailer = SesMailer::new(mail_client(&config), variable("MAIL_FROM")?, variable("MAIL_TO")?);
     Ok(MessageBus::new(store(&config)?, system()?, mailer))
 }
 
@@ -79,17 +74,34 @@ fn system() -> Result<System, InvalidEnvironment> {
 /// Starts logging, and loads region, credentials and endpoints as every AWS SDK does.
 async fn start() -> SdkConfig {
     lambda_runtime::tracing::init_default_subscriber();
-    // A call that hangs must leave time for another try within the function's own limit of ten seconds.
-    let timeouts = TimeoutConfig::builder()
+    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).retry_config(retries()).load().await
+}
+
+/// How long a call may take: one that hangs must leave time for another try within the function's own limit of ten
+/// seconds.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(5))
-        .build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .load()
-        .await
+        .build()
+}
+
+/// How often a call is tried before its caller hears of it.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3)
+}
+
+/// SES, patient and without retries: a mail that was accepted but not confirmed in time would be sent once more by
+/// each. The queue tries again.
+#[must_use]
+pub fn mail_client(config: &SdkConfig) -> aws_sdk_sesv2::Client {
+    let patient = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(Duration::from_secs(20)).build();
+    let once =
+        aws_sdk_sesv2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(patient);
+    aws_sdk_sesv2::Client::from_conf(once.build())
 }
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {

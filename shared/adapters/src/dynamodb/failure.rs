@@ -11,7 +11,11 @@ use service_layer::ports::{Head, StoreError};
 use super::items::{self, Item, UnreadableItem};
 
 /// Error codes, of a whole call or of one item of a transaction, that say "later".
-const THROTTLED: [&str; 7] = [
+///
+/// Expired credentials are among them: a function's environment gets its credentials once and is replaced before they
+/// end, so whoever asks again meets another one. Unknown credentials are not: what is wrong with them stays.
+const LATER: [&str; 8] = [
+    "ExpiredTokenException",
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -29,8 +33,10 @@ where
     let later = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(context) => {
+            // An error with a status of success is a reply that can't be read. It may tell of a commit.
             context.raw().status().is_server_error()
-                || context.err().code().is_some_and(|code| THROTTLED.contains(&code))
+                || context.raw().status().is_success()
+                || context.err().code().is_some_and(|code| LATER.contains(&code))
         }
         _ => false,
     };
@@ -67,7 +73,7 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpRespon
     let lost_race = |code: &str| code == "ConditionalCheckFailed" || code == "TransactionConflict";
     if codes().all(lost_race) {
         StoreError::Conflict(None)
-    } else if codes().all(|code| lost_race(code) || THROTTLED.contains(&code)) {
+    } else if codes().all(|code| lost_race(code) || LATER.contains(&code)) {
         StoreError::Unavailable(error.into())
     } else {
         StoreError::Fault(error.into())
@@ -181,12 +187,13 @@ mod tests {
             let error = GetItemError::generic(ErrorMetadata::builder().code(code).build());
             word(&classify(SdkError::service_error(error, response(status))))
         };
-        for code in THROTTLED {
+        for code in LATER {
             assert_eq!(service(code, 400), "unavailable", "{code}");
         }
         assert_eq!(service("ServiceUnavailable", 503), "unavailable");
+        assert_eq!(service("", 200), "unavailable");
         for code in
-            ["AccessDeniedException", "ExpiredTokenException", "ValidationException", "ResourceNotFoundException"]
+            ["AccessDeniedException", "UnrecognizedClientException", "ValidationException", "ResourceNotFoundException"]
         {
             assert_eq!(service(code, 400), "fault", "{code}");
         }

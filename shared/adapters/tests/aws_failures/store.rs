@@ -1,0 +1,422 @@
+//! Failures of DynamoDB.
+
+use std::time::Duration;
+
+use adapters::dynamodb::DynamoDb;
+use adapters::http::{handle_command, handle_view};
+use adapters::sqs::change_quantities;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use domain::{Command, OrderLine};
+use lambda_http::request::from_str;
+use lambda_http::{Context, Request, RequestExt};
+use serde_json::{Value, json};
+use service_layer::MessageBus;
+use service_layer::ports::Environment;
+
+use crate::clock::Clock;
+use crate::table::{Table, cancelled, refusal};
+use crate::wire::{Failure, Reply, Strikes, Wire, own_budget};
+use Failure::{After, Before};
+
+/// How often SQS delivers a message before it is a dead letter, as template.yaml has it.
+const DELIVERIES: usize = 5;
+const LIMIT: Duration = Duration::from_secs(10);
+/// For a race that is lost every time, since that many tries show no more than a few.
+const SHORT_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a failure means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// Somebody else was faster: tried again from a fresh read.
+    Race,
+    /// The table does not answer: tried again. It may have done what it was asked to.
+    Silence,
+    /// Trying again does not help.
+    Fault,
+}
+
+/// What becomes of a request or a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// HTTP: 2xx.
+    Answered,
+    /// HTTP: 503 and Retry-After.
+    AskAgain,
+    /// HTTP: 500.
+    InternalError,
+    /// SQS: done at this delivery.
+    Done(usize),
+    /// SQS: back to the queue each time, and a dead letter in the end.
+    DeadLetter,
+}
+
+use Means::{Fault, Race, Silence};
+use Outcome::{Answered, AskAgain, DeadLetter, Done, InternalError};
+
+struct Shop {
+    wire: Wire<Table>,
+    bus: MessageBus<DynamoDb, Clock>,
+    /// Of an HTTP request; messages have three times as long.
+    limit: Duration,
+}
+
+impl Shop {
+    /// With 10 lamps in the warehouse, 3 of them allocated.
+    async fn open() -> Self {
+        let (wire, clock) = (Wire::to(Table::default()), Clock::default());
+        clock.passes(Duration::from_secs(1_300_000_000));
+        let config =
+            aws_sdk_dynamodb::config::Builder::from(&wire.config(&clock)).retry_partition(own_budget()).build();
+        let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), "allocation".to_owned());
+        let shop = Self { wire, bus: MessageBus::new(store, clock, ()), limit: LIMIT };
+        assert_eq!(shop.create_batch("b1", 10).await, (Answered, "OK".to_owned()));
+        assert_eq!(shop.allocate("o1", 3).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()));
+        shop.wire.service(|table| table.commits = 0);
+        shop.wire.forget_calls();
+        shop
+    }
+
+    async fn open_for(means: Means, strikes: Strikes) -> Self {
+        let limit = if (means, strikes) == (Race, Strikes::Always) { SHORT_LIMIT } else { LIMIT };
+        Self { limit, ..Self::open().await }
+    }
+
+    async fn create_batch(&self, reference: &str, qty: u32) -> (Outcome, String) {
+        let body = json!({"ref": reference, "sku": "LAMP", "qty": qty});
+        outcome(handle_command(&self.bus, self.request(&body), Command::CreateBatch).await.unwrap())
+    }
+
+    async fn allocate(&self, orderid: &str, qty: u32) -> (Outcome, String) {
+        let body = json!({"orderid": orderid, "sku": "LAMP", "qty": qty});
+        outcome(
+            handle_command(&self.bus, self.request(&body), |line: OrderLine| Command::Allocate(line)).await.unwrap(),
+        )
+    }
+
+    async fn view(&self, orderid: &str) -> (Outcome, String) {
+        let parameters =
+            [("orderid".to_owned(), orderid.to_owned())].into_iter().collect::<std::collections::HashMap<_, _>>();
+        let request = self.request(&json!({})).with_path_parameters(parameters);
+        outcome(handle_view(self.bus.store(), request).await.unwrap())
+    }
+
+    /// Delivers a change of quantity until it is done, beside one that can't be read, whose fate it must not share.
+    async fn change(&self, qty: u32, after_first: impl Fn()) -> Outcome {
+        for delivery in 1..=DELIVERIES {
+            let mut event = SqsEvent::default();
+            let body = json!({"batchref": "b1", "qty": qty, "version": 1}).to_string();
+            for (id, body) in [("change", body), ("unreadable", "?".to_owned())] {
+                let mut message = SqsMessage::default();
+                message.message_id = Some(id.to_owned());
+                message.body = Some(body);
+                event.records.push(message);
+            }
+            let answer = change_quantities(&self.bus, event, &self.context(3 * self.limit)).await;
+            let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|failed| failed.item_identifier).collect();
+            match failed.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+                ["unreadable"] => return Done(delivery),
+                ["change", "unreadable"] => {}
+                other => panic!("{other:?}"),
+            }
+            after_first();
+        }
+        DeadLetter
+    }
+
+    fn context(&self, limit: Duration) -> Context {
+        let mut context = Context::default();
+        context.deadline = self.bus.environment().now().plus(limit).0;
+        context
+    }
+
+    fn request(&self, body: &Value) -> Request {
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
+            "headers": {"prefer": "return=representation"},
+            "requestContext": {
+                "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
+                "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
+                "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
+            },
+            "body": body.to_string(), "isBase64Encoded": false
+        });
+        from_str(&event.to_string()).unwrap().with_lambda_context(self.context(self.limit))
+    }
+
+    fn commits(&self) -> u32 {
+        self.wire.service(|table| table.commits)
+    }
+}
+
+fn outcome(response: lambda_http::Response<lambda_http::Body>) -> (Outcome, String) {
+    let may_ask_again = response.headers().contains_key("retry-after");
+    let outcome = match (response.status().as_u16(), may_ask_again) {
+        (200..=299, false) => Answered,
+        (503, true) => AskAgain,
+        (500, false) => InternalError,
+        other => panic!("{other:?}: {:?}", response.body()),
+    };
+    (outcome, std::str::from_utf8(response.body()).unwrap().to_owned())
+}
+
+/// Whatever operation it meets.
+fn failures_of_any_call() -> Vec<(&'static str, Failure, Means)> {
+    let says = |status, body: &str| Reply::Says(status, body.to_owned());
+    vec![
+        ("throttled", Before(refusal("ThrottlingException")), Silence),
+        ("over the table's throughput", Before(refusal("ProvisionedThroughputExceededException")), Silence),
+        ("over the account's throughput", Before(refusal("RequestLimitExceeded")), Silence),
+        ("internal error", Before(says(500, r#"{"__type":"InternalServerError"}"#)), Silence),
+        ("internal error, with another status", Before(refusal("InternalServerError")), Silence),
+        ("service unavailable, without JSON", Before(says(503, "<html>Service Unavailable</html>")), Silence),
+        ("no reply in time", Before(Reply::Hangs), Silence),
+        ("connection broken", Before(Reply::Breaks), Silence),
+        ("a reply cut off", Before(says(200, r#"{"Responses":{"allo"#)), Silence),
+        ("a reply that is no JSON", Before(says(200, "<html>OK</html>")), Silence),
+        ("expired credentials", Before(refusal("ExpiredTokenException")), Silence),
+        ("unknown credentials", Before(refusal("UnrecognizedClientException")), Fault),
+        ("no permission", Before(refusal("AccessDeniedException")), Fault),
+        ("no such table", Before(refusal("ResourceNotFoundException")), Fault),
+        ("invalid request", Before(refusal("ValidationException")), Fault),
+        ("a refusal that is no JSON", Before(says(400, "<html>Bad Request</html>")), Fault),
+        ("a refusal nobody knows", Before(refusal("SomethingNewException")), Fault),
+    ]
+}
+
+/// Of a plain write.
+fn failures_of_a_put() -> Vec<(&'static str, Failure, Means)> {
+    vec![
+        ("version has moved on", Before(refusal("ConditionalCheckFailedException")), Race),
+        ("a transaction is under way on the item", Before(refusal("TransactionConflictException")), Race),
+        ("item collection too large", Before(refusal("ItemCollectionSizeLimitExceededException")), Fault),
+    ]
+}
+
+/// Of a transaction. Its reasons come by position: the head first, the line after it.
+fn failures_of_a_transaction() -> Vec<(&'static str, Failure, Means)> {
+    const NONE: &str = "None";
+    const LOST: &str = "ConditionalCheckFailed";
+    let mut failures = Vec::new();
+    for (code, means) in [
+        (LOST, Race),
+        ("TransactionConflict", Race),
+        ("ThrottlingError", Silence),
+        ("ProvisionedThroughputExceeded", Silence),
+        ("InternalServerError", Silence),
+        ("ItemCollectionSizeLimitExceeded", Fault),
+        ("ValidationError", Fault),
+        ("DuplicateItem", Fault),
+        ("AccessDenied", Fault),
+        ("SomethingNew", Fault),
+    ] {
+        failures.push((code, Before(cancelled(&[code, NONE])), means));
+        failures.push((code, Before(cancelled(&[NONE, code])), means));
+        failures.push((code, Before(cancelled(&[code, code])), means));
+    }
+    failures.extend([
+        ("lost race and conflict", Before(cancelled(&[LOST, "TransactionConflict"])), Race),
+        ("conflict and lost race", Before(cancelled(&["TransactionConflict", LOST])), Race),
+        ("lost race and throttled", Before(cancelled(&[LOST, "ThrottlingError"])), Silence),
+        (
+            "throttled and conflict",
+            Before(cancelled(&["ProvisionedThroughputExceeded", "TransactionConflict"])),
+            Silence,
+        ),
+        ("lost race and too large", Before(cancelled(&[LOST, "ItemCollectionSizeLimitExceeded"])), Fault),
+        ("invalid and throttled", Before(cancelled(&["ValidationError", "ThrottlingError"])), Fault),
+        ("no reason", Before(cancelled(&[NONE, NONE])), Fault),
+        ("no reasons at all", Before(cancelled(&[])), Fault),
+        ("the same transaction is under way", Before(refusal("TransactionInProgressException")), Silence),
+        ("the same token with another request", Before(refusal("IdempotentParameterMismatchException")), Fault),
+    ]);
+    failures
+}
+
+/// How the reply to a write that took effect gets lost.
+fn lost_replies() -> Vec<(&'static str, Failure)> {
+    let says = |status, body: &str| After(Reply::Says(status, body.to_owned()));
+    vec![
+        ("no reply in time", After(Reply::Hangs)),
+        ("connection broken", After(Reply::Breaks)),
+        ("internal error", says(500, r#"{"__type":"InternalServerError"}"#)),
+        ("service unavailable", says(503, "")),
+        ("a reply that is no JSON", says(200, "<html>")),
+    ]
+}
+
+/// A failure while a line is allocated over HTTP: the answer, and exactly one commit or none.
+async fn allocates(what: &str, operation: &'static str, failure: &Failure, means: Means) {
+    for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+        let shop = Shop::open_for(means, strikes).await;
+        shop.wire.fails(operation, failure, strikes);
+        let (outcome, body) = shop.allocate("o2", 2).await;
+        let expected = match (means, strikes) {
+            (Fault, _) => InternalError,
+            (Race | Silence, Strikes::Always) => AskAgain,
+            (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+        };
+        assert_eq!(outcome, expected, "{operation}, {what}, {strikes:?}: {body}");
+        assert_eq!(shop.commits(), u32::from(expected == Answered), "{operation}, {what}, {strikes:?}");
+        if strikes == Strikes::Always {
+            assert_tries(shop.wire.calls(operation), means, what);
+        }
+        // Whoever was told to ask again can, and the line is there once.
+        shop.wire.recovers();
+        assert_eq!(shop.allocate("o2", 2).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()));
+        assert_eq!(shop.commits(), 1, "{operation}, {what}, {strikes:?}");
+    }
+}
+
+/// Each layer has its own patience: the SDK tries three times, the unit of work three times in silence, and
+/// against others a hundred times or as long as there is time. A fault is not tried again by anybody.
+fn assert_tries(tries: usize, means: Means, what: &str) {
+    let expected = match means {
+        Race => 4..=100,
+        Silence => 3..=9,
+        Fault => 1..=1,
+    };
+    assert!(expected.contains(&tries), "{what}: {tries} tries");
+}
+
+/// The same while a quantity is changed by a message.
+async fn changes(qty: u32, what: &str, operation: &'static str, failure: &Failure, means: Means) {
+    for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+        let shop = Shop::open_for(means, strikes).await;
+        shop.wire.fails(operation, failure, strikes);
+        let expected = match (means, strikes) {
+            (Race | Silence, Strikes::Once | Strikes::Twice) => Done(1),
+            (Fault, Strikes::Once) => Done(2),
+            (Fault, Strikes::Twice) => Done(3),
+            (_, Strikes::Always) => DeadLetter,
+        };
+        let outcome = shop.change(qty, || ()).await;
+        assert_eq!(outcome, expected, "{operation}, {what}, {strikes:?}");
+        assert_eq!(shop.commits(), u32::from(expected != DeadLetter), "{operation}, {what}, {strikes:?}");
+    }
+    // What failed for the length of a delivery is done at the next one.
+    let shop = Shop::open_for(means, Strikes::Always).await;
+    shop.wire.fails(operation, failure, Strikes::Always);
+    let outcome = shop.change(qty, || shop.wire.recovers()).await;
+    assert_eq!((outcome, shop.commits()), (Done(2), 1), "{operation}, {what}");
+}
+
+/// Quantities of a batch of 10, 3 of which are allocated.
+const RAISED: u32 = 20;
+const SHRUNK: u32 = 2;
+
+#[tokio::test]
+async fn reads_that_fail() {
+    for (what, failure, means) in failures_of_any_call() {
+        allocates(what, "BatchGetItem", &failure, means).await;
+        changes(RAISED, what, "GetItem", &failure, means).await;
+        changes(SHRUNK, what, "Query", &failure, means).await;
+    }
+}
+
+#[tokio::test]
+async fn plain_writes_that_fail() {
+    for (what, failure, means) in failures_of_any_call().into_iter().chain(failures_of_a_put()) {
+        changes(RAISED, what, "PutItem", &failure, means).await;
+    }
+}
+
+#[tokio::test]
+async fn transactions_that_fail() {
+    for (what, failure, means) in failures_of_any_call().into_iter().chain(failures_of_a_transaction()) {
+        allocates(what, "TransactWriteItems", &failure, means).await;
+    }
+}
+
+/// The view has no unit of work around it: what the SDK's own tries don't mend is answered at once.
+#[tokio::test]
+async fn views_that_fail() {
+    let whole = (Answered, r#"[{"sku":"LAMP","batchref":"b1"}]"#.to_owned());
+    for (what, failure, means) in failures_of_any_call() {
+        let shop = Shop::open().await;
+        shop.wire.fails("Query", &failure, Strikes::Always);
+        let expected = if means == Fault { InternalError } else { AskAgain };
+        assert_eq!(shop.view("o1").await.0, expected, "{what}");
+        shop.wire.recovers();
+        assert_eq!(shop.view("o1").await, whole, "{what}");
+    }
+}
+
+/// A write that took effect is recognised by its commit id: answered once, and not made again.
+#[tokio::test]
+async fn replies_that_get_lost() {
+    for (what, failure) in lost_replies() {
+        for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+            let shop = Shop::open().await;
+            shop.wire.fails("TransactWriteItems", &failure, strikes);
+            assert_eq!(shop.allocate("o2", 2).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()), "{what}");
+            assert_eq!(shop.commits(), 1, "{what}, {strikes:?}");
+
+            let shop = Shop::open().await;
+            shop.wire.fails("PutItem", &failure, strikes);
+            assert_eq!(shop.change(RAISED, || ()).await, Done(1), "{what}, {strikes:?}");
+            assert_eq!(shop.commits(), 1, "{what}, {strikes:?}");
+        }
+        // Nor can the table be read afterwards: the client, or the queue, asks again, and finds it done.
+        let shop = Shop::open().await;
+        shop.wire.fails("TransactWriteItems", &failure, Strikes::Always);
+        let gone = Before(Reply::Hangs);
+        let (committed, _) = futures_util::join!(shop.allocate("o2", 2), async {
+            // After the first read.
+            shop.wire.fails("BatchGetItem", &gone, Strikes::Always);
+        });
+        assert_eq!(committed.0, AskAgain, "{what}");
+        shop.wire.recovers();
+        assert_eq!(shop.allocate("o2", 2).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()), "{what}");
+        assert_eq!(shop.commits(), 1, "{what}");
+    }
+}
+
+/// A read of which a part is missing is asked for again, and nothing is decided on the other part.
+#[tokio::test]
+async fn keys_that_stay_unprocessed() {
+    for (from, times) in [(0, 1), (0, 2), (1, 1)] {
+        let shop = Shop::open().await;
+        shop.wire.service(|table| table.unprocessed = Some((from, times)));
+        assert_eq!(shop.allocate("o1", 3).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()));
+        assert_eq!(shop.wire.calls("TransactWriteItems"), 0, "keys from {from} on left {times} times");
+    }
+    let shop = Shop::open().await;
+    shop.wire.service(|table| table.unprocessed = Some((0, u32::MAX)));
+    assert_eq!(shop.allocate("o1", 3).await.0, AskAgain);
+    assert_eq!((shop.wire.calls("BatchGetItem"), shop.commits()), (9, 0));
+}
+
+/// Every query here comes in pages, every other one of which is empty: lines that give way, lines that wait, the view.
+#[tokio::test]
+async fn queries_of_many_pages() {
+    let shop = Shop::open().await;
+    shop.allocate("o1", 2).await;
+    shop.allocate("o1", 1).await;
+    let on = |batch: &str| {
+        (Answered, format!("[{}]", vec![format!(r#"{{"sku":"LAMP","batchref":"{batch}"}}"#); 3].join(",")))
+    };
+    assert_eq!(shop.view("o1").await, on("b1"));
+    assert_eq!(shop.change(0, || ()).await, Done(1));
+    let place = |qty: u32| {
+        shop.wire.service(|table| table.item("ORDER#o1", &format!("LINE#LAMP#{qty}")).unwrap()["place"].clone())
+    };
+    assert_eq!([place(1), place(2), place(3)], ["WAITING#LAMP"; 3].map(|place| json!({"S": place})));
+    assert_eq!(shop.create_batch("b2", 10).await.0, Answered);
+    assert_eq!(shop.view("o1").await, on("b2"));
+}
+
+/// An item that this version can't read fails whoever needs it, and nobody else.
+#[tokio::test]
+async fn items_that_can_not_be_read() {
+    for (partition, sort, attribute) in
+        [("SKU#LAMP", "PRODUCT", "waiting"), ("BATCH#b1", "BATCH", "qty"), ("ORDER#o1", "LINE#LAMP#3", "place")]
+    {
+        let shop = Shop::open().await;
+        shop.wire.service(|table| table.remove_attribute(partition, sort, attribute));
+        let expected = |needed: bool, otherwise| if needed { InternalError } else { otherwise };
+        assert_eq!(shop.allocate("o1", 3).await.0, expected(sort != "BATCH", Answered), "{sort}");
+        assert_eq!(shop.view("o1").await.0, expected(attribute == "place", Answered), "{sort}");
+        let change = if attribute == "place" { Done(1) } else { DeadLetter };
+        assert_eq!(shop.change(RAISED, || ()).await, change, "{sort}");
+    }
+}

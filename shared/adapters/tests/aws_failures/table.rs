@@ -1,0 +1,193 @@
+//! As much of DynamoDB as the adapter uses. That the adapter and the real one agree is the contract suite's part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::wire::{Reply, Service};
+
+type Key = (String, String);
+
+/// A table that refuses as DynamoDB does, leaves keys unprocessed if it is told to, and pages every query: an empty
+/// page, a page with one item, an empty page, and so on.
+#[derive(Default)]
+pub(crate) struct Table {
+    items: BTreeMap<Key, Value>,
+    tokens: BTreeSet<String>,
+    /// Writes of a product that took effect.
+    pub(crate) commits: u32,
+    /// How often a `BatchGetItem` leaves its keys, from this one on, unprocessed.
+    pub(crate) unprocessed: Option<(usize, u32)>,
+}
+
+pub(crate) fn refusal(code: &str) -> Reply {
+    let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "refused"});
+    Reply::Says(400, body.to_string())
+}
+
+pub(crate) fn cancelled(codes: &[&str]) -> Reply {
+    let (status, body) = cancellation(&codes.iter().map(|code| json!({"Code": code})).collect::<Vec<_>>());
+    Reply::Says(status, body)
+}
+
+fn cancellation(reasons: &[Value]) -> (u16, String) {
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled", "CancellationReasons": reasons
+    });
+    (400, body.to_string())
+}
+
+impl Table {
+    pub(crate) fn item(&self, partition: &str, sort: &str) -> Option<&Value> {
+        self.items.get(&(partition.to_owned(), sort.to_owned()))
+    }
+
+    /// Spoils an item.
+    pub(crate) fn remove_attribute(&mut self, partition: &str, sort: &str, attribute: &str) {
+        let item = self.items.get_mut(&(partition.to_owned(), sort.to_owned())).unwrap();
+        item.as_object_mut().unwrap().remove(attribute);
+    }
+
+    fn holds(&self, write: &Value, key: &Key) -> bool {
+        let stored = self.items.get(key);
+        let attribute = |name: &str| stored.and_then(|item| item.get(name.trim_start_matches('#')));
+        let Some(condition) = write["ConditionExpression"].as_str() else { return true };
+        match condition {
+            "attribute_not_exists(PK)" => stored.is_none(),
+            "attribute_exists(PK)" => stored.is_some(),
+            claim if claim.contains("lease_until") => {
+                let values = &write["ExpressionAttributeValues"];
+                let until = attribute("lease_until").and_then(|until| until["N"].as_str()?.parse::<u64>().ok());
+                let now = values[":now"]["N"].as_str().unwrap().parse().unwrap();
+                stored.is_none()
+                    || until.is_some_and(|until| until < now)
+                    || attribute("claimant") == Some(&values[":claimant"])
+            }
+            equations => equations.split(" AND ").all(|equation| {
+                let (name, value) = equation.split_once(" = ").unwrap();
+                attribute(name) == Some(&write["ExpressionAttributeValues"][value])
+            }),
+        }
+    }
+
+    fn write(&mut self, write: &Value) {
+        let key = key(if write["Item"].is_null() { &write["Key"] } else { &write["Item"] });
+        if !write["Item"].is_null() {
+            self.commits += u32::from(key.1 == "PRODUCT");
+            self.items.insert(key, write["Item"].clone());
+            return;
+        }
+        let item = self.items.get_mut(&key).unwrap().as_object_mut().unwrap();
+        match write["UpdateExpression"].as_str() {
+            Some("SET #full = :now") => {
+                item.insert("full".to_owned(), write["ExpressionAttributeValues"][":now"].clone());
+            }
+            Some("REMOVE #full") => drop(item.remove("full")),
+            Some(other) => panic!("{other}"),
+            None => {}
+        }
+    }
+
+    fn put(&mut self, write: &Value) -> (u16, String) {
+        let key = key(&write["Item"]);
+        if self.holds(write, &key) {
+            self.write(write);
+            return (200, "{}".to_owned());
+        }
+        let code = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+        (400, json!({"__type": code, "message": "refused", "Item": self.items.get(&key)}).to_string())
+    }
+
+    fn transact(&mut self, request: &Value) -> (u16, String) {
+        let token = request["ClientRequestToken"].as_str().unwrap().to_owned();
+        if self.tokens.contains(&token) {
+            return (200, "{}".to_owned());
+        }
+        let writes: Vec<&Value> = request["TransactItems"].as_array().unwrap().iter().map(only_member).collect();
+        let reasons: Vec<Value> = writes
+            .iter()
+            .map(|write| {
+                let key = key(if write["Item"].is_null() { &write["Key"] } else { &write["Item"] });
+                match self.holds(write, &key) {
+                    true => json!({"Code": "None"}),
+                    false => json!({"Code": "ConditionalCheckFailed", "Item": self.items.get(&key)}),
+                }
+            })
+            .collect();
+        if reasons.iter().any(|reason| reason["Code"] != "None") {
+            return cancellation(&reasons);
+        }
+        self.tokens.insert(token);
+        for write in writes {
+            self.write(write);
+        }
+        (200, "{}".to_owned())
+    }
+
+    fn batch_get(&mut self, request: &Value) -> Value {
+        let (table, wanted) = request["RequestItems"].as_object().unwrap().iter().next().unwrap();
+        let mut keys = wanted["Keys"].as_array().unwrap().clone();
+        let mut left = Vec::new();
+        if let Some((from, times @ 1..)) = self.unprocessed {
+            self.unprocessed = Some((from, times - 1));
+            left = keys.split_off(from.min(keys.len()));
+        }
+        let found: Vec<&Value> = keys.iter().filter_map(|wanted| self.items.get(&key(wanted))).collect();
+        let unprocessed =
+            if left.is_empty() { json!({}) } else { json!({table: {"Keys": left, "ConsistentRead": true}}) };
+        json!({"Responses": {table: found}, "UnprocessedKeys": unprocessed})
+    }
+
+    fn query(&self, query: &Value) -> Value {
+        let values = &query["ExpressionAttributeValues"];
+        let by_place = query["IndexName"] == "LinesByPlace";
+        let mut found: Vec<&Value> = self
+            .items
+            .values()
+            .filter(|item| match by_place {
+                true => item["place"] == values[":place"],
+                false => item["PK"] == values[":order"] && item["SK"]["S"].as_str().unwrap().starts_with("LINE#"),
+            })
+            .collect();
+        found.sort_by_key(|item| item["since"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
+        if query["ScanIndexForward"] == false {
+            found.reverse();
+        }
+        let start = query["ExclusiveStartKey"]["SK"]["S"].as_str();
+        let page: usize = start.map_or(0, |page| page.parse().unwrap());
+        let item = found.get(page / 2).filter(|_| page % 2 == 1);
+        let mut answer = json!({"Items": item.into_iter().collect::<Vec<_>>()});
+        if page < 2 * found.len() {
+            answer["LastEvaluatedKey"] = json!({"PK": {"S": "page"}, "SK": {"S": (page + 1).to_string()}});
+        }
+        answer
+    }
+}
+
+impl Service for Table {
+    fn answer(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
+        let request: Value = serde_json::from_slice(body).unwrap();
+        let answer = match operation {
+            "PutItem" => return self.put(&request),
+            "TransactWriteItems" => return self.transact(&request),
+            "GetItem" => match self.items.get(&key(&request["Key"])) {
+                Some(item) => json!({"Item": item}),
+                None => json!({}),
+            },
+            "BatchGetItem" => self.batch_get(&request),
+            "Query" => self.query(&request),
+            other => panic!("{other}"),
+        };
+        (200, answer.to_string())
+    }
+}
+
+fn key(item: &Value) -> Key {
+    let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+    (text("PK"), text("SK"))
+}
+
+fn only_member(action: &Value) -> &Value {
+    action.as_object().unwrap().values().next().unwrap()
+}
