@@ -10,6 +10,9 @@
 )]
 
 mod clock;
+mod failures;
+mod mail;
 mod store;
 mod table;
+mod topic;
 mod wire;

@@ -1,12 +1,13 @@
 //! Failures of DynamoDB.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use adapters::dynamodb::DynamoDb;
 use adapters::http::{handle_command, handle_view};
 use adapters::sqs::change_quantities;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use domain::{Command, OrderLine};
+use domain::Command;
 use lambda_http::request::from_str;
 use lambda_http::{Context, Request, RequestExt};
 use serde_json::{Value, json};
@@ -14,26 +15,17 @@ use service_layer::MessageBus;
 use service_layer::ports::Environment;
 
 use crate::clock::Clock;
-use crate::table::{Table, cancelled, refusal};
+use crate::failures::{Means, failures_of_a_put, failures_of_a_transaction, failures_of_any_call, lost_replies};
+use crate::table::Table;
 use crate::wire::{Failure, Reply, Strikes, Wire, own_budget};
-use Failure::{After, Before};
+use Failure::Before;
+use Means::{Fault, Race, Silence};
 
 /// How often SQS delivers a message before it is a dead letter, as template.yaml has it.
 const DELIVERIES: usize = 5;
 const LIMIT: Duration = Duration::from_secs(10);
 /// For a race that is lost every time, since that many tries show no more than a few.
 const SHORT_LIMIT: Duration = Duration::from_secs(1);
-
-/// What a failure means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Means {
-    /// Somebody else was faster: tried again from a fresh read.
-    Race,
-    /// The table does not answer: tried again. It may have done what it was asked to.
-    Silence,
-    /// Trying again does not help.
-    Fault,
-}
 
 /// What becomes of a request or a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +42,6 @@ enum Outcome {
     DeadLetter,
 }
 
-use Means::{Fault, Race, Silence};
 use Outcome::{Answered, AskAgain, DeadLetter, Done, InternalError};
 
 struct Shop {
@@ -83,21 +74,18 @@ impl Shop {
 
     async fn create_batch(&self, reference: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"ref": reference, "sku": "LAMP", "qty": qty});
-        outcome(handle_command(&self.bus, self.request(&body), Command::CreateBatch).await.unwrap())
+        outcome(&handle_command(&self.bus, self.request(&body), Command::CreateBatch).await.unwrap())
     }
 
     async fn allocate(&self, orderid: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"orderid": orderid, "sku": "LAMP", "qty": qty});
-        outcome(
-            handle_command(&self.bus, self.request(&body), |line: OrderLine| Command::Allocate(line)).await.unwrap(),
-        )
+        outcome(&handle_command(&self.bus, self.request(&body), Command::Allocate).await.unwrap())
     }
 
     async fn view(&self, orderid: &str) -> (Outcome, String) {
-        let parameters =
-            [("orderid".to_owned(), orderid.to_owned())].into_iter().collect::<std::collections::HashMap<_, _>>();
+        let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
         let request = self.request(&json!({})).with_path_parameters(parameters);
-        outcome(handle_view(self.bus.store(), request).await.unwrap())
+        outcome(&handle_view(self.bus.store(), request).await.unwrap())
     }
 
     /// Delivers a change of quantity until it is done, beside one that can't be read, whose fate it must not share.
@@ -148,7 +136,7 @@ impl Shop {
     }
 }
 
-fn outcome(response: lambda_http::Response<lambda_http::Body>) -> (Outcome, String) {
+fn outcome(response: &lambda_http::Response<lambda_http::Body>) -> (Outcome, String) {
     let may_ask_again = response.headers().contains_key("retry-after");
     let outcome = match (response.status().as_u16(), may_ask_again) {
         (200..=299, false) => Answered,
@@ -157,91 +145,6 @@ fn outcome(response: lambda_http::Response<lambda_http::Body>) -> (Outcome, Stri
         other => panic!("{other:?}: {:?}", response.body()),
     };
     (outcome, std::str::from_utf8(response.body()).unwrap().to_owned())
-}
-
-/// Whatever operation it meets.
-fn failures_of_any_call() -> Vec<(&'static str, Failure, Means)> {
-    let says = |status, body: &str| Reply::Says(status, body.to_owned());
-    vec![
-        ("throttled", Before(refusal("ThrottlingException")), Silence),
-        ("over the table's throughput", Before(refusal("ProvisionedThroughputExceededException")), Silence),
-        ("over the account's throughput", Before(refusal("RequestLimitExceeded")), Silence),
-        ("internal error", Before(says(500, r#"{"__type":"InternalServerError"}"#)), Silence),
-        ("internal error, with another status", Before(refusal("InternalServerError")), Silence),
-        ("service unavailable, without JSON", Before(says(503, "<html>Service Unavailable</html>")), Silence),
-        ("no reply in time", Before(Reply::Hangs), Silence),
-        ("connection broken", Before(Reply::Breaks), Silence),
-        ("a reply cut off", Before(says(200, r#"{"Responses":{"allo"#)), Silence),
-        ("a reply that is no JSON", Before(says(200, "<html>OK</html>")), Silence),
-        ("expired credentials", Before(refusal("ExpiredTokenException")), Silence),
-        ("unknown credentials", Before(refusal("UnrecognizedClientException")), Fault),
-        ("no permission", Before(refusal("AccessDeniedException")), Fault),
-        ("no such table", Before(refusal("ResourceNotFoundException")), Fault),
-        ("invalid request", Before(refusal("ValidationException")), Fault),
-        ("a refusal that is no JSON", Before(says(400, "<html>Bad Request</html>")), Fault),
-        ("a refusal nobody knows", Before(refusal("SomethingNewException")), Fault),
-    ]
-}
-
-/// Of a plain write.
-fn failures_of_a_put() -> Vec<(&'static str, Failure, Means)> {
-    vec![
-        ("version has moved on", Before(refusal("ConditionalCheckFailedException")), Race),
-        ("a transaction is under way on the item", Before(refusal("TransactionConflictException")), Race),
-        ("item collection too large", Before(refusal("ItemCollectionSizeLimitExceededException")), Fault),
-    ]
-}
-
-/// Of a transaction. Its reasons come by position: the head first, the line after it.
-fn failures_of_a_transaction() -> Vec<(&'static str, Failure, Means)> {
-    const NONE: &str = "None";
-    const LOST: &str = "ConditionalCheckFailed";
-    let mut failures = Vec::new();
-    for (code, means) in [
-        (LOST, Race),
-        ("TransactionConflict", Race),
-        ("ThrottlingError", Silence),
-        ("ProvisionedThroughputExceeded", Silence),
-        ("InternalServerError", Silence),
-        ("ItemCollectionSizeLimitExceeded", Fault),
-        ("ValidationError", Fault),
-        ("DuplicateItem", Fault),
-        ("AccessDenied", Fault),
-        ("SomethingNew", Fault),
-    ] {
-        failures.push((code, Before(cancelled(&[code, NONE])), means));
-        failures.push((code, Before(cancelled(&[NONE, code])), means));
-        failures.push((code, Before(cancelled(&[code, code])), means));
-    }
-    failures.extend([
-        ("lost race and conflict", Before(cancelled(&[LOST, "TransactionConflict"])), Race),
-        ("conflict and lost race", Before(cancelled(&["TransactionConflict", LOST])), Race),
-        ("lost race and throttled", Before(cancelled(&[LOST, "ThrottlingError"])), Silence),
-        (
-            "throttled and conflict",
-            Before(cancelled(&["ProvisionedThroughputExceeded", "TransactionConflict"])),
-            Silence,
-        ),
-        ("lost race and too large", Before(cancelled(&[LOST, "ItemCollectionSizeLimitExceeded"])), Fault),
-        ("invalid and throttled", Before(cancelled(&["ValidationError", "ThrottlingError"])), Fault),
-        ("no reason", Before(cancelled(&[NONE, NONE])), Fault),
-        ("no reasons at all", Before(cancelled(&[])), Fault),
-        ("the same transaction is under way", Before(refusal("TransactionInProgressException")), Silence),
-        ("the same token with another request", Before(refusal("IdempotentParameterMismatchException")), Fault),
-    ]);
-    failures
-}
-
-/// How the reply to a write that took effect gets lost.
-fn lost_replies() -> Vec<(&'static str, Failure)> {
-    let says = |status, body: &str| After(Reply::Says(status, body.to_owned()));
-    vec![
-        ("no reply in time", After(Reply::Hangs)),
-        ("connection broken", After(Reply::Breaks)),
-        ("internal error", says(500, r#"{"__type":"InternalServerError"}"#)),
-        ("service unavailable", says(503, "")),
-        ("a reply that is no JSON", says(200, "<html>")),
-    ]
 }
 
 /// A failure while a line is allocated over HTTP: the answer, and exactly one commit or none.
@@ -360,7 +263,7 @@ async fn replies_that_get_lost() {
         let shop = Shop::open().await;
         shop.wire.fails("TransactWriteItems", &failure, Strikes::Always);
         let gone = Before(Reply::Hangs);
-        let (committed, _) = futures_util::join!(shop.allocate("o2", 2), async {
+        let (committed, ()) = futures_util::join!(shop.allocate("o2", 2), async {
             // After the first read.
             shop.wire.fails("BatchGetItem", &gone, Strikes::Always);
         });

@@ -109,9 +109,10 @@ impl Table {
             .iter()
             .map(|write| {
                 let key = key(if write["Item"].is_null() { &write["Key"] } else { &write["Item"] });
-                match self.holds(write, &key) {
-                    true => json!({"Code": "None"}),
-                    false => json!({"Code": "ConditionalCheckFailed", "Item": self.items.get(&key)}),
+                if self.holds(write, &key) {
+                    json!({"Code": "None"})
+                } else {
+                    json!({"Code": "ConditionalCheckFailed", "Item": self.items.get(&key)})
                 }
             })
             .collect();
@@ -141,15 +142,9 @@ impl Table {
 
     fn query(&self, query: &Value) -> Value {
         let values = &query["ExpressionAttributeValues"];
-        let by_place = query["IndexName"] == "LinesByPlace";
-        let mut found: Vec<&Value> = self
-            .items
-            .values()
-            .filter(|item| match by_place {
-                true => item["place"] == values[":place"],
-                false => item["PK"] == values[":order"] && item["SK"]["S"].as_str().unwrap().starts_with("LINE#"),
-            })
-            .collect();
+        let (attribute, value) =
+            if query["IndexName"] == "LinesByPlace" { ("place", ":place") } else { ("PK", ":order") };
+        let mut found: Vec<&Value> = self.items.values().filter(|item| item[attribute] == values[value]).collect();
         found.sort_by_key(|item| item["since"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
         if query["ScanIndexForward"] == false {
             found.reverse();

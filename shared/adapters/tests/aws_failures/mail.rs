@@ -1,0 +1,189 @@
+//! Failures of SES, and of the inbox, on the way from an event to its mail.
+
+use std::time::Duration;
+
+use adapters::bootstrap::mail_client;
+use adapters::dynamodb::DynamoDb;
+use adapters::ses::SesMailer;
+use adapters::sqs::handle_events;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use lambda_http::Context;
+use serde_json::json;
+use service_layer::MessageBus;
+use service_layer::ports::Environment;
+
+use crate::clock::Clock;
+use crate::failures::failures_of_any_call;
+use crate::table::Table;
+use crate::wire::{Failure, Reply, Service, Strikes, Wire, own_budget};
+use Failure::{After, Before};
+
+/// As template.yaml has them.
+const DELIVERIES: usize = 5;
+const VISIBILITY: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What becomes of a message, and how many mails SES took for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Done at this delivery. Before it, the message went back to the queue.
+    Done(usize, Mails),
+    /// Back to the queue each time, and a dead letter in the end.
+    DeadLetter(Mails),
+}
+
+type Mails = usize;
+
+use Outcome::{DeadLetter, Done};
+
+#[derive(Default)]
+struct Ses {
+    accepted: usize,
+    /// Called with each mail that is accepted.
+    then: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Service for Ses {
+    fn answer(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
+        assert_eq!(operation, "SendEmail");
+        assert!(String::from_utf8_lossy(body).contains("Out of stock for LAMP"));
+        self.accepted += 1;
+        if let Some(then) = &self.then {
+            then();
+        }
+        (200, json!({"MessageId": "m"}).to_string())
+    }
+}
+
+fn refusal(status: u16, code: &str) -> Reply {
+    Reply::Says(status, json!({"__type": code, "message": "refused"}).to_string())
+}
+
+struct Office {
+    ses: Wire<Ses>,
+    table: Wire<Table>,
+    bus: MessageBus<DynamoDb, Clock, SesMailer>,
+}
+
+impl Office {
+    fn open() -> Self {
+        let (ses, table, clock) = (Wire::to(Ses::default()), Wire::to(Table::default()), Clock::default());
+        clock.passes(Duration::from_secs(1_300_000_000));
+        let config = aws_sdk_dynamodb::config::Builder::from(&table.config(&clock)).retry_partition(own_budget());
+        let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config.build()), "allocation".to_owned());
+        let mailer = SesMailer::new(mail_client(&ses.config(&clock)), "a@made.com".to_owned(), "b@made.com".to_owned());
+        Self { ses, table, bus: MessageBus::new(store, clock, mailer) }
+    }
+
+    /// Delivers an event until it is handled, beside one that needs no reaction and must not share its fate.
+    async fn handle(&self, after_first: impl Fn()) -> Outcome {
+        for delivery in 1..=DELIVERIES {
+            let out_of_stock = json!({
+                "type": "OutOfStock", "orderid": "o1", "sku": "LAMP", "qty": 3, "id": "LAMP#7#1", "version": 7
+            });
+            let allocated = json!({
+                "type": "Allocated", "orderid": "o1", "sku": "LAMP", "qty": 3, "batchref": "b1", "id": "LAMP#6#1",
+                "version": 6
+            });
+            let mut event = SqsEvent::default();
+            for (id, body) in [("out of stock", out_of_stock), ("allocated", allocated)] {
+                let mut message = SqsMessage::default();
+                message.message_id = Some(id.to_owned());
+                message.body = Some(body.to_string());
+                event.records.push(message);
+            }
+            let clock = self.bus.environment();
+            let (began, mut context) = (clock.now(), Context::default());
+            context.deadline = began.plus(LIMIT).0;
+            let answer = handle_events(&self.bus, event, &context).await;
+            assert!(clock.now().since(began) < LIMIT, "no answer within the function's time");
+            let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|failed| failed.item_identifier).collect();
+            if failed.is_empty() {
+                return Done(delivery, self.mails());
+            }
+            assert_eq!(failed, ["out of stock"]);
+            clock.passes(VISIBILITY);
+            after_first();
+        }
+        DeadLetter(self.mails())
+    }
+
+    fn mails(&self) -> usize {
+        self.ses.service(|ses| ses.accepted)
+    }
+}
+
+/// A refusal, and how many mails one such failure leads to.
+fn failures() -> Vec<(&'static str, Failure, Mails)> {
+    let says = |status, body: &str| Reply::Says(status, body.to_owned());
+    vec![
+        ("message rejected (a sandbox, an address not verified)", Before(refusal(400, "MessageRejected")), 1),
+        ("domain not verified", Before(refusal(400, "MailFromDomainNotVerifiedException")), 1),
+        ("account suspended", Before(refusal(400, "AccountSuspendedException")), 1),
+        ("sending paused", Before(refusal(400, "SendingPausedException")), 1),
+        ("too many requests", Before(refusal(429, "TooManyRequestsException")), 1),
+        ("over the day's limit", Before(refusal(400, "LimitExceededException")), 1),
+        ("no such identity", Before(refusal(404, "NotFoundException")), 1),
+        ("invalid request", Before(refusal(400, "BadRequestException")), 1),
+        ("expired credentials", Before(refusal(403, "ExpiredTokenException")), 1),
+        ("unknown credentials", Before(refusal(403, "UnrecognizedClientException")), 1),
+        ("no permission", Before(refusal(403, "AccessDeniedException")), 1),
+        ("internal error", Before(refusal(500, "InternalServiceErrorException")), 1),
+        ("service unavailable, without JSON", Before(says(503, "")), 1),
+        ("no reply in time", Before(Reply::Hangs), 1),
+        ("connection broken", Before(Reply::Breaks), 1),
+        // Nobody can tell these from mails that were not sent. Two are better than none.
+        ("no reply in time, though sent", After(Reply::Hangs), 2),
+        ("connection broken, though sent", After(Reply::Breaks), 2),
+        ("internal error, though sent", After(refusal(500, "InternalServiceErrorException")), 2),
+        ("a reply that is no JSON, though sent", After(says(200, "<html>")), 2),
+    ]
+}
+
+/// The message goes back to the queue at once: no mail is tried twice within a delivery.
+#[tokio::test]
+async fn mails_that_are_refused() {
+    for (what, failure, mails) in failures() {
+        let office = Office::open();
+        office.ses.fails("SendEmail", &failure, Strikes::Once);
+        assert_eq!(office.handle(|| ()).await, Done(2, mails), "{what}");
+        // Once it is handled, a repeated event sends nothing.
+        assert_eq!(office.handle(|| ()).await, Done(1, mails), "{what}");
+
+        let office = Office::open();
+        office.ses.fails("SendEmail", &failure, Strikes::Always);
+        assert_eq!(office.handle(|| ()).await, DeadLetter((mails - 1) * DELIVERIES), "{what}");
+        assert_eq!(office.ses.calls("SendEmail"), DELIVERIES, "{what}");
+    }
+}
+
+/// Without a claim there is no mail; without a mark that it was handled, there is another one.
+#[tokio::test]
+async fn an_inbox_that_fails() {
+    for (what, failure, _) in failures_of_any_call() {
+        let office = Office::open();
+        office.table.fails("PutItem", &failure, Strikes::Always);
+        assert_eq!(office.handle(|| ()).await, DeadLetter(0), "{what}");
+
+        let office = Office::open();
+        office.table.fails("PutItem", &failure, Strikes::Always);
+        assert_eq!(office.handle(|| office.table.recovers()).await, Done(2, 1), "{what}");
+
+        let office = Office::open();
+        let table = office.table.clone();
+        office.ses.service(|ses| {
+            ses.then = Some(Box::new(move || table.fails("PutItem", &failure, Strikes::Always)));
+        });
+        let stop = || {
+            office.ses.service(|ses| ses.then = None);
+            office.table.recovers();
+        };
+        assert_eq!(office.handle(stop).await, Done(2, 2), "{what}");
+    }
+    // A claim whose reply was lost is recognised as one's own by the SDK's next try.
+    for reply in [Reply::Hangs, Reply::Breaks] {
+        let office = Office::open();
+        office.table.fails("PutItem", &After(reply), Strikes::Once);
+        assert_eq!(office.handle(|| ()).await, Done(1, 1));
+    }
+}
