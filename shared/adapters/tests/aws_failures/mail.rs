@@ -19,7 +19,7 @@ use crate::wire::{Failure, Reply, Service, Strikes, Wire, own_budget};
 use Failure::{After, Before};
 
 /// As template.yaml has them.
-const DELIVERIES: usize = 5;
+const DELIVERIES: u32 = 5;
 const VISIBILITY: Duration = Duration::from_mins(3);
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -27,18 +27,18 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// Done at this delivery. Before it, the message went back to the queue.
-    Done(usize, Mails),
+    Done(u32, Mails),
     /// Back to the queue each time, and a dead letter in the end.
     DeadLetter(Mails),
 }
 
-type Mails = usize;
+type Mails = u32;
 
 use Outcome::{DeadLetter, Done};
 
 #[derive(Default)]
 struct Ses {
-    accepted: usize,
+    accepted: u32,
     /// Called with each mail that is accepted.
     then: Option<Box<dyn Fn() + Send>>,
 }
@@ -95,7 +95,7 @@ impl Office {
             let clock = self.bus.environment();
             let (began, mut context) = (clock.now(), Context::default());
             context.deadline = began.plus(LIMIT).0;
-            let answer = handle_events(&self.bus, event, &context).await;
+            let answer = handle_events(&self.bus, event, &context, DELIVERIES).await;
             assert!(clock.now().since(began) < LIMIT, "no answer within the function's time");
             let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|failed| failed.item_identifier).collect();
             if failed.is_empty() {
@@ -108,7 +108,7 @@ impl Office {
         DeadLetter(self.mails())
     }
 
-    fn mails(&self) -> usize {
+    fn mails(&self) -> Mails {
         self.ses.service(|ses| ses.accepted)
     }
 }
@@ -153,7 +153,7 @@ async fn mails_that_are_refused() {
         let office = Office::open();
         office.ses.fails("SendEmail", &failure, Strikes::Always);
         assert_eq!(office.handle(|| ()).await, DeadLetter((mails - 1) * DELIVERIES), "{what}");
-        assert_eq!(office.ses.calls("SendEmail"), DELIVERIES, "{what}");
+        assert_eq!(office.ses.calls("SendEmail"), DELIVERIES as usize, "{what}");
     }
 }
 

@@ -10,6 +10,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use domain::Command;
 use lambda_http::request::from_str;
 use lambda_http::{Context, Request, RequestExt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::Environment;
@@ -22,7 +23,7 @@ use Failure::Before;
 use Means::{Fault, Race, Silence};
 
 /// How often SQS delivers a message before it is a dead letter, as template.yaml has it.
-const DELIVERIES: usize = 5;
+const DELIVERIES: u32 = 5;
 const LIMIT: Duration = Duration::from_secs(10);
 /// For a race that is lost every time, since that many tries show no more than a few.
 const SHORT_LIMIT: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ enum Outcome {
     /// HTTP: 500.
     InternalError,
     /// SQS: done at this delivery.
-    Done(usize),
+    Done(u32),
     /// SQS: back to the queue each time, and a dead letter in the end.
     DeadLetter,
 }
@@ -74,18 +75,23 @@ impl Shop {
 
     async fn create_batch(&self, reference: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"ref": reference, "sku": "LAMP", "qty": qty});
-        outcome(&handle_command(&self.bus, self.request(&body), Command::CreateBatch).await.unwrap())
+        self.command(&body, Command::CreateBatch).await
     }
 
     async fn allocate(&self, orderid: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"orderid": orderid, "sku": "LAMP", "qty": qty});
-        outcome(&handle_command(&self.bus, self.request(&body), Command::Allocate).await.unwrap())
+        self.command(&body, Command::Allocate).await
+    }
+
+    /// Boxed, for its future is deep.
+    async fn command<T: DeserializeOwned>(&self, body: &Value, command: fn(T) -> Command) -> (Outcome, String) {
+        outcome(&Box::pin(handle_command(&self.bus, self.request(body), command)).await.unwrap())
     }
 
     async fn view(&self, orderid: &str) -> (Outcome, String) {
         let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
         let request = self.request(&json!({})).with_path_parameters(parameters);
-        outcome(&handle_view(self.bus.store(), request).await.unwrap())
+        outcome(&handle_view(self.bus.store(), self.bus.environment(), request).await.unwrap())
     }
 
     /// Delivers a change of quantity until it is done, beside one that can't be read, whose fate it must not share.
@@ -99,7 +105,7 @@ impl Shop {
                 message.body = Some(body);
                 event.records.push(message);
             }
-            let answer = change_quantities(&self.bus, event, &self.context(3 * self.limit)).await;
+            let answer = change_quantities(&self.bus, event, &self.context(3 * self.limit), DELIVERIES).await;
             let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|failed| failed.item_identifier).collect();
             match failed.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
                 ["unreadable"] => return Done(delivery),
