@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Context;
-use service_layer::outbox::{Record, Stopped, relay};
-use service_layer::ports::{Environment, Publisher, Timestamp};
+use service_layer::outbox::{Message, Record, Stopped, relay};
+use service_layer::ports::{Environment, PublishError, Publisher, Timestamp};
 use service_layer::{Call, Figures};
 use tracing::Instrument;
 
@@ -17,6 +17,8 @@ use crate::system::deadline;
 
 /// What a last call of the topic and the answer may take.
 const MARGIN: Duration = Duration::from_secs(6);
+/// Between two tries of a topic that refuses.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Publishes what the records of a batch have to tell, and tells the stream where to go on.
 ///
@@ -47,7 +49,8 @@ async fn publish<P: Publisher, E: Environment>(
     let oldest = event.records.iter().map(|record| record.change.approximate_creation_date_time).min();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let (first, count) = (records.first().map(|record| record.sequence_number.clone()), records.len());
-    let outcome = relay(topic, records, || environment.now().plus(MARGIN) < call.deadline).await;
+    let topic = Patient { topic, environment, deadline: call.deadline };
+    let outcome = relay(&topic, records, || topic.has_time()).await;
 
     let mut response = DynamoDbEventResponse::default();
     if let Err(stopped) = outcome {
@@ -64,6 +67,37 @@ async fn publish<P: Publisher, E: Environment>(
         environment.record(call, &Figures::Relay(environment.now().since(committed)));
     }
     Ok(response)
+}
+
+/// Stays with a topic that refuses until its time is up. So a retry of the stream, of which there are few, lasts: those
+/// that a record which can't be read uses up in no time outlive an outage of the topic.
+struct Patient<'a, P, E> {
+    topic: &'a P,
+    environment: &'a E,
+    deadline: Timestamp,
+}
+
+impl<P, E: Environment> Patient<'_, P, E> {
+    fn has_time(&self) -> bool {
+        self.environment.now().plus(MARGIN) < self.deadline
+    }
+}
+
+impl<P: Publisher, E: Environment> Publisher for Patient<'_, P, E> {
+    const BATCH: usize = P::BATCH;
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+        let mut published = 0_usize;
+        loop {
+            let left = messages.get(published..).unwrap_or_default();
+            let Err(PublishError { first, source }) = self.topic.publish(left).await else { return Ok(()) };
+            published = published.saturating_add(first);
+            self.environment.sleep(PAUSE).await;
+            if !self.has_time() {
+                return Err(PublishError { first: published, source });
+            }
+        }
+    }
 }
 
 /// An item that was removed, or is no product, has nothing to tell.

@@ -33,6 +33,8 @@ const SHORT_LIMIT: Duration = Duration::from_secs(1);
 enum Outcome {
     /// HTTP: 2xx.
     Answered,
+    /// HTTP: 400, by the rules.
+    Refused,
     /// HTTP: 503 and Retry-After.
     AskAgain,
     /// HTTP: 500.
@@ -43,7 +45,7 @@ enum Outcome {
     DeadLetter,
 }
 
-use Outcome::{Answered, AskAgain, DeadLetter, Done, InternalError};
+use Outcome::{Answered, AskAgain, DeadLetter, Done, InternalError, Refused};
 
 struct Shop {
     wire: Wire<Table>,
@@ -146,6 +148,7 @@ fn outcome(response: &lambda_http::Response<lambda_http::Body>) -> (Outcome, Str
     let may_ask_again = response.headers().contains_key("retry-after");
     let outcome = match (response.status().as_u16(), may_ask_again) {
         (200..=299, false) => Answered,
+        (400, false) => Refused,
         (503, true) => AskAgain,
         (500, false) => InternalError,
         other => panic!("{other:?}: {:?}", response.body()),
@@ -258,6 +261,12 @@ async fn replies_that_get_lost() {
             let shop = Shop::open().await;
             shop.wire.fails("TransactWriteItems", &failure, strikes);
             assert_eq!(shop.allocate("o2", 2).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()), "{what}");
+            assert_eq!(shop.commits(), 1, "{what}, {strikes:?}");
+
+            // Here nothing but the commit's id tells that it is done: no line has a place that was not there before.
+            let shop = Shop::open().await;
+            shop.wire.fails("TransactWriteItems", &failure, strikes);
+            assert_eq!(shop.allocate("o2", 99).await.0, Refused, "{what}");
             assert_eq!(shop.commits(), 1, "{what}, {strikes:?}");
 
             let shop = Shop::open().await;

@@ -78,14 +78,15 @@ impl Table {
             self.items.insert(key, write["Item"].clone());
             return;
         }
+        // A check writes nothing.
+        let Some(update) = write["UpdateExpression"].as_str() else { return };
         let item = self.items.get_mut(&key).unwrap().as_object_mut().unwrap();
-        match write["UpdateExpression"].as_str() {
-            Some("SET #full = :now") => {
+        match update {
+            "SET #full = :now" => {
                 item.insert("full".to_owned(), write["ExpressionAttributeValues"][":now"].clone());
             }
-            Some("REMOVE #full") => drop(item.remove("full")),
-            Some(other) => panic!("{other}"),
-            None => {}
+            "REMOVE #full" => drop(item.remove("full")),
+            other => panic!("{other}"),
         }
     }
 
