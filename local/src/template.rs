@@ -11,6 +11,19 @@ use std::path::Path;
 /// SAM's own parser, which knows `CloudFormation`'s short forms (`!Ref`).
 const PARSE: &str = "import json, sys; from samtranslator.yaml_helper import yaml_parse; json.dump(yaml_parse(open(sys.argv[1]).read()), sys.stdout)";
 
+/// SAM's own transform, as `CloudFormation` runs it. Functions need an address of their code, which does not exist before a deployment.
+const TRANSLATE: &str = "
+import json, sys
+from types import SimpleNamespace
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+template = yaml_parse(open(sys.argv[1]).read())
+for resource in template['Resources'].values():
+    if resource['Type'] == 'AWS::Serverless::Function':
+        resource['Properties']['CodeUri'] = 's3://code/function.zip'
+json.dump(transform(template, {}, SimpleNamespace(load=dict)), sys.stdout)
+";
+
 /// The template of the service.
 #[derive(Clone, Debug)]
 pub struct Template(Value);
@@ -21,12 +34,15 @@ impl Template {
     /// # Errors
     /// When it can't be read, or is no YAML.
     pub async fn read(tools: &Tools) -> Result<Self> {
-        let path = workspace::root().join("template.yaml");
-        let output = tools.python().args(["-c", PARSE]).arg(&path).output().await.context("starting Python")?;
-        if !output.status.success() {
-            bail!("reading {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(Self(serde_json::from_slice(&output.stdout).context("reading the template as JSON")?))
+        Ok(Self(as_json(tools, PARSE).await?))
+    }
+
+    /// Reads what SAM makes of template.yaml: plain `CloudFormation`, which is what AWS is given.
+    ///
+    /// # Errors
+    /// When it can't be read, or SAM refuses it.
+    pub async fn translated(tools: &Tools) -> Result<Value> {
+        as_json(tools, TRANSLATE).await
     }
 
     /// The functions' binaries: names of packages in `functions/`.
@@ -85,6 +101,18 @@ impl Template {
         let all = self.0.get("Resources").and_then(Value::as_object).into_iter().flatten();
         all.filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
     }
+}
+
+async fn as_json(tools: &Tools, script: &str) -> Result<Value> {
+    let path = workspace::root().join("template.yaml");
+    let mut python = tools.python();
+    // SAM asks for a region, to know the partition.
+    let output = python.args(["-c", script]).arg(&path).env("AWS_DEFAULT_REGION", aws::REGION).output().await;
+    let output = output.context("starting Python")?;
+    if !output.status.success() {
+        bail!("reading {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    serde_json::from_slice(&output.stdout).context("reading the template as JSON")
 }
 
 fn binary(resource: &Value) -> Option<&str> {

@@ -2,13 +2,15 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `recount`, `simulation`, `stack`) one of them. Servers start when a test first needs them, and stop at the end.
+//! `functions`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them, and stop at the
+//! end.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
@@ -23,6 +25,7 @@ mod servers;
 mod shop;
 mod simulation;
 mod stack;
+mod template;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     contract::add_to(&mut layers);
     recount::add_to(&mut layers);
     simulation::add_to(&mut layers);
+    template::add_to(&mut layers);
     let (trials, times) = layers.finish();
     let conclusion = libtest_mimic::run(&arguments, trials);
     times.print();

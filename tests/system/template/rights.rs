@@ -1,0 +1,421 @@
+//! Each function has the rights that it uses, and no others. What it uses is not written down here but found: the calls that its code makes
+//! to DynamoDB are recorded while it does all it can do; what else the adapters call is read in their source.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adapters::dynamodb::DynamoDb;
+use adapters::system::System;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedInterceptor};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
+use aws_sdk_dynamodb::operation::get_item::GetItemInput;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
+use aws_sdk_dynamodb::operation::query::QueryInput;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use domain::{ChangeBatchQuantity, Command, Revision};
+use serde_json::Value;
+use service_layer::ports::{
+    AllocationsView as _, Commit, CommitId, Environment as _, Inbox as _, Products as _, Wanted,
+};
+use service_layer::{CorrelationId, MessageBus};
+
+use super::{Translated, named};
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::names::{batch, line, soon, unique};
+use crate::servers::{Servers, TABLE};
+
+pub(super) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "template",
+        [
+            each_function_has_the_rights_that_it_uses_and_no_others,
+            no_right_is_wider_than_it_must_be,
+            the_adapters_make_no_other_calls,
+        ]
+    );
+}
+
+/// An action, and the resource as the template writes it.
+type Right = (String, String);
+
+fn right(action: &str, resource: &str) -> Right {
+    (action.to_owned(), resource.to_owned())
+}
+
+// --- what the code uses ---------------------------------------------------------------------------------------
+
+/// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which no function makes:
+/// it runs with its operator's rights. Of the others, each is a right.
+const CALLS: [(&str, &[&str]); 6] = [
+    ("dynamodb/commit.rs", &["transact_write_items", "put_item"]),
+    ("dynamodb/inbox.rs", &["put_item", "put_item"]),
+    ("dynamodb/read.rs", &["get_item", "batch_get_item", "query", "query"]),
+    ("dynamodb/recount.rs", &["scan", "batch_get_item"]),
+    ("ses.rs", &["send_email"]),
+    ("sns.rs", &["publish_batch"]),
+];
+
+/// Where SES lets a mail be sent from, and to while an account is in the sandbox.
+const IDENTITIES: [&str; 3] = [
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailFrom}",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${Domain}",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailTo}",
+];
+
+/// What the bootstrap function that a `main.rs` calls gives it beside DynamoDB.
+fn of_clients(bootstrap: &str) -> Vec<Right> {
+    match bootstrap {
+        "command_bus" | "view" | "max_receives" => Vec::new(),
+        "topic" => vec![right("sns:Publish", "EventsTopic")],
+        "event_bus" => IDENTITIES.map(|identity| right("ses:SendEmail", identity)).to_vec(),
+        other => panic!("what bootstrap::{other} needs is not known here"),
+    }
+}
+
+/// What Lambda does with the function's role, to bring it its events: AWS's own lists for each kind of source.
+fn of_mapping(mapping: &Value) -> BTreeSet<Right> {
+    let source = resource(&mapping["EventSourceArn"]);
+    let (actions, source) = match source.strip_suffix(".StreamArn") {
+        Some(_) => (&["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"], source),
+        None => (&["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], source),
+    };
+    let mut rights: BTreeSet<_> = actions.iter().map(|action| right(action, &source)).collect();
+    if let Some(destination) = mapping.pointer("/DestinationConfig/OnFailure/Destination") {
+        let bucket = named(destination);
+        rights.insert(right("s3:PutObject", &format!("${{{bucket}.Arn}}/*")));
+        rights.insert(right("s3:ListBucket", &format!("{bucket}.Arn")));
+        rights.insert(right("dynamodb:ListStreams", "*"));
+    }
+    rights
+}
+
+/// Notes the rights that calls to DynamoDB need. A transaction needs those to its parts.
+#[derive(Clone, Debug, Default)]
+struct Recorder(Arc<Mutex<BTreeSet<Right>>>);
+
+impl Intercept for Recorder {
+    fn name(&self) -> &'static str {
+        "Recorder"
+    }
+
+    fn read_before_serialization(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input();
+        let mut rights = self.0.lock().unwrap();
+        let mut on_table = |action: &str| rights.insert(right(action, "Table.Arn"));
+        if input.downcast_ref::<BatchGetItemInput>().is_some() {
+            on_table("dynamodb:BatchGetItem");
+        } else if input.downcast_ref::<GetItemInput>().is_some() {
+            on_table("dynamodb:GetItem");
+        } else if input.downcast_ref::<PutItemInput>().is_some() {
+            on_table("dynamodb:PutItem");
+        } else if let Some(input) = input.downcast_ref::<QueryInput>() {
+            match input.index_name() {
+                None => on_table("dynamodb:Query"),
+                Some(index) => rights.insert(right("dynamodb:Query", &format!("${{Table.Arn}}/index/{index}"))),
+            };
+        } else if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
+            for part in input.transact_items() {
+                let parts = [
+                    ("dynamodb:ConditionCheckItem", part.condition_check().is_some()),
+                    ("dynamodb:DeleteItem", part.delete().is_some()),
+                    ("dynamodb:PutItem", part.put().is_some()),
+                    ("dynamodb:UpdateItem", part.update().is_some()),
+                ];
+                for (action, _) in parts.into_iter().filter(|(_, is_part)| *is_part) {
+                    on_table(action);
+                }
+            }
+        } else {
+            return Err("a call whose right is not known here".into());
+        }
+        Ok(())
+    }
+}
+
+/// The function under test on one store, everybody else on another, so that only its calls are recorded.
+struct Scene {
+    others: MessageBus<DynamoDb, System>,
+    recorded: MessageBus<DynamoDb, System>,
+    recorder: Recorder,
+}
+
+impl Scene {
+    async fn new(servers: &Servers) -> anyhow::Result<Self> {
+        let recorder = Recorder::default();
+        let config = aws_sdk_dynamodb::config::Builder::from(&servers.database().await?.sdk_config())
+            .interceptor(SharedInterceptor::new(recorder.clone()))
+            .build();
+        let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE.to_owned());
+        let others = MessageBus::new(servers.store().await?, System::default(), ());
+        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), recorder })
+    }
+
+    async fn before(&self, command: Command) -> anyhow::Result<()> {
+        self.others.handle_command(command, &soon()).await?;
+        Ok(())
+    }
+
+    async fn does(&self, command: Command) -> anyhow::Result<()> {
+        self.recorded.handle_command(command, &soon()).await?;
+        Ok(())
+    }
+
+    /// A product that owes a waiting line a place: whoever added the batch stopped halfway. Another batch has room for that line only.
+    async fn in_debt(&self) -> anyhow::Result<String> {
+        let (sku, lost) = (unique("LAMP"), unique("batch"));
+        let waiting = line(&unique("order"), &sku, 1);
+        self.before(Command::CreateBatch(batch(&lost, &sku, 1))).await?;
+        self.before(Command::Allocate(waiting.clone())).await?;
+        self.before(change(&lost, 0)).await?;
+        let new = batch(&unique("batch"), &sku, 1);
+        let head = self.others.store().find(Wanted::Line(&waiting)).await?.head.expect("the product");
+        let mut after = head.product.clone();
+        after.create_batch(&new)?;
+        let commit = Commit {
+            id: CommitId(1),
+            correlation: &CorrelationId::unknown(),
+            before: Some(&head.product),
+            after: &after,
+            announced: Some(&new),
+            absent: None,
+        };
+        self.others.store().commit(commit).await?;
+        Ok(sku)
+    }
+
+    /// All that a function does to the table: each way through its code that makes a call of its own.
+    async fn play(&self, function: &str) -> anyhow::Result<()> {
+        match function {
+            "allocate" => {
+                let sku = self.in_debt().await?;
+                let too_many = line(&unique("order"), &sku, 2);
+                self.does(Command::Allocate(too_many)).await?;
+                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 2))).await?;
+                self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
+                self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await
+            }
+            "batches" => {
+                let sku = self.in_debt().await?;
+                let new = batch(&unique("batch"), &sku, 1);
+                self.does(Command::CreateBatch(new.clone())).await?;
+                self.does(Command::CreateBatch(new)).await?;
+                self.does(Command::CreateBatch(batch(&unique("batch"), &unique("LAMP"), 1))).await
+            }
+            "change-batch-quantity" => {
+                let (sku, reference) = (unique("LAMP"), unique("batch"));
+                self.before(Command::CreateBatch(batch(&reference, &sku, 2))).await?;
+                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 1))).await?;
+                self.before(Command::Allocate(line(&unique("order"), &sku, 2))).await?;
+                self.does(change(&reference, 1)).await?;
+                self.does(change(&reference, 5)).await?;
+                self.does(change(&reference, 7)).await
+            }
+            "allocations-view" => {
+                self.recorded.store().allocations(&unique("order").as_str().try_into()?).await?;
+                Ok(())
+            }
+            "handle-events" => {
+                let (id, now) = (unique("event"), System::default().now());
+                self.recorded.store().claim(&id, 1, now, Duration::from_secs(1)).await?;
+                self.recorded.store().finish(&id, now).await?;
+                Ok(())
+            }
+            "publish-events" => Ok(()),
+            other => anyhow::bail!("what {other} does is not known here"),
+        }
+    }
+}
+
+fn change(reference: &str, qty: u32) -> Command {
+    let revision = Revision::AsOf(System::default().now().0);
+    Command::ChangeBatchQuantity(ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision })
+}
+
+// --- what the template grants ---------------------------------------------------------------------------------
+
+/// Rights to everything, or to all that begins with a name, each with its reason.
+const WIDE: [(&str, &str, &str); 4] = [
+    ("dynamodb:ListStreams", "*", "AWS knows no resource for it; Lambda's list for stream mappings has it"),
+    ("s3:PutObject", "${UnpublishedEvents.Arn}/*", "Lambda names the objects"),
+    ("xray:PutTelemetryRecords", "*", "AWS knows no resource for it"),
+    ("xray:PutTraceSegments", "*", "AWS knows no resource for it"),
+];
+
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |all| all.iter().collect())
+}
+
+fn resource(expression: &Value) -> String {
+    if let Some(text) = expression.as_str() {
+        return text.to_owned();
+    }
+    if let Some(sub) = expression.get("Fn::Sub") {
+        return sub.as_str().or_else(|| sub[0].as_str()).unwrap().to_owned();
+    }
+    if let Some(attribute) = expression.get("Fn::GetAtt") {
+        let parts: Vec<_> = attribute.as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect();
+        return parts.join(".");
+    }
+    named(expression).to_owned()
+}
+
+/// The rights of a statement. One that grants all but some, or to all but some, is no list of rights.
+fn granted(statement: &Value) -> Vec<Right> {
+    for inverse in ["NotAction", "NotResource", "NotPrincipal"] {
+        assert_eq!(statement[inverse], Value::Null, "{statement}");
+    }
+    let actions = list(&statement["Action"]).into_iter().map(|action| action.as_str().unwrap());
+    actions
+        .flat_map(|action| list(&statement["Resource"]).into_iter().map(move |of| right(action, &resource(of))))
+        .collect()
+}
+
+fn statements(role: &Value) -> impl Iterator<Item = &Value> {
+    role["Policies"].as_array().unwrap().iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+}
+
+/// The bootstrap functions that a function's `main.rs` calls.
+fn bootstrap(function: &str) -> anyhow::Result<Vec<String>> {
+    let path = workspace().join("functions").join(function).join("src/main.rs");
+    let source = std::fs::read_to_string(path)?;
+    let calls: Vec<_> = source.split("bootstrap::").skip(1).map(|call| identifier(call).to_owned()).collect();
+    anyhow::ensure!(!calls.is_empty(), "{function} is built by nobody");
+    Ok(calls)
+}
+
+fn identifier(text: &str) -> &str {
+    text.split(|next: char| !next.is_alphanumeric() && next != '_').next().unwrap_or_default()
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+async fn each_function_has_the_rights_that_it_uses_and_no_others(servers: Arc<Servers>) -> Outcome {
+    let template = Translated::read(&servers).await?;
+    let functions = template.all("AWS::Lambda::Function");
+    let mut roles = BTreeSet::new();
+    for (id, function) in &functions {
+        let binary = template.0["Resources"][id]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
+        let role = named(&function["Role"]);
+        assert!(roles.insert(role), "two functions share {role}");
+        let granted: BTreeSet<_> = statements(template.resource(role)).flat_map(granted).collect();
+
+        let scene = Scene::new(&servers).await?;
+        scene.play(binary).await?;
+        let mut used = scene.recorder.0.lock().unwrap().clone();
+        used.extend(bootstrap(binary)?.iter().flat_map(|call| of_clients(call)));
+        for mapping in template.all("AWS::Lambda::EventSourceMapping").into_values() {
+            if named(&mapping["FunctionName"]) == *id {
+                used.extend(of_mapping(mapping));
+            }
+        }
+        let logs = format!("{}.Arn", named(&function["LoggingConfig"]["LogGroup"]));
+        used.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(|action| right(action, &logs)));
+        used.extend(["xray:PutTraceSegments", "xray:PutTelemetryRecords"].map(|action| right(action, "*")));
+
+        let missing: Vec<_> = used.difference(&granted).collect();
+        let unused: Vec<_> = granted.difference(&used).collect();
+        assert!(missing.is_empty() && unused.is_empty(), "{binary}: missing {missing:?}, unused {unused:?}");
+    }
+    assert_eq!(roles, template.all("AWS::IAM::Role").into_keys().collect(), "a role without a function");
+    Ok(())
+}
+
+async fn no_right_is_wider_than_it_must_be(servers: Arc<Servers>) -> Outcome {
+    let template = Translated::read(&servers).await?;
+    let mut wide = BTreeSet::new();
+    for (id, role) in template.all("AWS::IAM::Role") {
+        assert_eq!(role["ManagedPolicyArns"], Value::Null, "{id}: AWS's own policies reach every resource");
+        let trust = list(&role["AssumeRolePolicyDocument"]["Statement"]);
+        assert!(
+            trust.iter().all(|who| who["Principal"] == serde_json::json!({ "Service": "lambda.amazonaws.com" })),
+            "{id}"
+        );
+        for statement in statements(role) {
+            for (action, resource) in granted(statement) {
+                assert!(!action.contains('*'), "{id}: {action}");
+                if resource.contains('*') {
+                    wide.insert((action, resource));
+                }
+            }
+        }
+    }
+    let reasoned: BTreeSet<_> = WIDE.iter().map(|(action, resource, _)| right(action, resource)).collect();
+    assert_eq!(wide, reasoned, "each right to everything has its reason");
+    for (id, policy) in template.all("AWS::SQS::QueuePolicy") {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            assert_eq!(statement["Principal"], serde_json::json!({ "Service": "sns.amazonaws.com" }), "{id}");
+            assert_eq!(statement["Action"], "sqs:SendMessage", "{id}");
+            assert!(queues_of(policy).contains(named(&statement["Resource"])), "{id}");
+            let topic = &statement["Condition"]["ArnEquals"]["aws:SourceArn"];
+            assert!(template.all("AWS::SNS::Topic").contains_key(named(topic)), "{id} lets any topic send");
+        }
+    }
+    for (id, permission) in template.all("AWS::Lambda::Permission") {
+        assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{id}");
+        let from = resource(&permission["SourceArn"]);
+        assert!(
+            from.contains(":${Api}/*/") && from.matches('*').count() == 1,
+            "{id}: any stage, but one route: {from}"
+        );
+    }
+    Ok(())
+}
+
+fn queues_of(policy: &Value) -> BTreeSet<&str> {
+    policy["Queues"].as_array().unwrap().iter().map(named).collect()
+}
+
+/// In the adapters, `client` is only ever used to make a call, and these are the calls.
+async fn the_adapters_make_no_other_calls(_: Arc<Servers>) -> Outcome {
+    let source = workspace().join("shared/adapters/src");
+    let mut found = Vec::new();
+    for path in rust_files(&source)? {
+        let text: String = std::fs::read_to_string(&path)?.split_whitespace().collect();
+        let calls: Vec<_> = text
+            .split("self.client")
+            .skip(1)
+            .map(|rest| {
+                let call =
+                    rest.strip_prefix('.').unwrap_or_else(|| panic!("{}: the client is passed on", path.display()));
+                identifier(call).to_owned()
+            })
+            .collect();
+        let name = path.strip_prefix(&source)?.display().to_string();
+        // A client that is not `self.client` is built in bootstrap, or injected.
+        if !calls.is_empty() {
+            found.push((name, calls));
+        }
+    }
+    found.sort();
+    let expected: Vec<_> = CALLS
+        .iter()
+        .map(|(file, calls)| ((*file).to_owned(), calls.iter().map(|call| (*call).to_owned()).collect()))
+        .collect();
+    assert_eq!(found, expected);
+    Ok(())
+}
+
+fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
