@@ -2,10 +2,10 @@
 
 use adapters::{bootstrap, http};
 use domain::Command;
-use lambda_http::{Error, run, service_fn};
+use lambda_http::{Error, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::command_bus().await?;
-    run(service_fn(|request| http::handle_command(bus, request, Command::Allocate))).await
+    http::run(service_fn(|request| http::handle_command(bus, request, Command::Allocate))).await
 }

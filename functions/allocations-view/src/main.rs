@@ -1,10 +1,10 @@
 //! `GET /allocations/{orderid}`: which batches an order's lines are on.
 
 use adapters::{bootstrap, http};
-use lambda_http::{Error, run, service_fn};
+use lambda_http::{Error, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let (view, system) = &bootstrap::view().await?;
-    run(service_fn(|request| http::handle_view(view, system, request))).await
+    http::run(service_fn(|request| http::handle_view(view, system, request))).await
 }

@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 
 use domain::{BatchRef, Command, OrderId, Sku};
-use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode};
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::tower::util::MapRequest;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt, Response, Service};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +22,9 @@ use crate::report::chain;
 /// Seconds after which a client may ask again.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
+/// Largest body that is read. The longest command takes less than a tenth of it, with every character escaped.
+pub const BODY_BYTES: usize = 65_536;
+
 /// What a client wants to be told (RFC 7240).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preference {
@@ -33,19 +38,66 @@ impl Preference {
     /// Reads the `Prefer` headers. As the standard says, the first `return` counts, and what is unknown or wrong
     /// is ignored.
     fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
-        for preference in preferences.flat_map(|value| value.split(',')) {
-            let parameterless = preference.split(';').next().unwrap_or_default();
-            let Some((name, value)) = parameterless.split_once('=') else {
+        let preferences = headers.get_all("prefer").into_iter().map(HeaderValue::as_bytes);
+        for preference in preferences.flat_map(|value| split_unquoted(value, b',')) {
+            let parameterless = split_unquoted(preference, b';').next().unwrap_or_default();
+            let mut parts = parameterless.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+            let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
                 continue;
             };
-            if name.trim().eq_ignore_ascii_case("return") {
-                let value = value.trim().trim_matches('"');
-                return if value == "representation" { Self::Representation } else { Self::Minimal };
+            if name.eq_ignore_ascii_case(b"return") {
+                return match value {
+                    b"representation" | b"\"representation\"" => Self::Representation,
+                    _ => Self::Minimal,
+                };
             }
         }
         Self::Minimal
     }
+}
+
+/// Splits a header where the separator stands outside of a quoted string (RFC 9110, section 5.6.4).
+fn split_unquoted(header: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    header.split(move |byte| {
+        let literal = std::mem::take(&mut escaped);
+        match byte {
+            _ if literal => {}
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => return !quoted && *byte == separator,
+        }
+        false
+    })
+}
+
+/// Serves requests, one after the other.
+///
+/// # Errors
+/// When the runtime's API does not answer.
+pub async fn run<'a, S>(service: S) -> Result<(), lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'a,
+{
+    lambda_runtime::run(MapRequest::new(Adapter::from(service), |event: LambdaEvent<LambdaRequest>| {
+        let LambdaEvent { payload, context } = event;
+        LambdaEvent { payload: without_uri(payload), context }
+    }))
+    .await
+}
+
+/// Leaves out what nobody here reads: path, query and what else makes an URI. A client may put anything there, such as
+/// `?<`, and `lambda_http` panics when it is no URI.
+#[must_use]
+pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut request {
+        request.raw_path = Some("/".to_owned());
+        request.raw_query_string = None;
+        request.headers.remove(HOST);
+        request.headers.remove("x-forwarded-proto");
+    }
+    request
 }
 
 /// Answers a request whose body is a command.
@@ -59,6 +111,11 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     let call = calls::of_request(bus.environment(), &request);
     let answer = async {
+        let bytes = request.body().len();
+        if bytes > BODY_BYTES {
+            let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
+            return message(StatusCode::PAYLOAD_TOO_LARGE, &reason);
+        }
         let body = match read_object(request.body()) {
             Ok(body) => body,
             Err(error) => return message(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -35,7 +35,7 @@ pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidJson> {
 }
 
 /// Errors quote their input, which may be megabytes.
-fn shortened(text: String) -> String {
+pub(crate) fn shortened(text: String) -> String {
     const CHARACTERS: usize = 300;
     const END: usize = 120;
     let count = text.chars().count();

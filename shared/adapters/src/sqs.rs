@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{BatchRef, ChangeBatchQuantity, Command, Revision};
+use domain::{BatchRef, ChangeBatchQuantity, Command, Revision, Version};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
@@ -119,9 +119,18 @@ fn change_batch_quantity(message: &SqsMessage) -> Result<ChangeBatchQuantity, So
     Ok(ChangeBatchQuantity { reference: body.batchref, qty: body.qty, revision })
 }
 
-/// Reads an event that the topic delivered raw.
+/// Reads an event that the topic delivered raw. In two parts: of a flattened value, serde can't say which field is
+/// wrong.
 fn event(message: &SqsMessage) -> Result<Message, Source> {
-    Ok(read_object(message.body.as_deref().unwrap_or_default().as_bytes())?)
+    #[derive(Deserialize)]
+    struct Origin {
+        id: String,
+        version: Version,
+    }
+
+    let body = message.body.as_deref().unwrap_or_default().as_bytes();
+    let Origin { id, version } = read_object(body)?;
+    Ok(Message { event: read_object(body)?, id, version, correlation: None })
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ mod tests {
         assert!(ids.is_empty());
         let reason = answer.unwrap_err();
         assert!(reason.contains("record 0") && reason.contains("SKU#LAMP/PRODUCT"), "{reason}");
-        assert!(reason.contains("expected a whole number from 1"), "{reason}");
+        assert!(reason.contains("events[0]: qty: must be a whole number from 1"), "{reason}");
         let (_, answer) = publish(&[poison]).await;
         assert_eq!(answer, Ok(json!({"batchItemFailures": [{"itemIdentifier": "0"}]})));
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, Eta, NewBatch, OrderLine, Quantity, Revision, Sku};
+use crate::{BatchRef, Eta, NewBatch, OrderId, OrderLine, Quantity, Revision, Sku, stock_level};
 
 /// What somebody asks of a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct ChangeBatchQuantity {
 
 /// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
+#[serde(tag = "type", try_from = "EventFields")]
 pub enum Event {
     /// A line got a place on a batch.
     Allocated {
@@ -72,6 +72,48 @@ pub enum Event {
         /// All its pieces, allocated or not.
         qty: u32,
     },
+}
+
+/// An event as it is read. (Serde would read a tagged enum too, but could not say which field is wrong.)
+#[derive(Deserialize)]
+struct EventFields {
+    r#type: EventType,
+    orderid: Option<OrderId>,
+    sku: Sku,
+    #[serde(deserialize_with = "stock_level")]
+    qty: u32,
+    batchref: Option<BatchRef>,
+    eta: Option<Eta>,
+}
+
+#[derive(Deserialize)]
+enum EventType {
+    Allocated,
+    Deallocated,
+    OutOfStock,
+    BatchCreated,
+    BatchQuantityChanged,
+}
+
+impl TryFrom<EventFields> for Event {
+    type Error = String;
+
+    fn try_from(fields: EventFields) -> Result<Self, String> {
+        let EventFields { r#type, orderid, sku, qty, batchref, eta } = fields;
+        let quantity = || Quantity::try_from(qty).map_err(|error| format!("qty: {error}"));
+        let batchref = || batchref.ok_or("missing field `batchref`");
+        let line = |sku| {
+            let orderid = orderid.ok_or("missing field `orderid`")?;
+            Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()? })
+        };
+        Ok(match r#type {
+            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: batchref()? },
+            EventType::Deallocated => Self::Deallocated { line: line(sku)?, batchref: batchref()? },
+            EventType::OutOfStock => Self::OutOfStock { line: line(sku)? },
+            EventType::BatchCreated => Self::BatchCreated { batchref: batchref()?, sku, qty: quantity()?, eta },
+            EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: batchref()?, sku, qty },
+        })
+    }
 }
 
 impl Event {

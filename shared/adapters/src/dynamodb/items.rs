@@ -13,6 +13,8 @@ use service_layer::CorrelationId;
 use service_layer::outbox::{self, Message};
 use service_layer::ports::{Commit, CommitId, Head};
 
+use crate::json::shortened;
+
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 const PRODUCT: &str = "PRODUCT";
@@ -62,8 +64,9 @@ impl Key {
         ])
     }
 
-    fn unreadable(&self, reason: impl std::fmt::Display) -> UnreadableItem {
-        UnreadableItem { key: format!("{}/{}", self.partition, self.sort), reason: reason.to_string() }
+    pub(super) fn unreadable(&self, reason: impl std::fmt::Display) -> UnreadableItem {
+        let (partition, sort) = (shortened(self.partition.clone()), shortened(self.sort.clone()));
+        UnreadableItem { key: format!("{partition}/{sort}"), reason: reason.to_string() }
     }
 }
 
@@ -147,7 +150,7 @@ impl HeadItem {
 
     fn sku(&self) -> Result<Sku, UnreadableItem> {
         let sku = self.key.partition.strip_prefix("SKU#").unwrap_or_default();
-        Sku::try_from(sku).map_err(|error| self.key.unreadable(error))
+        Sku::try_from(sku).map_err(|error| self.key.unreadable(format!("PK: {error}")))
     }
 }
 
@@ -155,7 +158,12 @@ impl HeadItem {
 pub(super) fn head(item: Item, full: Option<BatchEntry>) -> Result<Head, UnreadableItem> {
     let item: HeadItem = from_item(item)?;
     let sku = item.sku()?;
-    let commit = u64::from_str_radix(&item.commit, 16).map_err(|error| item.key.unreadable(error))?;
+    let commit = u64::from_str_radix(&item.commit, 16);
+    let commit = commit.map_err(|error| item.key.unreadable(format!("commit: {error}")))?;
+    // The next commit would leave such a batch out of the head, and its counters would be nowhere.
+    if let Some(index) = item.batches.iter().position(|open| open.allocated >= open.purchased) {
+        return Err(item.key.unreadable(format!("batches[{index}].allocated: must be less than purchased")));
+    }
     let full = full.filter(|full| item.batches.iter().all(|open| open.reference != full.reference));
     let batches = item.batches.into_iter().chain(full).map(|entry| entry.into_batch(&sku)).collect();
     let product = Product::restore(sku, item.version, batches, item.waiting, item.backlog);
@@ -172,6 +180,10 @@ pub fn outbox_messages(item: serde_dynamo::Item) -> Result<Vec<Message>, Unreada
         return Ok(Vec::new());
     }
     let item: HeadItem = from_item(item)?;
+    // No commit has nothing to tell; subscribers would take the version for one that they missed.
+    if item.events.is_empty() {
+        return Err(item.key.unreadable("events: must not be empty"));
+    }
     Ok(outbox::messages(&item.sku()?, item.version, item.events, item.correlation.as_ref()))
 }
 
@@ -214,7 +226,15 @@ impl BatchItem {
 pub(super) fn batch(item: Item) -> Result<(NewBatch, Option<BatchEntry>), UnreadableItem> {
     let item: BatchItem = from_item(item)?;
     let reference = item.key.partition.strip_prefix("BATCH#").unwrap_or_default();
-    let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(error))?;
+    let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
+    if let Some(full) = &item.full {
+        if full.reference != reference {
+            return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
+        }
+        if full.allocated > full.purchased {
+            return Err(item.key.unreadable("full.allocated: must be at most purchased"));
+        }
+    }
     Ok((NewBatch { reference, sku: item.sku, qty: item.qty, eta: item.eta }, item.full))
 }
 
@@ -260,12 +280,16 @@ pub(super) fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue, se
 
 fn from_item<T: DeserializeOwned>(item: impl Into<serde_dynamo::Item>) -> Result<T, UnreadableItem> {
     let item = item.into();
-    let key = |name: &str| match item.get(name) {
-        Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
-        _ => "?".to_owned(),
+    let text = |name: &str| match item.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text.clone()),
+        _ => None,
     };
+    let key = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
     let key = Key { partition: key("PK"), sort: key("SK") };
+    if let Some(name) = ["PK", "SK"].into_iter().find(|name| text(name).is_none()) {
+        return Err(key.unreadable(format!("{name}: must be a string")));
+    }
     let attributes = serde_dynamo::AttributeValue::M(item.into_inner());
     serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(attributes))
-        .map_err(|error| key.unreadable(error))
+        .map_err(|error| key.unreadable(shortened(error.to_string())))
 }

@@ -1,5 +1,7 @@
 //! The store of products on one DynamoDB table. docs/data-model.md shows its items.
 
+#[cfg(test)]
+mod broken_items;
 mod commit;
 mod failure;
 mod inbox;

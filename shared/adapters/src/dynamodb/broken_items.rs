@@ -1,0 +1,348 @@
+//! Each attribute of each kind of item, lost or of another type: the error names the item and the attribute.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    Batch, BatchRef, Budget, ChangeBatchQuantity, NewBatch, OrderLine, Place, Placed, Position, Product, Revision,
+    Version, Waiting,
+};
+use proptest::prelude::*;
+use service_layer::ports::{Commit, CommitId, Timestamp};
+
+use super::inbox;
+use super::items::{self, BatchEntry, BatchItem, HeadItem, Item, Key, LineItem, to_item};
+
+/// Reads an item of one kind, as the error or what was read.
+type Read = fn(Item) -> Result<String, String>;
+
+fn read_head(item: Item) -> Result<String, String> {
+    // Which events a commit had matters to the relay alone, and their batches' counters to commands alone.
+    let read = items::head(item.clone(), None).map_err(|error| error.to_string())?;
+    let told = items::outbox_messages(item.into()).map_err(|error| error.to_string())?;
+    Ok(format!("{read:?} {told:?}"))
+}
+
+fn read_batch(item: Item) -> Result<String, String> {
+    items::batch(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn read_line(item: Item) -> Result<String, String> {
+    items::placed_line(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is one of several readers")]
+fn read_inbox(item: Item) -> Result<String, String> {
+    let read = inbox::refused(&Key::inbox("LAMP#1#1"), Some(&item));
+    read.map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn new_batch() -> NewBatch {
+    NewBatch {
+        reference: "b1".try_into().unwrap(),
+        sku: "LAMP".try_into().unwrap(),
+        qty: 9.try_into().unwrap(),
+        eta: Some("2011-01-02".to_owned().try_into().unwrap()),
+    }
+}
+
+fn line() -> OrderLine {
+    OrderLine { orderid: "o1".try_into().unwrap(), sku: "LAMP".try_into().unwrap(), qty: 3.try_into().unwrap() }
+}
+
+/// A product whose last commit took a line off a batch and put it on another.
+fn product() -> Product {
+    let batch = |reference: &str, allocated: u32| Batch {
+        allocated,
+        reference: reference.try_into().unwrap(),
+        revision: Some(Revision::AsOf(5)),
+        ..new_batch().into()
+    };
+    let batches = vec![batch("b1", 3), batch("b2", 0)];
+    let mut product = Product::restore(new_batch().sku, Version(7), batches, Waiting::default(), false);
+    let placed = Placed {
+        line: line(),
+        position: Position { place: Place::Batch("b1".try_into().unwrap()), since: Version(3) },
+    };
+    let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 1, revision: Revision::Version(1) };
+    let mut budget = Budget { items: 98, event_bytes: 100_000 };
+    product.change_batch_quantity(&change, &[placed], &mut budget).unwrap();
+    product
+}
+
+fn head_item(product: &Product, id: CommitId) -> Item {
+    let correlation = &"c1".try_into().unwrap();
+    let commit = Commit { id, before: None, after: product, announced: None, absent: None, correlation };
+    to_item(&HeadItem::new(&commit)).unwrap()
+}
+
+/// Every kind of item, as the service writes it, and how it is read.
+fn kinds() -> Vec<(&'static str, Item, Read)> {
+    let full = Batch { allocated: 9, revision: Some(Revision::AsOf(5)), ..new_batch().into() };
+    let on_batch = Position { place: Place::Batch("b1".try_into().unwrap()), since: Version(3) };
+    let waiting = Position { place: Place::Waiting, since: Version(3) };
+    let now = Timestamp(1_000);
+    vec![
+        ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), read_head),
+        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), read_batch),
+        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), read_batch),
+        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&line(), &on_batch)).unwrap(), read_line),
+        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&line(), &waiting)).unwrap(), read_line),
+        ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), read_inbox),
+        ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), read_inbox),
+    ]
+}
+
+/// One step from an item to an attribute, or from an attribute to one inside of it.
+#[derive(Clone, Debug)]
+enum Step {
+    Field(String),
+    Element(usize),
+}
+
+/// Where all attributes are, also those inside of others.
+fn paths(item: &Item) -> Vec<Vec<Step>> {
+    fn below(path: &[Step], attribute: &AttributeValue) -> Vec<Vec<Step>> {
+        let inner: Vec<(Step, &AttributeValue)> = match attribute {
+            AttributeValue::M(fields) => {
+                fields.iter().map(|(name, value)| (Step::Field(name.clone()), value)).collect()
+            }
+            AttributeValue::L(elements) => {
+                elements.iter().enumerate().map(|(at, value)| (Step::Element(at), value)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut found = vec![path.to_vec()];
+        for (step, value) in inner {
+            found.extend(below(&[path, &[step]].concat(), value));
+        }
+        found
+    }
+    let fields = item.iter().map(|(name, value)| below(&[Step::Field(name.clone())], value));
+    let mut paths: Vec<_> = fields.flatten().collect();
+    paths.sort_by_key(|path| shown(path));
+    paths
+}
+
+fn shown(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Field(name) if text.is_empty() => text.push_str(name),
+            Step::Field(name) => write!(text, ".{name}").unwrap(),
+            Step::Element(at) => write!(text, "[{at}]").unwrap(),
+        }
+    }
+    text
+}
+
+/// The item with this attribute replaced, or lost.
+fn changed(item: &Item, path: &[Step], replacement: Option<&AttributeValue>) -> Item {
+    fn change(attribute: &mut AttributeValue, path: &[Step], replacement: Option<&AttributeValue>) {
+        match (attribute, path, replacement) {
+            (AttributeValue::M(fields), [Step::Field(name)], None) => drop(fields.remove(name)),
+            (AttributeValue::L(elements), [Step::Element(at)], None) => drop(elements.remove(*at)),
+            (AttributeValue::M(fields), [Step::Field(name), rest @ ..], _) => {
+                change(fields.get_mut(name).unwrap(), rest, replacement);
+            }
+            (AttributeValue::L(elements), [Step::Element(at), rest @ ..], _) => {
+                change(&mut elements[*at], rest, replacement);
+            }
+            (attribute, [], Some(replacement)) => *attribute = replacement.clone(),
+            (attribute, path, _) => panic!("{attribute:?} has no {path:?}"),
+        }
+    }
+    let mut attributes = AttributeValue::M(item.clone());
+    change(&mut attributes, path, replacement);
+    match attributes {
+        AttributeValue::M(item) => item,
+        _ => panic!("still an item"),
+    }
+}
+
+/// One of each type.
+fn types() -> Vec<AttributeValue> {
+    vec![
+        AttributeValue::S("text".to_owned()),
+        AttributeValue::S(String::new()),
+        AttributeValue::N("-1".to_owned()),
+        AttributeValue::N("1.5".to_owned()),
+        AttributeValue::N("1E+100".to_owned()),
+        AttributeValue::Bool(true),
+        AttributeValue::Null(true),
+        AttributeValue::B(Blob::new([1, 2])),
+        AttributeValue::L(vec![AttributeValue::Null(true)]),
+        AttributeValue::M(Item::from([("odd".to_owned(), AttributeValue::Null(true))])),
+        AttributeValue::Ss(vec!["a".to_owned()]),
+        AttributeValue::Ns(vec!["1".to_owned()]),
+        AttributeValue::Bs(vec![Blob::new([1])]),
+    ]
+}
+
+/// Whether an attribute may be absent (or null, which is how events say it).
+fn is_optional(path: &[Step]) -> bool {
+    matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation"].contains(&name.as_str()))
+}
+
+/// Nobody reads the key of an entry in the inbox, nor the sort key of a head or batch: they are what was asked for.
+fn is_read(key: &str, path: &[Step]) -> bool {
+    match path.last() {
+        Some(Step::Field(name)) if name == "PK" || name == "SK" => !key.starts_with("EVENT#"),
+        _ => true,
+    }
+}
+
+fn assert_names(outcome: Result<String, String>, key: &str, path: &[Step]) {
+    let place = shown(path);
+    let Err(error) = outcome else { panic!("{key} is read although {place} is not what it should be") };
+    let (partition, sort) = key.split_once('/').unwrap();
+    let key = match place.as_str() {
+        "PK" => sort,
+        "SK" => partition,
+        _ => key,
+    };
+    assert!(error.starts_with("item ") && error.contains(key), "{place}: {error}");
+    assert!(error.contains(" of the table can't be read: ") && error.len() < 400, "{place}: {error}");
+    let (last, parents) = path.split_last().unwrap();
+    let last = match last {
+        // A revision has one of two fields.
+        Step::Field(_) if shown(parents).ends_with(".revision") => String::new(),
+        Step::Field(name) => name.clone(),
+        Step::Element(at) => format!("[{at}]"),
+    };
+    assert!(error.contains(&shown(parents)) && error.contains(&last), "{place} is not named in: {error}");
+}
+
+#[test]
+fn each_item_is_read_as_it_was_written() {
+    for (key, item, read) in kinds() {
+        let outcome = read(item);
+        assert!(outcome.is_ok(), "{key}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_lost_attribute_is_named() {
+    let mut lost = 0;
+    for (key, item, read) in kinds() {
+        for path in paths(&item).into_iter().filter(|path| is_read(key, path)) {
+            if matches!(path.last(), Some(Step::Element(_))) {
+                continue;
+            }
+            let outcome = read(changed(&item, &path, None));
+            if is_optional(&path) {
+                assert!(outcome.is_ok(), "{}: {outcome:?}", shown(&path));
+            } else {
+                assert_names(outcome, key, &path);
+                lost += 1;
+            }
+        }
+    }
+    assert!(lost > 50, "only {lost} attributes were tried");
+}
+
+#[test]
+fn an_attribute_of_another_type_is_named() {
+    let mut replaced = 0;
+    for (key, item, read) in kinds() {
+        for path in paths(&item).into_iter().filter(|path| is_read(key, path)) {
+            for other in types() {
+                let outcome = read(changed(&item, &path, Some(&other)));
+                match (&other, shown(&path).as_str()) {
+                    // Of a name, any text is one.
+                    (AttributeValue::S(text), place) if !text.is_empty() && takes_text(place) => {}
+                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") || key.ends_with("/BATCH") => {}
+                    (AttributeValue::N(_), _) if key.starts_with("EVENT#") => {}
+                    (AttributeValue::Bool(_), "backlog") => {}
+                    (AttributeValue::Null(_), _) if is_optional(&path) => {}
+                    _ => {
+                        assert_names(outcome, key, &path);
+                        replaced += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(replaced > 700, "only {replaced} were tried");
+}
+
+fn takes_text(place: &str) -> bool {
+    ["ref", "sku", "orderid", "batchref", "correlation"].iter().any(|name| place.ends_with(name)) && place != "full.ref"
+}
+
+/// Counters that would be lost at the next commit, or that sell what is not there.
+#[test]
+fn counters_that_contradict_each_other_are_named() {
+    let number = |number: &str| AttributeValue::N(number.to_owned());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let kinds = kinds();
+    let [(_, head, _), (_, full, _), ..] = kinds.as_slice() else { panic!("head and full batch come first") };
+    let field = |name: &str| Step::Field(name.to_owned());
+    let in_head = [field("batches"), Step::Element(0), field("allocated")];
+    for allocated in ["9", "10"] {
+        let error = read_head(changed(head, &in_head, Some(&number(allocated)))).unwrap_err();
+        assert!(error.ends_with("batches[0].allocated: must be less than purchased"), "{error}");
+    }
+    let error = read_batch(changed(full, &[field("full"), field("allocated")], Some(&number("10")))).unwrap_err();
+    assert!(error.ends_with("full.allocated: must be at most purchased"), "{error}");
+    let error = read_batch(changed(full, &[field("full"), field("ref")], Some(&text("b2")))).unwrap_err();
+    assert!(error.ends_with("full.ref: must be b1, not b2"), "{error}");
+    let error = read_head(changed(head, &[field("events")], Some(&AttributeValue::L(Vec::new())))).unwrap_err();
+    assert!(error.ends_with("events: must not be empty"), "{error}");
+}
+
+#[test]
+fn an_entry_that_was_not_handed_back_is_not_taken_for_finished() {
+    assert!(inbox::refused(&Key::inbox("LAMP#1#1"), None).is_err());
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[A-Z0-9-]{1,12}", "\\PC{1,250}", "[#/%🪑 ]{1,250}"]
+        .prop_filter("is a name", |text| BatchRef::try_from(text.as_str()).is_ok())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn lines_are_read_as_they_were_written(
+        orderid in name(), sku in name(), qty in 1..=u32::MAX, batch in proptest::option::of(name()), since: u64,
+    ) {
+        let line = OrderLine {
+            orderid: orderid.as_str().try_into().unwrap(),
+            sku: sku.as_str().try_into().unwrap(),
+            qty: qty.try_into().unwrap(),
+        };
+        let place = batch.map_or(Place::Waiting, |batch| Place::Batch(batch.try_into().unwrap()));
+        let position = Position { place, since: Version(since) };
+        let item = to_item(&LineItem::new(&line, &position)).unwrap();
+        prop_assert_eq!(items::placed_line(item).unwrap(), Placed { line, position });
+    }
+
+    #[test]
+    fn batches_are_read_as_they_were_written(
+        reference in name(), sku in name(), qty in 1..=u32::MAX, is_expected: bool, taken in 0..=u32::MAX,
+        revision in proptest::option::of(prop_oneof![
+            any::<u64>().prop_map(Revision::AsOf), any::<u64>().prop_map(Revision::Version),
+        ]),
+    ) {
+        let new = NewBatch {
+            reference: reference.try_into().unwrap(),
+            sku: sku.try_into().unwrap(),
+            qty: qty.try_into().unwrap(),
+            eta: is_expected.then(|| "2011-01-02".to_owned().try_into().unwrap()),
+        };
+        let full = Batch { allocated: qty, revision, ..new.clone().into() };
+        let item = to_item(&BatchItem::new(&new, Some(&full))).unwrap();
+        prop_assert_eq!(items::batch(item).unwrap(), (new.clone(), Some(BatchEntry::from(&full))));
+
+        let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
+        let product = Product::restore(new.sku, Version(3), vec![open], Waiting { lines: 2, since: 5 }, true);
+        let item = head_item(&product, CommitId(u64::from(qty)));
+        let head = items::head(item, None).unwrap();
+        prop_assert_eq!(format!("{:?}", head.product), format!("{product:?}"));
+        prop_assert_eq!(head.commit, CommitId(u64::from(qty)));
+    }
+}

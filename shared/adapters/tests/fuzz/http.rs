@@ -1,0 +1,324 @@
+//! Requests, from the event of API Gateway to the answer.
+
+use std::fmt::{self, Write as _};
+
+use adapters::http::{BODY_BYTES, handle_command, handle_view, without_uri};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use aws_smithy_types::base64;
+use domain::{Command, OrderLine};
+use lambda_http::http::HeaderValue;
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, Context, Request, RequestExt, Response};
+use proptest::prelude::*;
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+use service_layer::MessageBus;
+
+use crate::object::{Object, mutated, text, value};
+use crate::{REASON_CHARACTERS, config, contents, now};
+
+type Bus = MessageBus<InMemoryStore, InMemoryEnvironment>;
+
+const SKU: &str = "RETRO-CLOCK";
+
+fn line() -> Object {
+    Object::of(&[("orderid", "\"o1\""), ("sku", "\"RETRO-CLOCK\""), ("qty", "1")])
+}
+
+fn batch() -> Object {
+    Object::of(&[("ref", "\"b2\""), ("sku", "\"LAMP\""), ("qty", "7"), ("eta", "\"2011-01-02\"")])
+}
+
+/// An event of an HTTP API, payload format 2.0.
+fn event(changes: &Value) -> Request {
+    let mut event = json!({
+        "version": "2.0", "routeKey": "POST /allocate", "rawPath": "/allocate", "rawQueryString": "",
+        "headers": {"host": "example.execute-api.eu-west-1.amazonaws.com", "x-forwarded-proto": "https"},
+        "requestContext": {
+            "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
+            "http": {"method": "POST", "path": "/allocate", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                "userAgent": "test"},
+            "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
+        },
+        "isBase64Encoded": false
+    });
+    for (name, change) in changes.as_object().unwrap() {
+        match (event.get_mut(name).and_then(Value::as_object_mut), change.as_object()) {
+            (Some(fields), Some(changes)) => fields.extend(changes.clone()),
+            _ => event[name] = change.clone(),
+        }
+    }
+    let event: LambdaRequest = serde_json::from_str(&event.to_string()).unwrap();
+    Request::from(without_uri(event)).with_lambda_context(Context::default())
+}
+
+/// API Gateway encodes what is not text.
+fn event_with_body(body: &[u8]) -> Request {
+    match std::str::from_utf8(body) {
+        Ok(text) => event(&json!({"body": text})),
+        Err(_) => event(&json!({"body": base64::encode(body), "isBase64Encoded": true})),
+    }
+}
+
+/// A service with one batch, and one line on it.
+fn shop() -> Bus {
+    let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());
+    let created = now(handle_command(
+        &bus,
+        event(&json!({"body": r#"{"ref":"b1","sku":"RETRO-CLOCK","qty":1000000}"#})),
+        Command::CreateBatch,
+    ));
+    assert_eq!(created.unwrap().status(), 201);
+    assert_eq!(allocate(&bus, event(&json!({"body": line().with("orderid", "\"o0\"".to_owned()).text()}))).0, 202);
+    bus
+}
+
+fn told(response: &Response<Body>) -> (u16, String) {
+    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+}
+
+fn allocate(bus: &Bus, request: Request) -> (u16, String) {
+    told(&now(handle_command(bus, request, Command::Allocate)).unwrap())
+}
+
+fn create_batch(bus: &Bus, request: Request) -> (u16, String) {
+    told(&now(handle_command(bus, request, Command::CreateBatch)).unwrap())
+}
+
+fn view(bus: &Bus, orderid: &str) -> (u16, String) {
+    let request = event(&json!({
+        "rawPath": format!("/allocations/{orderid}"), "pathParameters": {"orderid": orderid},
+        "requestContext": {"http": {"method": "GET", "path": format!("/allocations/{orderid}"), "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1", "userAgent": "test"}}
+    }));
+    told(&now(handle_view(bus.store(), bus.environment(), request)).unwrap())
+}
+
+/// The message of a refusal, which is short and on one line.
+fn reason(body: &str) -> String {
+    let value: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(value.as_object().unwrap().len(), 1, "{body}");
+    let reason = value["message"].as_str().unwrap().to_owned();
+    assert!(reason.chars().count() <= REASON_CHARACTERS && !reason.is_empty(), "{reason}");
+    assert!(!reason.contains(char::is_control), "{reason:?}");
+    reason
+}
+
+fn is_name(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_str).is_some_and(|text| {
+        (1..=255).contains(&text.chars().count()) && text.len() <= 1_000 && !text.chars().any(char::is_control)
+    })
+}
+
+fn is_quantity(value: Option<&Value>) -> bool {
+    let number = match value {
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    };
+    number.is_some_and(|number| (1..=u64::from(u32::MAX)).contains(&number))
+}
+
+/// The fields of these names, read without the decoder; none if the body is no object or has one of them twice.
+fn fields(body: &[u8], names: &[&str]) -> Option<Map<String, Value>> {
+    struct Named<'a>(&'a [&'a str]);
+
+    impl<'de> Visitor<'de> for Named<'_> {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<String, Value>, A::Error> {
+            let mut fields = Map::new();
+            while let Some(key) = map.next_key::<String>()? {
+                if !self.0.contains(&key.as_str()) {
+                    map.next_value::<IgnoredAny>()?;
+                } else if fields.insert(key, map.next_value()?).is_some() {
+                    return Err(A::Error::custom("twice"));
+                }
+            }
+            Ok(fields)
+        }
+    }
+
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let fields = deserializer.deserialize_map(Named(names)).ok()?;
+    deserializer.end().ok().map(|()| fields)
+}
+
+/// Sends a body as a line, and holds the answer against what the body is.
+fn check_line(body: &[u8]) {
+    let bus = shop();
+    let before = contents(bus.store());
+    let (status, answer) = allocate(&bus, event_with_body(body));
+    let valid = fields(body, &["orderid", "sku", "qty"]).filter(|value| {
+        body.len() <= BODY_BYTES
+            && is_name(value.get("orderid"))
+            && is_name(value.get("sku"))
+            && is_quantity(value.get("qty"))
+    });
+    let Some(valid) = valid else {
+        assert_eq!(status, if body.len() > BODY_BYTES { 413 } else { 400 }, "{answer}");
+        reason(&answer);
+        assert_eq!(contents(bus.store()), before);
+        assert_eq!(allocate(&bus, event(&json!({"body": line().text()}))).0, 202, "a valid line is taken after it");
+        return;
+    };
+    if valid["sku"] != SKU {
+        assert_eq!((status, reason(&answer)), (400, format!("Invalid sku {}", valid["sku"].as_str().unwrap())));
+        assert_eq!(contents(bus.store()), before);
+        return;
+    }
+    assert_eq!((status, answer.as_str()), (202, "OK"));
+    let kept = OrderLine {
+        orderid: valid["orderid"].as_str().unwrap().try_into().unwrap(),
+        sku: SKU.try_into().unwrap(),
+        qty: valid["qty"].to_string().trim_matches('"').parse::<u32>().unwrap().try_into().unwrap(),
+    };
+    let has_place = kept.qty.get() < 1_000_000;
+    assert_eq!(bus.store().lines().contains_key(&kept), has_place);
+    let mut path = String::new();
+    for byte in kept.orderid.as_str().bytes() {
+        write!(path, "%{byte:02X}").unwrap();
+    }
+    assert_eq!(view(&bus, &path).0, if has_place { 200 } else { 404 }, "{path}");
+}
+
+fn check_batch(body: &[u8]) {
+    let bus = shop();
+    let before = contents(bus.store());
+    let (status, answer) = create_batch(&bus, event_with_body(body));
+    let is_eta = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => {
+            text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok() && !text.starts_with("0000")
+        }
+        Some(_) => false,
+    };
+    let valid = fields(body, &["ref", "sku", "qty", "eta"]).filter(|value| {
+        body.len() <= BODY_BYTES
+            && is_name(value.get("ref"))
+            && is_name(value.get("sku"))
+            && is_quantity(value.get("qty"))
+            && is_eta(value.get("eta"))
+    });
+    let Some(valid) = valid else {
+        assert_eq!(status, if body.len() > BODY_BYTES { 413 } else { 400 }, "{answer}");
+        reason(&answer);
+        assert_eq!(contents(bus.store()), before);
+        return;
+    };
+    if valid["ref"] == "b1" {
+        assert_eq!(status, 409, "{answer}");
+        return;
+    }
+    assert_eq!((status, answer.as_str()), (201, "OK"));
+    let products = bus.store().products();
+    let kept = products
+        .iter()
+        .flat_map(domain::Product::batches)
+        .find(|kept| valid["ref"] == kept.reference.as_str())
+        .unwrap();
+    assert_eq!(valid["sku"], kept.sku.as_str());
+    assert_eq!(valid["qty"].to_string().trim_matches('"').trim_start_matches('0'), kept.purchased.to_string());
+    assert_eq!(valid.get("eta").and_then(Value::as_str).map(str::to_owned), kept.eta.map(|eta| eta.to_string()));
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn bytes_are_a_body_or_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        check_line(&body);
+        check_batch(&body);
+    }
+
+    #[test]
+    fn a_line_is_taken_as_it_was_sent_or_refused(body in mutated(line())) {
+        check_line(body.as_bytes());
+    }
+
+    #[test]
+    fn a_batch_is_taken_as_it_was_sent_or_refused(body in mutated(batch())) {
+        check_batch(body.as_bytes());
+    }
+
+    #[test]
+    fn a_refusal_names_the_field_that_is_wrong(
+        wrong in proptest::sample::select(vec!["orderid", "sku", "qty"]), value in value(),
+    ) {
+        let body = line().with(wrong, value).text();
+        let one_is_wrong = serde_json::from_str::<Value>(&body).is_ok();
+        let (status, answer) = allocate(&shop(), event(&json!({"body": body})));
+        if one_is_wrong && status == 400 && !answer.contains("Invalid sku") {
+            prop_assert!(reason(&answer).starts_with(&format!("{wrong}: ")), "{}", answer);
+        }
+    }
+
+    #[test]
+    fn preferences_never_hurt(
+        prefer in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..4),
+        nearly in "(return|Return|foo|\"|,|;|=| |representation|minimal|\\\\|é){0,12}",
+    ) {
+        let bus = shop();
+        let mut request = event(&json!({"body": line().text(), "headers": {"prefer": nearly}}));
+        for value in prefer.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
+            request.headers_mut().append("prefer", value);
+        }
+        let (status, answer) = allocate(&bus, request);
+        prop_assert!(matches!((status, answer.as_str()), (202, "OK") | (201, r#"{"batchref":"b1"}"#)), "{} {}", status, answer);
+    }
+
+    /// Header values are what HTTP lets pass.
+    #[test]
+    fn what_makes_the_uri_may_be_anything(
+        path in text(), query in prop_oneof![text(), "[<>\"{}|^`?#&=%]{0,8}"],
+        host in "[ -~é]{0,20}", protocol in "[ -~é]{0,20}", name in "[a-z-]{1,20}", value in "[ -~é]{0,200}",
+    ) {
+        let request = event(&json!({
+            "rawPath": path, "rawQueryString": query, "body": line().text(),
+            "headers": {"host": host, "x-forwarded-proto": protocol, name: value}
+        }));
+        let (status, _) = allocate(&shop(), request);
+        prop_assert!(status == 202 || status == 201);
+    }
+
+    #[test]
+    fn any_path_is_read_or_not_found(orderid in prop_oneof![text(), "(%|%zz|%ff|%2F|%00|/|é|[a-f0-9]){0,8}"]) {
+        let bus = shop();
+        let before = contents(bus.store());
+        let (status, answer) = view(&bus, &orderid);
+        prop_assert_eq!((status, answer.as_str()), (404, "not found"));
+        prop_assert_eq!(contents(bus.store()), before);
+    }
+}
+
+/// Text that nests deeper than a parser could recurse.
+#[test]
+fn depth_is_no_danger() {
+    let bus = shop();
+    let deep = |open: &str| open.repeat(BODY_BYTES / open.len() - 200);
+    for open in ["[", "{\"a\":"] {
+        let (status, answer) = allocate(&bus, event(&json!({"body": format!(r#"{{"orderid":{}"#, deep(open))})));
+        assert_eq!(status, 400);
+        assert!(reason(&answer).starts_with("orderid: "), "{answer}");
+        let (status, _) = allocate(&bus, event(&json!({"body": format!(r#"{{"unknown":{}"#, deep(open))})));
+        assert_eq!(status, 400);
+        let value = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        let body = line().with("unknown", value).text();
+        assert_eq!(allocate(&bus, event(&json!({"body": body}))).0, 202, "what is unknown is skipped");
+    }
+}
+
+#[test]
+fn a_body_has_at_most_64_kib() {
+    let bus = shop();
+    let padded = |bytes: usize| format!("{}{}", line().text(), " ".repeat(bytes - line().text().len()));
+    assert_eq!(allocate(&bus, event(&json!({"body": padded(65_536)}))).0, 202);
+    let before = contents(bus.store());
+    let (status, answer) = allocate(&bus, event(&json!({"body": padded(65_537)})));
+    assert_eq!((status, reason(&answer).as_str()), (413, "body: must have at most 65536 bytes, not 65537"));
+    assert_eq!(contents(bus.store()), before);
+}

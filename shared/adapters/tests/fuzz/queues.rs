@@ -1,0 +1,163 @@
+//! Messages of both queues. Each is between two good ones, which are handled whatever it is.
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore};
+use adapters::sqs::{change_quantities, handle_events};
+use aws_lambda_events::sqs::SqsEvent;
+use domain::{Command, NewBatch};
+use lambda_runtime::Context;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use service_layer::ports::Timestamp;
+use service_layer::{Call, CorrelationId, MessageBus};
+
+use crate::object::{Object, mutated, value};
+use crate::{config, contents, now};
+
+/// An event of SQS, as Lambda hands it over.
+fn event(bodies: &[&str], attributes: &Value) -> SqsEvent {
+    let record = |(number, body): (usize, &&str)| {
+        json!({
+            "messageId": number.to_string(), "receiptHandle": "r", "body": body, "attributes": attributes,
+            "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:queue"
+        })
+    };
+    serde_json::from_value(json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})).unwrap()
+}
+
+type Bus = MessageBus<InMemoryStore, InMemoryEnvironment, InMemoryMailer>;
+
+/// A service with batches `b0`, `b1` and `b2` of ten pieces each.
+fn shop() -> Bus {
+    let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), InMemoryMailer::default());
+    let store_only = MessageBus::new(bus.store(), InMemoryEnvironment::default(), ());
+    for reference in ["b0", "b1", "b2"] {
+        let new = NewBatch {
+            reference: reference.try_into().unwrap(),
+            sku: "LAMP".try_into().unwrap(),
+            qty: 10.try_into().unwrap(),
+            eta: None,
+        };
+        let call = Call { request: "r1".to_owned(), correlation: CorrelationId::unknown(), deadline: Timestamp(1_000) };
+        now(store_only.handle_command(Command::CreateBatch(new), &call)).unwrap();
+    }
+    bus
+}
+
+fn purchased(bus: &Bus, reference: &str) -> u32 {
+    let products = bus.store().products();
+    products
+        .iter()
+        .flat_map(domain::Product::batches)
+        .find(|batch| batch.reference.as_str() == reference)
+        .unwrap()
+        .purchased
+}
+
+/// The numbers of the messages that go back to the queue.
+fn change(bus: &Bus, bodies: &[&str], attributes: &Value) -> Vec<String> {
+    let commands = MessageBus::new(bus.store(), InMemoryEnvironment::default(), ());
+    let response = now(change_quantities(&commands, event(bodies, attributes), &Context::default(), 5));
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+fn react(bus: &Bus, bodies: &[&str]) -> Vec<String> {
+    let response = now(handle_events(bus, event(bodies, &json!({})), &Context::default(), 5));
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+const FIRST: &str = r#"{"batchref":"b0","qty":25}"#;
+const LAST: &str = r#"{"batchid":"b2","qty":"0"}"#;
+
+fn sent() -> Value {
+    json!({"SentTimestamp": "1700000000000", "ApproximateReceiveCount": "1"})
+}
+
+fn change_body() -> Object {
+    Object::of(&[("batchref", "\"b1\""), ("qty", "7"), ("version", "1"), ("as_of", "5")])
+}
+
+/// A body between two good ones: it does what it says, or goes back and changes nothing.
+fn check_change(body: &str) -> Result<(), TestCaseError> {
+    let bus = shop();
+    let failed = change(&bus, &[FIRST, body, LAST], &sent());
+    prop_assert_eq!((purchased(&bus, "b0"), purchased(&bus, "b2")), (25, 0), "its neighbours are handled");
+    let without = shop();
+    change(&without, &[FIRST, "", LAST], &sent());
+    if failed.is_empty() {
+        let said: Value = serde_json::from_str(body).unwrap_or_default();
+        if let (Some(reference), Some(qty)) = (said["batchref"].as_str().or(said["batchid"].as_str()), said.get("qty"))
+        {
+            let qty: u32 = qty.to_string().trim_matches('"').parse().unwrap();
+            prop_assert!(reference != "b1" || purchased(&bus, "b1") == qty, "it is kept as sent");
+        }
+    } else {
+        prop_assert_eq!(failed, ["1"]);
+        prop_assert_eq!(contents(bus.store()), contents(without.store()));
+        prop_assert_eq!(bus.store().outbox().len(), 5, "three batches and two changes");
+    }
+    Ok(())
+}
+
+fn out_of_stock(number: u32) -> Object {
+    let fields =
+        [("type", "\"OutOfStock\""), ("orderid", "\"o1\""), ("sku", "\"LAMP\""), ("qty", "3"), ("version", "4")];
+    Object::of(&fields).with("id", format!("\"LAMP#4#{number}\""))
+}
+
+fn check_event(body: &str) -> Result<(), TestCaseError> {
+    let bus = shop();
+    let before = contents(bus.store());
+    let failed = react(&bus, &[&out_of_stock(1).text(), body, &out_of_stock(2).text()]);
+    let mails = bus.mailer().sent();
+    prop_assert!(failed.is_empty() || failed == ["1"]);
+    let neighbours = mails.iter().filter(|mail| mail.text.contains("no batch has 3 left for order o1.")).count();
+    prop_assert!(neighbours >= 2, "its neighbours are handled");
+    let most = if failed.is_empty() { 3 } else { 2 };
+    prop_assert!(mails.len() <= most);
+    for mail in &mails {
+        prop_assert!(!mail.subject.contains(char::is_control), "no header is forged: {:?}", mail.subject);
+        prop_assert_eq!(mail.text.lines().count(), 3, "nor a further line: {:?}", mail.text);
+    }
+    prop_assert_eq!(contents(bus.store()), before);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_text_is_a_change_or_goes_back(body in any::<String>()) {
+        check_change(&body)?;
+        check_event(&body)?;
+    }
+
+    #[test]
+    fn a_change_is_kept_as_it_was_sent_or_goes_back(body in mutated(change_body())) {
+        check_change(&body)?;
+    }
+
+    #[test]
+    fn an_event_is_reacted_to_or_goes_back(body in mutated(out_of_stock(9))) {
+        check_event(&body)?;
+    }
+
+    #[test]
+    fn times_of_sending_may_be_anything(sent in any::<String>(), of_body in value()) {
+        let bus = shop();
+        let body = Object::of(&[("batchref", "\"b1\""), ("qty", "7")]).with("as_of", of_body).text();
+        let failed = change(&bus, &[&body, r#"{"batchref":"b1","qty":7}"#], &json!({"SentTimestamp": sent}));
+        prop_assert!(failed.iter().all(|id| id == "0" || sent.parse::<u64>().is_err()));
+    }
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let deep = "[".repeat(100_000);
+    for field in ["batchref", "qty", "version", "as_of", "unknown"] {
+        check_change(&change_body().with(field, deep.clone()).text()).unwrap();
+    }
+    for field in ["type", "orderid", "qty", "id", "version", "unknown"] {
+        check_event(&out_of_stock(9).with(field, deep.clone()).text()).unwrap();
+    }
+}
