@@ -8,6 +8,22 @@ use serde::de::DeserializeOwned;
 #[error("{0}")]
 pub struct InvalidJson(String);
 
+impl InvalidJson {
+    /// The same for a log, where nothing that was sent belongs: without the value.
+    #[must_use]
+    pub fn without_value(&self) -> String {
+        let text = self.0.as_str();
+        for wrong in ["invalid value", "invalid type", "unknown variant"] {
+            if let Some((field, sent)) = text.split_once(wrong)
+                && let Some((_, expected)) = sent.rsplit_once(", expected ")
+            {
+                return format!("{field}{wrong}, expected {expected}");
+            }
+        }
+        text.to_owned()
+    }
+}
+
 /// Reads a JSON object. (An array with the same values in the right order is none, though serde would take it.)
 ///
 /// # Errors
@@ -66,6 +82,13 @@ mod tests {
             error(r#"{"orderid":"o1","sku":"s","qty":0}"#),
             "qty: invalid value: integer `0`, expected a whole number from 1 to 4294967295"
         );
+        let told = |text: &str| read_object::<OrderLine>(text.as_bytes()).unwrap_err().without_value();
+        assert_eq!(
+            told(r#"{"orderid":"o1","sku":"s","qty":"a@b.c, expected 5"}"#),
+            "qty: invalid value, expected a whole number from 1 to 4294967295"
+        );
+        assert_eq!(told(r#"{"orderid":"o1","sku":5,"qty":1}"#), "sku: invalid type, expected a string");
+        assert_eq!(told(r#"{"orderid":"","sku":"s","qty":1}"#), "orderid: must not be empty");
         let huge = error(&format!(r#"{{"orderid":"o1","sku":"s","qty":"{}"}}"#, "x".repeat(1_000_000)));
         assert!(huge.starts_with("qty: invalid value: string \"xxx") && huge.len() < 400, "{huge}");
         assert!(huge.contains("expected a whole number from 1 to"), "{huge}");

@@ -13,7 +13,7 @@ use service_layer::{Call, Figures, MessageBus, Source};
 use tracing::Instrument;
 
 use crate::calls;
-use crate::json::read_object;
+use crate::json::{InvalidJson, read_object};
 use crate::report::chain;
 use crate::system::deadline;
 
@@ -66,7 +66,10 @@ async fn answer_each<E: Environment>(
         let handled = Box::pin(handle(&message, &call)).instrument(span.clone());
         let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => chain(error.as_ref()),
+            Ok(Err(error)) => {
+                let invalid = error.downcast_ref().map(InvalidJson::without_value);
+                invalid.unwrap_or_else(|| chain(error.as_ref()))
+            }
             Err(_) => "the handler panicked".to_owned(),
         };
         let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
