@@ -2,8 +2,8 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them, and stop at the
-//! end.
+//! `functions`, `history`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them,
+//! and stop at the end.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod concurrency;
 mod contract;
 mod cost;
 mod functions;
+mod history;
 mod layers;
 mod names;
 mod recount;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     concurrency::add_to(&mut layers);
     contract::add_to(&mut layers);
     recount::add_to(&mut layers);
+    history::wrong::add_to(&mut layers);
     simulation::add_to(&mut layers);
     template::add_to(&mut layers);
     let (trials, times) = layers.finish();

@@ -19,3 +19,4 @@ mod unit_of_work;
 pub use call::{Call, CorrelationId, Figures, InvalidCorrelationId, Work};
 pub use error::{Error, Source};
 pub use message_bus::{MessageBus, Reply};
+pub use unit_of_work::BUDGET;

@@ -10,9 +10,9 @@ use futures_util::future::{Either, select};
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
 use crate::{Call, Error, Figures, Reply, Work};
 
-/// A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
+/// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
 /// product holds 400 KB, half of which its batches may take.
-const BUDGET: Budget = Budget { items: LINES, event_bytes: 150_000 };
+pub const BUDGET: Budget = Budget { items: LINES, event_bytes: 150_000 };
 /// Most lines read to find the ones that give way; one commit moves no more.
 const LINES: usize = 98;
 

@@ -9,6 +9,7 @@ use service_layer::outbox::Message;
 
 use super::run::{Outbox, Plan, Verdict};
 use super::world::State;
+use crate::history::End;
 
 /// What the events told so far, beside what the store holds.
 #[derive(Default)]
@@ -199,6 +200,18 @@ fn check_product(product: &Product, lines: &BTreeMap<OrderLine, Position>) -> Ve
             }
         }
     }
+    Ok(())
+}
+
+/// What the history comes to is what the store holds.
+pub(crate) fn check_history(end: &End, store: &InMemoryStore) -> Verdict {
+    let lines = store.lines();
+    ensure!(end.lines == lines, "the history ends with lines at {:?}, but they are at {lines:?}", end.lines);
+    let products = store.products();
+    let batches = products.iter().flat_map(Product::batches);
+    let batches: BTreeMap<_, _> =
+        batches.map(|batch| (batch.reference.clone(), (batch.purchased, batch.allocated))).collect();
+    ensure!(end.batches == batches, "the history ends with batches {:?}, but they are {batches:?}", end.batches);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
@@ -9,15 +10,17 @@ use adapters::in_memory::call_until;
 use adapters::sqs;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{ChangeBatchQuantity, Command, Event, Revision};
+use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Message, Record, Stopped, relay};
-use service_layer::ports::{Environment, Timestamp};
+use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
 use service_layer::{Error, MessageBus, Reply};
 
-use super::books::Books;
+use super::books::{self, Books};
 use super::choices::Odds;
 use super::world::World;
+use crate::history::{self, Asked, Index, Request, Told};
 
 /// As template.yaml has them.
 const HTTP_LIMIT: Duration = Duration::from_secs(10);
@@ -57,7 +60,8 @@ struct Function {
 
 #[derive(Clone)]
 enum Trigger {
-    Request(Command),
+    /// With its place in the history.
+    Request(Command, usize),
     Changes(Vec<Entry>),
     Events(Vec<Entry>),
     /// Records of the stream, from this one on.
@@ -114,6 +118,11 @@ pub(crate) struct Run {
     delivered: usize,
     books: Books,
     plan: Plan,
+    /// What callers asked, and what they were told.
+    history: Vec<Request>,
+    index: Index,
+    /// Counts whatever callers can see.
+    clock: u64,
 }
 
 impl Run {
@@ -128,13 +137,25 @@ impl Run {
             delivered: 0,
             books: Books::default(),
             plan,
+            history: Vec::new(),
+            index: Index::Current,
+            clock: 0,
         };
-        for (sent, change) in (1..).zip(run.plan.changes.clone()) {
+        {
+            let state = run.world.state();
+            run.index = if state.left.lags > 0 { Index::MayLag } else { Index::Current };
+            run.history.extend(state.prepared.iter().map(|command| ask(command.clone(), 0)));
+        }
+        for (sent, mut change) in (1..).zip(run.plan.changes.clone()) {
             let mut body = json!({"batchref": change.reference, "qty": change.qty});
             if let Revision::Version(version) = change.revision {
                 body["version"] = version.into();
             }
             run.changes.push(format!("change-{sent}"), body.to_string(), Timestamp(sent));
+            if let Revision::AsOf(as_of) = &mut change.revision {
+                *as_of = sent;
+            }
+            run.history.push(ask(Command::ChangeBatchQuantity(change), 0));
         }
         run
     }
@@ -219,10 +240,12 @@ impl Run {
         if self.world.chance(|left| &mut left.duplicates) {
             self.requests.push_back(command.clone());
         }
-        let (bus, event) = (self.command_bus(), command.clone());
+        let (bus, event, invoked) = (self.command_bus(), command.clone(), self.tick());
+        self.history.push(ask(command.clone(), invoked));
+        let asked = self.history.len() - 1;
         let deadline = self.world.now().plus(HTTP_LIMIT);
         let name = format!("request {}", describe(&command));
-        self.start(name, Trigger::Request(event), async move {
+        self.start(name, Trigger::Request(event, asked), async move {
             let reply = bus.handle_command(command, &call_until(deadline)).await;
             bus.environment().last_chance_to_die().await;
             Answer::Told(reply)
@@ -327,8 +350,9 @@ impl Run {
     fn answered(&mut self, function: Function, answer: Answer) -> Verdict {
         let now = self.world.now();
         match (function.event, answer) {
-            (Trigger::Request(command), Answer::Told(reply)) => {
+            (Trigger::Request(command, asked), Answer::Told(reply)) => {
                 self.world.tell(format!("{} is told {reply:?}", function.name));
+                self.remember(asked, &command, &reply);
                 match reply {
                     Ok(reply) => self.books.told(&command, &reply),
                     Err(Error::Contended { .. } | Error::Unavailable(_)) => {
@@ -361,11 +385,36 @@ impl Run {
         }
     }
 
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Notes what a caller was told, and what the view shows now.
+    fn remember(&mut self, asked: usize, command: &Command, reply: &Result<Reply, Error>) {
+        let told = match reply {
+            Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch.clone())),
+            Ok(Reply::OutOfStock(_)) => Some(Told::OutOfStock),
+            Ok(Reply::Done) => Some(Told::Created),
+            Err(Error::InvalidSku(_)) => Some(Told::InvalidSku),
+            Err(_) => None,
+        };
+        let now = self.tick();
+        self.history[asked].answer = told.map(|told| (now, told));
+        if let Command::Allocate(line) = command {
+            let store = Arc::clone(&self.world.state().store);
+            let shown = store.allocations(&line.orderid).now_or_never().expect("a store in memory does not wait");
+            let (now, orderid) = (self.tick(), line.orderid.clone());
+            let answer = Some((now, Told::Shown(shown.unwrap())));
+            self.history.push(Request { asked: Asked::View(orderid), invoked: now, answer });
+        }
+    }
+
     /// A function died: whoever called it tries again.
     fn give_back(&mut self, event: Trigger) {
         let now = self.world.now();
         match event {
-            Trigger::Request(command) => self.requests.push_back(command),
+            Trigger::Request(command, _) => self.requests.push_back(command),
             Trigger::Changes(batch) => self.changes.return_all(batch, now),
             Trigger::Events(batch) => self.events.return_all(batch, now),
             Trigger::Stream(_) => {}
@@ -379,6 +428,8 @@ impl Run {
         let state = self.world.state();
         self.books.check(&state.store)?;
         self.books.check_the_end(&state, &self.plan)?;
+        let end = history::check(&self.history, &state.store.outbox(), self.index)?;
+        books::check_history(&end, &state.store)?;
         match self.changes.dead.iter().chain(&self.events.dead).next() {
             Some(dead) => Err(format!("{} {} ended as a dead letter", dead.id, dead.body)),
             None => Ok(()),
@@ -428,6 +479,10 @@ impl Queue {
             }
         }
     }
+}
+
+fn ask(command: Command, invoked: u64) -> Request {
+    Request { asked: Asked::Command(command), invoked, answer: None }
 }
 
 fn sqs_event(batch: &[Entry]) -> SqsEvent {

@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) choices: Choices,
     pub(crate) left: Adversity,
     pub(crate) store: Arc<InMemoryStore>,
+    /// What was carried out before the run.
+    pub(crate) prepared: Vec<Command>,
     /// The store before each of the last commits, which a lagging index may still show.
     past: Vec<Arc<InMemoryStore>>,
     pub(crate) published: Vec<Message>,
@@ -82,6 +84,7 @@ impl World {
             choices,
             left: adversity,
             store: Arc::new(InMemoryStore::default()),
+            prepared: Vec::new(),
             past: Vec::new(),
             published: Vec::new(),
             mails: Vec::new(),
@@ -96,6 +99,7 @@ impl World {
 
     /// Commands that were carried out before the run begins.
     pub(crate) fn prepare(&self, commands: &[Command]) {
+        self.state().prepared = commands.to_vec();
         let store = self.store();
         let bus = MessageBus::new(&*store, InMemoryEnvironment::default(), ());
         for command in commands {

@@ -1,0 +1,272 @@
+//! Holds what callers asked and were told, and what the events told, against the domain as the specification.
+//!
+//! The versions of a SKU's events give the order of its commits. Replayed in that order, each commit must be what the
+//! aggregate makes of some request. Each answer must be the one that the model gives at some version within the
+//! request's time, where no request may see less than what was answered before it was made: per SKU, the history is
+//! linearizable. A request without an answer may have happened or not.
+
+mod commits;
+pub(crate) mod wrong;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{BatchRef, Command, NewBatch, OrderId, OrderLine, Place, Position, Sku, Version};
+use service_layer::outbox::Message;
+
+use commits::Replay;
+
+/// What was asked, when, and what was told. Any clock will do that all requests share.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) asked: Asked,
+    pub(crate) invoked: u64,
+    /// None: no answer, or one that says nothing (503).
+    pub(crate) answer: Option<(u64, Told)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    Command(Command),
+    View(OrderId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Allocated(BatchRef),
+    OutOfStock,
+    /// `202 OK`: one of these two.
+    Accepted,
+    Created,
+    BatchExists,
+    InvalidSku,
+    /// The view: lines that have a batch.
+    Shown(Vec<(Sku, BatchRef)>),
+}
+
+/// Whether lists of lines by batch were always up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Index {
+    Current,
+    MayLag,
+}
+
+/// What the events come to.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    pub(crate) lines: BTreeMap<OrderLine, Position>,
+    /// Purchased and allocated.
+    pub(crate) batches: BTreeMap<BatchRef, (u32, u32)>,
+    pub(crate) versions: BTreeMap<Sku, Version>,
+}
+
+impl End {
+    /// What the view must show of an order.
+    pub(crate) fn shown(&self, orderid: &OrderId) -> Vec<(Sku, BatchRef)> {
+        let of_order = self.lines.iter().filter(|(line, _)| line.orderid == *orderid);
+        let placed = of_order.filter_map(|(line, position)| match &position.place {
+            Place::Batch(batch) => Some((line.sku.clone(), batch.clone())),
+            Place::Waiting => None,
+        });
+        placed.collect()
+    }
+}
+
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+use ensure;
+
+/// Accepts a history, or says what is wrong with it. Events may come in any order, and more than once.
+pub(crate) fn check(requests: &[Request], messages: &[Message], index: Index) -> Result<End, String> {
+    let commits = commits::in_order(messages)?;
+    let mut replays = BTreeMap::new();
+    for (sku, commits) in &commits {
+        replays.insert(sku.clone(), Replay::of(sku, commits, requests, index)?);
+    }
+    Answers::new(requests, &replays).check()?;
+    let mut end = End::default();
+    for (sku, replay) in replays {
+        end.versions.insert(sku, Version(replay.commits.len() as u64));
+        end.batches.extend(replay.batches());
+        end.lines.extend(replay.lines);
+    }
+    Ok(end)
+}
+
+/// Gives each answer the earliest version that it may come from. No other choice is better: a later version only
+/// forbids more to those who ask afterwards.
+struct Answers<'a> {
+    requests: &'a [Request],
+    replays: &'a BTreeMap<Sku, Replay>,
+    /// By SKU: from when on nobody may see less than which version. Both only grow.
+    floors: BTreeMap<&'a Sku, Vec<(u64, u64)>>,
+    /// Commits that turned a line away, and were told to somebody as his own.
+    used: BTreeSet<(&'a OrderLine, u64)>,
+}
+
+impl<'a> Answers<'a> {
+    fn new(requests: &'a [Request], replays: &'a BTreeMap<Sku, Replay>) -> Self {
+        Self { requests, replays, floors: BTreeMap::new(), used: BTreeSet::new() }
+    }
+
+    fn check(mut self) -> Result<(), String> {
+        let mut answered: Vec<(u64, usize, &Told)> = Vec::new();
+        for (index, request) in self.requests.iter().enumerate() {
+            if let Some((time, told)) = &request.answer {
+                ensure!(*time >= request.invoked, "{request:?} was answered before it was asked");
+                answered.push((*time, index, told));
+            }
+        }
+        answered.sort_by_key(|(time, index, _)| (*time, *index));
+        let made_alone = self.made_alone();
+        for (time, index, told) in answered {
+            let request = &self.requests[index];
+            for (sku, version) in self.versions_of(request, told)? {
+                self.raise(sku, time, version);
+            }
+            for (sku, version) in made_alone.get(&index).into_iter().flatten() {
+                self.raise(sku, time, *version);
+            }
+        }
+        self.check_makers()
+    }
+
+    fn floor(&self, sku: &Sku, invoked: u64) -> u64 {
+        let floors = self.floors.get(sku).map_or(&[][..], Vec::as_slice);
+        let before = floors.partition_point(|(time, _)| *time < invoked);
+        floors[..before].last().map_or(0, |(_, version)| *version)
+    }
+
+    fn raise(&mut self, sku: &'a Sku, time: u64, version: u64) {
+        let floors = self.floors.entry(sku).or_default();
+        let highest = floors.last().map_or(0, |(_, version)| *version);
+        floors.push((time, version.max(highest)));
+    }
+
+    /// Commits that only one request can have made, by request: it was done when that was answered.
+    fn made_alone(&self) -> BTreeMap<usize, Vec<(&'a Sku, u64)>> {
+        let mut made: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        for (sku, replay) in self.replays {
+            for (commit, version) in replay.commits.iter().zip(1..) {
+                if let [maker] = commit.makers[..] {
+                    made.entry(maker).or_default().push((sku, version));
+                }
+            }
+        }
+        made
+    }
+
+    /// The earliest version of each SKU at which an answer is true.
+    fn versions_of(&mut self, request: &'a Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+        match &request.asked {
+            Asked::View(orderid) => {
+                let Told::Shown(shown) = told else { return Err(format!("{request:?} is no answer to a view")) };
+                self.versions_of_view(orderid, request, shown)
+            }
+            Asked::Command(Command::Allocate(line)) => self.version_of_line(line, request, told),
+            Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
+            Asked::Command(Command::ChangeBatchQuantity(_)) => Err(format!("{request:?}: nobody waits for that")),
+        }
+    }
+
+    fn versions_of_view(
+        &self,
+        orderid: &OrderId,
+        request: &Request,
+        shown: &[(Sku, BatchRef)],
+    ) -> Result<Vec<(&'a Sku, u64)>, String> {
+        for (sku, _) in shown {
+            ensure!(self.replays.contains_key(sku), "{request:?} shows {sku}, of which there is no event");
+        }
+        let mut versions = Vec::new();
+        for (sku, replay) in self.replays {
+            let floor = self.floor(sku, request.invoked);
+            let mut batches: Vec<&BatchRef> =
+                shown.iter().filter(|(of, _)| of == sku).map(|(_, batch)| batch).collect();
+            batches.sort_unstable();
+            let version =
+                replay.versions_of_order(orderid, floor).find(|version| replay.shown(orderid, *version) == batches);
+            let Some(version) = version else {
+                return Err(format!(
+                    "{request:?}: the view of {sku} shows what was not so at version {floor}, which was answered before, nor later"
+                ));
+            };
+            versions.push((sku, version));
+        }
+        Ok(versions)
+    }
+
+    fn version_of_line(
+        &mut self,
+        line: &'a OrderLine,
+        request: &Request,
+        told: &Told,
+    ) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let Some((sku, replay)) = self.replays.get_key_value(&line.sku) else {
+            ensure!(*told == Told::InvalidSku, "{request:?}, but there is no event of {}", line.sku);
+            return Ok(Vec::new());
+        };
+        let floor = self.floor(sku, request.invoked);
+        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(line, floor, wanted);
+        let (placed, may_be_refused) = match told {
+            Told::Allocated(batch) => (placed(&|place| *place == Place::Batch(batch.clone())), false),
+            Told::OutOfStock => (placed(&|place| *place == Place::Waiting), true),
+            Told::Accepted => (placed(&|_| true), true),
+            Told::InvalidSku => {
+                ensure!(floor == 0, "{request:?}, but version {floor} was answered before");
+                return Ok(vec![(sku, 0)]);
+            }
+            Told::Created | Told::BatchExists | Told::Shown(_) => {
+                return Err(format!("{request:?} is no answer to that"));
+            }
+        };
+        // Whoever is told that he was turned away was told so by a commit of his own, or else waits.
+        let refused = replay.refusals(line).find(|version| *version > floor && !self.used.contains(&(line, *version)));
+        let refused = refused.filter(|_| may_be_refused);
+        let version = match (placed, refused) {
+            (Some(placed), Some(refused)) if refused < placed => refused,
+            (Some(placed), _) => return Ok(vec![(sku, placed)]),
+            (None, Some(refused)) => refused,
+            (None, None) => {
+                return Err(format!(
+                    "{request:?}: at no version from {floor} on, which was answered before, does the model say so"
+                ));
+            }
+        };
+        self.used.insert((line, version));
+        Ok(vec![(sku, version)])
+    }
+
+    fn version_of_batch(&self, new: &NewBatch, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let mut created =
+            self.replays.iter().filter_map(|(sku, replay)| Some((sku, replay.created.get(&new.reference)?)));
+        let Some((sku, (version, announced))) = created.next() else {
+            return Err(format!("{request:?}, but no event tells of it"));
+        };
+        match told {
+            Told::Created => ensure!(announced == new, "{request:?}, but the event says {announced:?}"),
+            Told::BatchExists => ensure!(announced != new, "{request:?}, but it is the same batch"),
+            _ => return Err(format!("{request:?} is no answer to that")),
+        }
+        Ok(vec![(sku, (*version).max(self.floor(sku, request.invoked)))])
+    }
+
+    /// Each commit was made by somebody who asked before anybody saw it, or anything later.
+    fn check_makers(&self) -> Result<(), String> {
+        for (sku, replay) in self.replays {
+            for (commit, version) in replay.commits.iter().zip(1_u64..) {
+                let in_time = |maker: &usize| self.floor(sku, self.requests[*maker].invoked) < version;
+                ensure!(
+                    commit.pays_debts || commit.makers.iter().any(in_time),
+                    "version {version} of {sku} is older than whoever asked for it: {:?} were asked when a later one was answered already",
+                    commit.makers.iter().map(|maker| &self.requests[*maker]).collect::<Vec<_>>()
+                );
+            }
+        }
+        Ok(())
+    }
+}

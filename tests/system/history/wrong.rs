@@ -1,0 +1,281 @@
+//! Histories that are right, and the same ones made wrong, each in one way: the checker says in which.
+
+use std::sync::Arc;
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
+use domain::{ChangeBatchQuantity, Command, Event, OrderId, Revision, Version};
+use futures_util::FutureExt as _;
+use service_layer::outbox::Message;
+use service_layer::ports::{AllocationsView as _, Timestamp};
+use service_layer::{Error, MessageBus, Reply};
+
+use super::{Asked, Index, Request, Told, check};
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::names::{batch, line};
+use crate::servers::Servers;
+
+pub(crate) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "history",
+        [
+            a_true_history_is_accepted_in_any_order_of_its_messages,
+            requests_that_overlap_may_come_in_either_order,
+            a_request_without_an_answer_may_have_happened_or_not,
+            too_much_was_sold,
+            an_answer_is_older_than_what_was_answered_before,
+            an_answer_comes_before_it_can_be_known,
+            a_commit_is_lost,
+            a_commit_is_made_twice,
+            commits_are_in_another_order_than_requests,
+            an_answer_names_another_batch,
+            a_version_is_missing,
+            an_event_is_told_twice_and_differently,
+            the_view_shows_something_else,
+            nobody_asked_for_it,
+            the_wrong_line_gives_way,
+            two_are_turned_away_and_one_event_tells_of_it,
+        ]
+    );
+}
+
+/// A shop that keeps its word, and notes it. Each request is answered before the next one is asked: at 1, 11, 21, ..,
+/// and answered 5 later.
+#[derive(Default)]
+struct Shop {
+    store: InMemoryStore,
+    requests: Vec<Request>,
+}
+
+impl Shop {
+    fn ask(&mut self, command: Command) -> &mut Self {
+        let bus = MessageBus::new(&self.store, InMemoryEnvironment::default(), ());
+        let call = call_until(Timestamp(1_000_000));
+        let told = match bus.handle_command(command.clone(), &call).now_or_never().unwrap() {
+            Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
+            Ok(Reply::OutOfStock(_)) => Some(Told::OutOfStock),
+            Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,
+            Ok(Reply::Done) => Some(Told::Created),
+            Err(Error::InvalidSku(_)) => Some(Told::InvalidSku),
+            Err(Error::BatchExists(_)) => Some(Told::BatchExists),
+            Err(error) => panic!("{error}"),
+        };
+        self.note(Asked::Command(command), told)
+    }
+
+    fn note(&mut self, asked: Asked, told: Option<Told>) -> &mut Self {
+        let invoked = 10 * self.requests.len() as u64 + 1;
+        self.requests.push(Request { asked, invoked, answer: told.map(|told| (invoked + 5, told)) });
+        self
+    }
+
+    fn create(&mut self, reference: &str, qty: u32) -> &mut Self {
+        self.ask(Command::CreateBatch(batch(reference, "S", qty)))
+    }
+
+    fn allocate(&mut self, orderid: &str, qty: u32) -> &mut Self {
+        self.ask(Command::Allocate(line(orderid, "S", qty)))
+    }
+
+    fn change(&mut self, reference: &str, qty: u32, version: u64) -> &mut Self {
+        let (reference, revision) = (reference.try_into().unwrap(), Revision::Version(version));
+        self.ask(Command::ChangeBatchQuantity(ChangeBatchQuantity { reference, qty, revision }))
+    }
+
+    fn view(&mut self, orderid: &str) -> &mut Self {
+        let orderid = OrderId::try_from(orderid).unwrap();
+        let shown = self.store.allocations(&orderid).now_or_never().unwrap().unwrap();
+        self.note(Asked::View(orderid), Some(Told::Shown(shown)))
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        self.store.outbox()
+    }
+
+    fn verdict(&self) -> Result<(), String> {
+        self.verdict_on(&self.messages())
+    }
+
+    fn verdict_on(&self, messages: &[Message]) -> Result<(), String> {
+        check(&self.requests, messages, Index::Current).map(drop)
+    }
+
+    fn tell(&mut self, request: usize, told: Told) {
+        let (time, _) = self.requests[request].answer.take().unwrap();
+        self.requests[request].answer = Some((time, told));
+    }
+}
+
+/// Two batches, lines that move, one that waits and gets a place, one that is turned away, and views of all.
+fn busy_shop() -> Shop {
+    let mut shop = Shop::default();
+    shop.allocate("early", 1).create("b1", 5).create("b1", 5).create("b1", 6).allocate("o1", 3).allocate("o2", 2);
+    shop.allocate("o3", 9).allocate("o1", 3).create("b2", 2).view("o1").change("b1", 0, 1).view("o2").view("o1");
+    shop.allocate("o1", 3).create("b3", 4).view("o1").change("b3", 9, 1).allocate("o3", 5).view("o3").view("nobody");
+    shop
+}
+
+#[track_caller]
+fn refused(verdict: Result<(), String>, why: &str) -> Outcome {
+    let reason = verdict.expect_err("a wrong history was accepted");
+    assert!(reason.contains(why), "{reason}");
+    Ok(())
+}
+
+async fn a_true_history_is_accepted_in_any_order_of_its_messages(_: Arc<Servers>) -> Outcome {
+    let shop = busy_shop();
+    let mut messages = shop.messages();
+    let end = check(&shop.requests, &messages, Index::Current).map_err(anyhow::Error::msg)?;
+    assert_eq!(end.lines, shop.store.lines());
+    assert_eq!(end.shown(&"o1".try_into()?), [("S".try_into()?, "b3".try_into()?)]);
+    messages.reverse();
+    messages.extend(shop.messages());
+    assert_eq!(shop.verdict_on(&messages), Ok(()));
+    Ok(())
+}
+
+async fn requests_that_overlap_may_come_in_either_order(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 5).allocate("o2", 5).allocate("o1", 5);
+    // The one that came too late asked first, and was answered last.
+    (shop.requests[2].invoked, shop.requests[2].answer) = (7, Some((90, Told::OutOfStock)));
+    assert_eq!(shop.verdict(), Ok(()));
+    Ok(())
+}
+
+async fn a_request_without_an_answer_may_have_happened_or_not(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2).allocate("o2", 4);
+    for request in 0..3 {
+        shop.requests[request].answer = None;
+    }
+    assert_eq!(shop.verdict(), Ok(()));
+    assert_eq!(shop.verdict_on(&shop.messages()[..2]), Ok(()));
+    Ok(())
+}
+
+async fn too_much_was_sold(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 3).allocate("o2", 3);
+    let mut messages = shop.messages();
+    messages[2].event = Event::Allocated { line: line("o2", "S", 3), batchref: "b1".try_into()? };
+    shop.tell(2, Told::Allocated("b1".try_into()?));
+    refused(shop.verdict_on(&messages), "it tells 3 of o2 on b1; but")?;
+    refused(shop.verdict_on(&messages), "makes of it: 3 of o2 out of stock")
+}
+
+async fn an_answer_is_older_than_what_was_answered_before(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 3).view("o1");
+    shop.tell(2, Told::Shown(Vec::new()));
+    refused(shop.verdict(), "shows what was not so at version 2")?;
+
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 3);
+    shop.tell(1, Told::InvalidSku);
+    refused(shop.verdict_on(&shop.messages()[..1]), "version 1 was answered before")
+}
+
+async fn an_answer_comes_before_it_can_be_known(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).view("o1").allocate("o1", 3);
+    shop.tell(1, Told::Shown(vec![("S".try_into()?, "b1".try_into()?)]));
+    refused(shop.verdict(), "version 2 of S is older than whoever asked for it")
+}
+
+async fn a_commit_is_lost(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 3).allocate("o2", 3);
+    refused(shop.verdict_on(&shop.messages()[..2]), "does the model say so")?;
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 3);
+    refused(shop.verdict_on(&shop.messages()[..1]), "does the model say so")?;
+    refused(shop.verdict_on(&[]), "no event tells of it")
+}
+
+async fn a_commit_is_made_twice(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2);
+    let mut messages = shop.messages();
+    let again = Message { version: Version(3), id: "S#3#1".to_owned(), ..messages[1].clone() };
+    messages.push(again);
+    refused(shop.verdict_on(&messages), "version 3 of S can't be: it tells 2 of o1 on b1; but")
+}
+
+async fn commits_are_in_another_order_than_requests(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2).allocate("o2", 2);
+    let mut messages = shop.messages();
+    let (first, second) = (messages[1].event.clone(), messages[2].event.clone());
+    (messages[1].event, messages[2].event) = (second, first);
+    refused(shop.verdict_on(&messages), "version 2 of S is older than whoever asked for it")
+}
+
+async fn an_answer_names_another_batch(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).create("b2", 5).allocate("o1", 2);
+    shop.tell(2, Told::Allocated("b2".try_into()?));
+    refused(shop.verdict(), "does the model say so")
+}
+
+async fn a_version_is_missing(_: Arc<Servers>) -> Outcome {
+    let shop = busy_shop();
+    let without =
+        |version| shop.messages().into_iter().filter(|message| message.version != Version(version)).collect::<Vec<_>>();
+    refused(shop.verdict_on(&without(1)), "a gap: event S#2#1")?;
+    refused(shop.verdict_on(&without(3)), "a gap: event S#4#1")?;
+    let last = shop.messages().last().unwrap().version.0;
+    refused(shop.verdict_on(&without(last)), "does the model say so")?;
+    let without_part: Vec<_> = shop.messages().into_iter().filter(|message| !message.id.ends_with("#2")).collect();
+    refused(shop.verdict_on(&without_part), "a gap: event S#6#3")
+}
+
+async fn an_event_is_told_twice_and_differently(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2);
+    let mut messages = shop.messages();
+    let mut other = messages[1].clone();
+    other.event = Event::Allocated { line: line("o1", "S", 3), batchref: "b1".try_into()? };
+    messages.push(other);
+    refused(shop.verdict_on(&messages), "event S#2#1 was told twice, and differently")
+}
+
+async fn the_view_shows_something_else(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).create("b2", 5).allocate("o1", 2).view("o1").change("b1", 0, 1).view("o1");
+    assert_eq!(shop.verdict(), Ok(()));
+    shop.tell(3, Told::Shown(vec![("S".try_into()?, "b1".try_into()?); 2]));
+    refused(shop.verdict(), "the view of S shows what was not so")?;
+    // Where it was before the change is true, if nobody knows of the change.
+    shop.tell(3, Told::Shown(vec![("S".try_into()?, "b1".try_into()?)]));
+    shop.tell(5, Told::Shown(vec![("S".try_into()?, "b1".try_into()?)]));
+    assert_eq!(shop.verdict(), Ok(()));
+    shop.tell(3, Told::Shown(vec![("S".try_into()?, "b2".try_into()?)]));
+    refused(shop.verdict(), "the view of S shows what was not so")
+}
+
+async fn nobody_asked_for_it(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2);
+    shop.requests.pop();
+    refused(shop.verdict(), "it tells 2 of o1 on b1; and nobody asked for it")
+}
+
+async fn the_wrong_line_gives_way(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 4).allocate("o1", 2).allocate("o2", 2).change("b1", 2, 1);
+    let mut messages = shop.messages();
+    messages[3].event = Event::Deallocated { line: line("o1", "S", 2), batchref: "b1".try_into()? };
+    messages[4].event = Event::OutOfStock { line: line("o1", "S", 2) };
+    refused(shop.verdict_on(&messages), "makes of it: 2 of o2 off b1, 2 of o2 out of stock, b1 holds 2")?;
+    // That is what an index makes of it which does not show the newest line yet.
+    assert!(check(&shop.requests, &messages, Index::MayLag).is_ok());
+    Ok(())
+}
+
+async fn two_are_turned_away_and_one_event_tells_of_it(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 1).allocate("o1", 2).allocate("o1", 2);
+    assert_eq!(shop.verdict(), Ok(()));
+    refused(shop.verdict_on(&shop.messages()[..2]), "does the model say so")
+}
