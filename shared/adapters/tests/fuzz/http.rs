@@ -35,7 +35,7 @@ fn event(changes: &Value) -> Request {
         "version": "2.0", "routeKey": "POST /allocate", "rawPath": "/allocate", "rawQueryString": "",
         "headers": {"host": "example.execute-api.eu-west-1.amazonaws.com", "x-forwarded-proto": "https"},
         "requestContext": {
-            "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
+            "accountId": "anonymous", "domainName": "example.execute-api.eu-west-1.amazonaws.com", "apiId": "example", "stage": "$default", "requestId": "r1",
             "http": {"method": "POST", "path": "/allocate", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
                 "userAgent": "test"},
             "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64

@@ -1,0 +1,133 @@
+//! Requests made from the document: what its schemas allow, at their limits, and what they don't, just beyond.
+
+use serde_json::{Value, json};
+
+use crate::schema::{matches, resolved};
+use crate::service::Sent;
+
+const PREFERENCES: [Option<&str>; 3] = [None, Some("return=representation"), Some("return=minimal")];
+
+/// Requests with a value of every kind that the schemas allow, one field at a time.
+pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
+    let Some(schema) = body(document, operation) else {
+        let names = candidates(document, orderid(operation)).0;
+        return names.into_iter().map(path).collect();
+    };
+    let mut bodies = schema["examples"].as_array().unwrap().clone();
+    for (body, name, field) in fields(document, schema) {
+        bodies.extend(candidates(document, field).0.into_iter().map(|value| with(&body, &name, value)));
+        if !schema["required"].as_array().unwrap().contains(&name.as_str().into()) {
+            bodies.push(without(&body, &name));
+        }
+        bodies.push(with(&body, "unknown", json!({"a": [1, null]})));
+    }
+    let mut requests = Vec::new();
+    for body in &bodies {
+        assert!(matches(document, schema, body), "{body}");
+        for preference in PREFERENCES {
+            let request = Sent::body(body).with("x-correlation-id", "order-7");
+            requests.push(preference.map_or(request.clone(), |preference| request.with("prefer", preference)));
+        }
+    }
+    requests
+}
+
+/// Requests with one thing in them that no schema allows.
+pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
+    let Some(schema) = body(document, operation) else {
+        return candidates(document, orderid(operation)).1.into_iter().filter(Value::is_string).map(path).collect();
+    };
+    let mut bodies = vec![json!([]), json!("text"), json!(1), Value::Null];
+    for (body, name, field) in fields(document, schema) {
+        bodies.extend(candidates(document, field).1.into_iter().map(|value| with(&body, &name, value)));
+        if schema["required"].as_array().unwrap().contains(&name.as_str().into()) {
+            bodies.push(without(&body, &name));
+        }
+    }
+    let mut requests: Vec<Sent> = bodies.iter().map(Sent::body).collect();
+    for body in &bodies {
+        assert!(!matches(document, schema, body), "{body}");
+    }
+    for text in ["", "{", "{]", "{\"a\":1,}", "\u{0}"] {
+        requests.push(Sent { body: Some(text.to_owned()), ..Sent::default() });
+    }
+    requests.push(Sent { body: Some(" ".repeat(adapters::http::BODY_BYTES + 1)), ..Sent::default() });
+    requests
+}
+
+fn body<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    schema.is_object().then(|| resolved(document, schema))
+}
+
+fn orderid(operation: &Value) -> &Value {
+    &operation["parameters"].as_array().unwrap().iter().find(|parameter| parameter["in"] == "path").unwrap()["schema"]
+}
+
+fn path(orderid: Value) -> Sent {
+    let Value::String(orderid) = orderid else { panic!("a path is text") };
+    Sent { orderid: Some(orderid), ..Sent::default() }
+}
+
+/// For each example of a body, each of its fields.
+fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<(Value, String, &'a Value)> {
+    let mut fields = Vec::new();
+    for body in schema["examples"].as_array().unwrap() {
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            fields.push((body.clone(), name.clone(), resolved(document, field)));
+        }
+    }
+    fields
+}
+
+fn with(body: &Value, name: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    body[name] = value;
+    body
+}
+
+fn without(body: &Value, name: &str) -> Value {
+    let mut body = body.clone();
+    body.as_object_mut().unwrap().remove(name);
+    body
+}
+
+/// Values at the limits of a schema: those that match it, and those that don't.
+fn candidates(document: &Value, schema: &Value) -> (Vec<Value>, Vec<Value>) {
+    let schema = resolved(document, schema);
+    let mut values = vec![
+        Value::Null,
+        json!(true),
+        json!([]),
+        json!({}),
+        json!(1.5),
+        json!(-1),
+        json!(""),
+        json!(" "),
+        json!("\n"),
+        json!("\u{7f}"),
+        json!("\u{85}"),
+        json!("é🪑"),
+        json!("-1"),
+        json!("0"),
+        json!("00"),
+        json!("007"),
+        json!("4294967295"),
+        json!("4294967296"),
+        json!("9999999999"),
+        json!("2011-01-31"),
+        json!("order-001"),
+    ];
+    let choices = schema["anyOf"].as_array().map_or(vec![schema], |choices| choices.iter().collect());
+    for schema in choices.into_iter().map(|choice| resolved(document, choice)) {
+        for limit in ["minimum", "maximum"].iter().filter_map(|limit| schema[limit].as_i64()) {
+            values.extend([json!(limit - 1), json!(limit), json!(limit + 1)]);
+        }
+        for limit in ["minLength", "maxLength"].iter().filter_map(|limit| schema[limit].as_u64()) {
+            let limit = usize::try_from(limit).unwrap();
+            values.extend([limit - 1, limit, limit + 1].map(|length| json!("x".repeat(length))));
+        }
+        values.extend(schema["examples"].as_array().into_iter().flatten().cloned());
+    }
+    values.into_iter().partition(|value| matches(document, schema, value))
+}
