@@ -37,7 +37,8 @@ pub async fn publish_events<P: Publisher, E: Environment>(
         deadline: deadline(environment, context.deadline),
     };
     let span = calls::span(&call);
-    publish(topic, environment, event, &call).instrument(span).await
+    // Boxed: the futures inside are nested more deeply than the compiler follows.
+    Box::pin(publish(topic, environment, event, &call)).instrument(span).await
 }
 
 async fn publish<P: Publisher, E: Environment>(
