@@ -6,13 +6,17 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use service_layer::MessageBus;
+use service_layer::ports::Publisher;
 
 use crate::dynamodb::DynamoDb;
+use crate::report::chain;
 use crate::ses::SesMailer;
 use crate::sns::SnsTopic;
 use crate::system::System;
 
 const CONNECT: Duration = Duration::from_secs(1);
+/// How long a start may be held up by a service that does not answer.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// A function can't start.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +31,9 @@ pub struct InvalidEnvironment {
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnvironment> {
-    let store = store(&start().await)?;
-    Ok(MessageBus::new(store, system()?, ()))
+    let (store, system) = (store(&start().await)?, system()?);
+    warm_up("DynamoDB", store.touch_index()).await;
+    Ok(MessageBus::new(store, system, ()))
 }
 
 /// For the view. Reads `TABLE_NAME` and `STACK_NAME`.
@@ -36,7 +41,9 @@ pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnviro
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn view() -> Result<(DynamoDb, System), InvalidEnvironment> {
-    Ok((store(&start().await)?, system()?))
+    let (store, system) = (store(&start().await)?, system()?);
+    warm_up("DynamoDB", store.touch_table()).await;
+    Ok((store, system))
 }
 
 /// For the outbox relay. Reads `EVENTS_TOPIC_ARN` and `STACK_NAME`.
@@ -45,7 +52,10 @@ pub async fn view() -> Result<(DynamoDb, System), InvalidEnvironment> {
 /// Names the environment variable that is missing.
 pub async fn topic() -> Result<(SnsTopic, System), InvalidEnvironment> {
     let config = start().await;
-    Ok((SnsTopic::new(aws_sdk_sns::Client::new(&config), variable("EVENTS_TOPIC_ARN")?), system()?))
+    let (topic, system) = (SnsTopic::new(aws_sdk_sns::Client::new(&config), variable("EVENTS_TOPIC_ARN")?), system()?);
+    // SNS refuses a batch of nothing.
+    warm_up("SNS", topic.publish(&[])).await;
+    Ok((topic, system))
 }
 
 /// For functions that react to events. Reads `TABLE_NAME`, `STACK_NAME`, `MAIL_FROM` and `MAIL_TO`.
@@ -55,7 +65,9 @@ pub async fn topic() -> Result<(SnsTopic, System), InvalidEnvironment> {
 pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, InvalidEnvironment> {
     let config = start().await;
     let mailer = SesMailer::new(mail_client(&config), variable("MAIL_FROM")?, variable("MAIL_TO")?);
-    Ok(MessageBus::new(store(&config)?, system()?, mailer))
+    let (store, system) = (store(&config)?, system()?);
+    tokio::join!(warm_up("DynamoDB", store.touch_inbox()), warm_up("SES", mailer.touch()));
+    Ok(MessageBus::new(store, system, mailer))
 }
 
 /// How often a queue delivers a message before it goes to the dead letters. Reads `MAX_RECEIVES`.
@@ -102,6 +114,17 @@ pub fn mail_client(config: &SdkConfig) -> aws_sdk_sesv2::Client {
     let once =
         aws_sdk_sesv2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(patient);
     aws_sdk_sesv2::Client::from_conf(once.build())
+}
+
+/// Makes a call whose answer nobody needs. A start has a whole core, but an invocation only a share of one by the function's memory: name,
+/// TLS, credentials and the code behind them are paid for where they are cheap. If the call fails, the function starts all the same;
+/// whoever calls next meets the fault and tells it.
+async fn warm_up<T, E: std::error::Error>(service: &str, call: impl Future<Output = Result<T, E>>) {
+    match tokio::time::timeout(WARM_UP, call).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(service, reason = chain(&error), "a warm-up was refused"),
+        Err(_) => tracing::debug!(service, "a warm-up was not answered in time"),
+    }
 }
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {

@@ -1,7 +1,9 @@
 //! Mail through SES.
 
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_sdk_sesv2::error::SdkError;
+use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, Template};
 use service_layer::Source;
 use service_layer::ports::{Mail, Mailer};
 
@@ -20,6 +22,12 @@ impl SesMailer {
     #[must_use]
     pub fn new(client: Client, from: String, to: String) -> Self {
         Self { client, from, to }
+    }
+
+    /// Opens the connection with a mail that can't be sent: it has no recipient, and a template that does not exist. SES refuses it.
+    pub(crate) async fn touch(&self) -> Result<(), SdkError<SendEmailError>> {
+        let nothing = EmailContent::builder().template(Template::builder().template_name("none").build()).build();
+        self.client.send_email().from_email_address(&self.from).content(nothing).send().await.map(drop)
     }
 }
 

@@ -8,6 +8,7 @@ mod inbox;
 mod items;
 mod read;
 mod recount;
+mod touch;
 
 use aws_sdk_dynamodb::Client;
 
