@@ -102,7 +102,6 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
             let refusal = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
             return (400, json!({"__type": refusal, "message": "The conditional request failed"}));
         }
-        "TransactWriteItems" | "PutItem" => json!({}),
         "BatchGetItem" => json!({
             "Responses": {"allocation": if known { json!([head]) } else { json!([]) }}, "UnprocessedKeys": {}
         }),
@@ -115,6 +114,7 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
             "since": number("7")
         }]}),
         "Query" => json!({"Count": 0, "ScannedCount": 0, "Items": []}),
+        // Nothing found, or written.
         _ => json!({}),
     };
     (200, answer)

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -18,7 +18,7 @@ where
     let service = service_fn(async |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
         // A body that breaks off is the client's end as well.
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Ok::<_, Infallible>(answer(Request::from_parts(head, body)).await)
     });
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;

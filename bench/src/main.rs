@@ -2,19 +2,21 @@
 
 mod aws;
 mod functions;
+mod guard;
 mod http;
 mod process;
 mod programs;
 mod report;
 mod runtime_api;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::aws::Aws;
 use crate::functions::Effort;
+use crate::programs::{Executables, Function};
 
 /// Measures this service on this machine.
 #[derive(Parser)]
@@ -27,18 +29,27 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Measurement {
     /// Cold starts, warm invocations, memory and size of each function, beside its floor
-    Functions(Functions),
+    Functions {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        effort: Effort,
+        /// Where to draw each cold start, as SVG
+        #[arg(long)]
+        picture: Option<PathBuf>,
+    },
+    /// Fails if a function takes more of its floor than it may
+    Guard {
+        #[command(flatten)]
+        chosen: Chosen,
+    },
 }
 
 #[derive(Args)]
-struct Functions {
-    #[command(flatten)]
-    effort: Effort,
-
-    /// Only these
+struct Chosen {
+    /// This function alone; may be given several times
     #[arg(long)]
     only: Vec<String>,
-
     /// The profile to build with
     #[arg(long, default_value = "release")]
     profile: String,
@@ -47,26 +58,34 @@ struct Functions {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().measurement {
-        Measurement::Functions(arguments) => measure_functions(arguments).await,
+        Measurement::Functions { chosen, effort, picture } => {
+            let (functions, executables, aws) = prepare(chosen).await?;
+            let mut measured = Vec::new();
+            for function in &functions {
+                eprintln!("measuring {} ...", function.name);
+                let programs = executables.of(function)?;
+                measured.push(functions::measure(function, programs, &aws, effort).await?);
+            }
+            println!("{}", report::tables(&measured));
+            let Some(path) = picture else { return Ok(()) };
+            std::fs::write(&path, report::picture(&measured)).with_context(|| format!("writing {}", path.display()))
+        }
+        Measurement::Guard { chosen } => {
+            let (functions, executables, aws) = prepare(chosen).await?;
+            guard::guard(&functions, &executables, &aws).await
+        }
     }
 }
 
-async fn measure_functions(Functions { effort, only, profile }: Functions) -> Result<()> {
-    let mut chosen = Vec::from(programs::functions());
-    chosen.retain(|function| only.is_empty() || only.iter().any(|name| name == function.name));
-    let executables = programs::build(&chosen, &profile).await?;
-    let aws = Aws::start(&folder()?).await?;
-    let mut measured = Vec::new();
-    for function in &chosen {
-        eprintln!("measuring {} ...", function.name);
-        measured.push(functions::measure(function, &executables, &aws, effort).await?);
-    }
-    println!("{}", report::tables(&measured));
-    Ok(())
+async fn prepare(Chosen { only, profile }: Chosen) -> Result<(Vec<Function>, Executables, Aws)> {
+    let mut functions = Vec::from(programs::functions());
+    functions.retain(|function| only.is_empty() || only.iter().any(|name| name == function.name));
+    let executables = programs::build(&functions, &profile).await?;
+    Ok((functions, executables, Aws::start(&folder()?).await?))
 }
 
 /// Where this run keeps its files.
-fn folder() -> Result<std::path::PathBuf> {
+fn folder() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     Ok(folder)

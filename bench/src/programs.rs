@@ -1,7 +1,7 @@
 //! What is measured: each function, its event, what it must answer, and the floor beside it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -125,8 +125,17 @@ pub(crate) fn environment() -> [(&'static str, &'static str); 15] {
     ]
 }
 
-/// Executables by name.
-pub(crate) type Executables = HashMap<String, PathBuf>;
+/// What was built, by name.
+pub(crate) struct Executables(HashMap<String, PathBuf>);
+
+impl Executables {
+    /// Those of a function and its floor.
+    pub(crate) fn of(&self, function: &Function) -> Result<(&Path, &Path)> {
+        let executable =
+            |name| self.0.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no {name}"));
+        Ok((executable(function.name)?, executable(function.floor)?))
+    }
+}
 
 /// Builds these functions and their floors in one go, so that they share each compiled dependency.
 pub(crate) async fn build(functions: &[Function], profile: &str) -> Result<Executables> {
@@ -143,5 +152,5 @@ pub(crate) async fn build(functions: &[Function], profile: &str) -> Result<Execu
         let path = message.get("executable")?.as_str()?.into();
         Some((message.pointer("/target/name")?.as_str()?.to_owned(), path))
     };
-    Ok(messages.filter_map(executable).collect())
+    Ok(Executables(messages.filter_map(executable).collect()))
 }

@@ -1,0 +1,58 @@
+//! Fails if a function has grown: measured against its floor in the same run, so that no machine is too slow for it.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::aws::Aws;
+use crate::functions::{Effort, Figure, Row, instruction_rows, time_rows};
+use crate::programs::{Executables, Function};
+
+/// The most that a function may take of what its floor takes, in its cold start and in each warm invocation. A change that needs more
+/// raises it here, and says why.
+const LIMITS: [(&str, f64, f64); 6] = [
+    ("allocate", 1.15, 1.25),
+    ("batches", 1.15, 1.25),
+    ("allocations-view", 1.15, 1.25),
+    ("change-batch-quantity", 1.15, 1.25),
+    ("publish-events", 1.15, 1.25),
+    ("handle-events", 1.15, 1.25),
+];
+
+/// CPU time differs by so much from run to run. Instructions do not.
+const NOISE: f64 = 1.15;
+
+/// Enough for medians, where time must do.
+const EFFORT: Effort = Effort { starts: 21, warm: 200 };
+
+/// Prints what each function takes.
+///
+/// # Errors
+/// Names the functions that take more than they may.
+pub(crate) async fn guard(functions: &[Function], executables: &Executables, aws: &Aws) -> Result<()> {
+    let mut complaints = Vec::new();
+    for function in functions {
+        let limits = LIMITS.into_iter().find(|(name, ..)| *name == function.name);
+        let (name, cold, warm) = limits.with_context(|| format!("{} has no limits", function.name))?;
+        let programs = executables.of(function)?;
+        let mut rows = instruction_rows(programs, function, aws).await?;
+        let slack = if rows.is_empty() { NOISE } else { 1.0 };
+        if rows.is_empty() {
+            rows = time_rows(programs, function, aws, EFFORT).await?.0;
+        }
+        for Row { figure, function, floor, ratio } in rows {
+            let (what, limit) = match figure {
+                Figure::ColdInstructions => ("cold start, million instructions", cold),
+                Figure::WarmInstructions => ("warm invocation, million instructions", warm),
+                Figure::ColdCpu => ("cold start, ms CPU", cold * slack),
+                Figure::WarmCpu => ("warm invocation, ms CPU", warm * slack),
+                _ => continue,
+            };
+            let line = format!("{name}, {what}: {function:.2}, which is {ratio:.3} times the floor's {floor:.2}");
+            println!("{line}; {limit:.2} times are allowed");
+            if ratio > limit {
+                complaints.push(format!("{line}, but {limit:.2} times are allowed"));
+            }
+        }
+    }
+    ensure!(complaints.is_empty(), "grown, or a limit in bench/src/guard.rs is too low:\n{}", complaints.join("\n"));
+    Ok(())
+}
