@@ -13,21 +13,25 @@ pub const TABLE: &str = "allocation";
 pub type Item = HashMap<String, AttributeValue>;
 
 /// A string attribute.
+#[must_use]
 pub fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
 /// A number attribute.
+#[must_use]
 pub fn number(value: &str) -> AttributeValue {
     AttributeValue::N(value.to_owned())
 }
 
 /// A map of named attributes, which is what an item is.
+#[must_use]
 pub fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// A primary key.
+#[must_use]
 pub fn key(partition: &str, sort: &str) -> Item {
     item([("PK", text(partition)), ("SK", text(sort))])
 }
