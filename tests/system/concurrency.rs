@@ -29,7 +29,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
 }
 
 /// A store that counts what is asked of it.
-struct Counted {
+pub(crate) struct Counted {
     store: DynamoDb,
     /// Somebody else's command, which comes first at the first commit.
     rival: Mutex<Option<Command>>,
@@ -39,7 +39,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(store: DynamoDb, rival: Option<Command>) -> Self {
+    pub(crate) fn new(store: DynamoDb, rival: Option<Command>) -> Self {
         let [finds, commits, conflicts] = [0, 0, 0].map(AtomicU32::new);
         Self { store, rival: Mutex::new(rival), finds, commits, conflicts }
     }

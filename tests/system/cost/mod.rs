@@ -1,0 +1,245 @@
+//! What commands cost: round trips and capacity units, whatever a product has seen before.
+
+mod history;
+mod meter;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use adapters::dynamodb::DynamoDb;
+use adapters::system::System;
+use anyhow::ensure;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{ChangeBatchQuantity, Command, OrderId, OrderLine, Revision};
+use history::{filled, full_batches, name, orders};
+use meter::{Cost, Item, Meter, blocks, size};
+use service_layer::MessageBus;
+use service_layer::ports::{AllocationsView, Products};
+use tokio::task::JoinSet;
+
+use crate::concurrency::Counted;
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::names::{batch, line, soon};
+use crate::servers::{Servers, TABLE};
+
+/// Lines of a product in a normal run. `HISTORY=100000` adds as many once more, and minutes.
+const LINES: [usize; 2] = [10, 1_000];
+/// Batches of a product, all full but those that a command needs.
+const BATCHES: [usize; 3] = [1, 10, 1_000];
+const VICTIMS: [usize; 3] = [1, 90, 250];
+
+pub(crate) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "cost",
+        [
+            every_command_costs_the_same_whatever_the_history,
+            a_lost_race_costs_one_round_trip,
+            an_order_of_a_megabyte_is_viewed_in_one_page,
+            one_document_with_all_allocations_costs_more_with_each,
+        ]
+    );
+}
+
+type Prices = Vec<(String, Cost)>;
+
+#[expect(clippy::disallowed_methods, reason = "how a longer history is asked for")]
+fn asked_for() -> Option<usize> {
+    std::env::var("HISTORY").ok()?.parse().ok()
+}
+
+/// A client of its own, and what it costs.
+async fn metered_client(servers: &Servers) -> anyhow::Result<(Client, Meter)> {
+    let meter = Meter::default();
+    let config = Builder::from(&servers.database().await?.sdk_config());
+    Ok((Client::from_conf(config.interceptor(SharedInterceptor::new(meter.clone())).build()), meter))
+}
+
+async fn metered(servers: &Servers) -> anyhow::Result<(DynamoDb, Meter)> {
+    let (client, meter) = metered_client(servers).await?;
+    Ok((DynamoDb::new(client, TABLE.to_owned()), meter))
+}
+
+async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<()> {
+    MessageBus::new(store, System::default(), ()).handle_command(command, &soon()).await?;
+    Ok(())
+}
+
+async fn every_command_costs_the_same_whatever_the_history(servers: Arc<Servers>) -> Outcome {
+    let mut histories = JoinSet::new();
+    for lines in LINES.into_iter().chain(asked_for()) {
+        for batches in BATCHES {
+            let servers = Arc::clone(&servers);
+            histories.spawn(async move {
+                let started = std::time::Instant::now();
+                let sku = name("SKU");
+                let client = Client::new(&servers.database().await?.sdk_config());
+                full_batches(&servers.store().await?, &client, &sku, lines, batches).await?;
+                println!("{lines} lines on {batches} batches: {:.1} s", started.elapsed().as_secs_f32());
+                anyhow::Ok((format!("{lines} lines, {batches} batches"), prices(&servers, &sku).await?))
+            });
+        }
+    }
+    let mut all = Vec::new();
+    while let Some(prices) = histories.join_next().await {
+        all.push(prices??);
+    }
+    let [(_, prices), others @ ..] = &all[..] else { anyhow::bail!("no histories") };
+    for (history, other) in others {
+        ensure!(other == prices, "with {history}: {other:#?}, but otherwise {prices:#?}");
+    }
+    print(prices);
+
+    let prices: HashMap<_, _> = prices.iter().cloned().collect();
+    let cost = |round_trips, writes, read_units, write_units| Cost { round_trips, writes, read_units, write_units };
+    assert_eq!(prices["add a batch"], cost(2, 1, 2.0, [4.0, 0.0]));
+    assert_eq!(prices["allocate"], cost(2, 1, 2.0, [4.0, 1.0]));
+    assert_eq!(prices["allocate, filling the batch"], cost(2, 1, 2.0, [6.0, 1.0]));
+    assert_eq!(prices["allocate, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
+    assert_eq!(prices["allocate, out of stock"], cost(2, 1, 2.0, [4.0, 0.0]));
+    assert_eq!(prices["change a quantity, 0 lines give way"], cost(3, 1, 2.0, [1.0, 0.0]));
+    assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 2.5, [6.0, 2.0]));
+    assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
+    for victims in VICTIMS {
+        let Cost { round_trips, writes, write_units, .. } = prices[&change_of(victims)];
+        let chunks = u32::try_from(victims.div_ceil(90))?;
+        assert!(writes <= chunks, "{victims} lines took {writes} commits");
+        assert!(round_trips <= 2 + 2 * chunks, "{victims} lines took {round_trips} round trips");
+        assert_eq!(write_units[1], f64::from(u32::try_from(2 * victims)?), "each line moves within the index");
+    }
+    Ok(())
+}
+
+fn change_of(victims: usize) -> String {
+    format!("change a quantity, {victims} lines give way")
+}
+
+/// What each command costs on a product that has full batches only.
+async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
+    let (plain, (store, meter)) = (servers.store().await?, metered(servers).await?);
+    let mut prices = Vec::new();
+    let mut price = async |what: &str, command: Command| {
+        meter.read();
+        do_it(&store, command).await?;
+        prices.push((what.to_owned(), meter.read()));
+        anyhow::Ok(())
+    };
+    let allocate = |qty| Command::Allocate(line(&name("order"), sku, qty));
+    // What a large commit had to tell is paid for by the next one as well, which overwrites it.
+    do_it(&plain, Command::CreateBatch(batch(&name("a-batch"), sku, 1))).await?;
+
+    price("add a batch", Command::CreateBatch(batch(&name("batch"), sku, 1_000))).await?;
+    price("allocate, filling the batch", allocate(1)).await?;
+    let order = allocate(1);
+    price("allocate", order.clone()).await?;
+    price("allocate, asked again", order.clone()).await?;
+    price("allocate, out of stock", allocate(2_000)).await?;
+    let raised = batch(&name("batch"), sku, 1);
+    do_it(&plain, Command::CreateBatch(raised.clone())).await?;
+    let reference = raised.reference;
+    let change = ChangeBatchQuantity { reference, qty: 2, revision: Revision::AsOf(1) };
+    price(&change_of(0), Command::ChangeBatchQuantity(change)).await?;
+    for victims in VICTIMS {
+        // Preferred by its name, and never full before.
+        let new = batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);
+        filled(&plain, None, &new, &orders(sku, victims)).await?;
+        do_it(&plain, allocate(1)).await?;
+        let change = ChangeBatchQuantity { reference: new.reference, qty: 1, revision: Revision::AsOf(1) };
+        price(&change_of(victims), Command::ChangeBatchQuantity(change)).await?;
+    }
+
+    let Command::Allocate(OrderLine { orderid, .. }) = &order else { anyhow::bail!("no line") };
+    meter.read();
+    store.allocations(orderid).await?;
+    prices.push(("view an order".to_owned(), meter.read()));
+    Ok(prices)
+}
+
+fn print(prices: &Prices) {
+    println!(
+        "| command | round trips | RCU | WCU, table | WCU, index | $ per million |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    for (what, cost) in prices {
+        let Cost { round_trips, read_units, write_units: [table, index], .. } = cost;
+        println!("| {what} | {round_trips} | {read_units} | {table} | {index} | {:.2} |", cost.dollars());
+    }
+}
+
+async fn a_lost_race_costs_one_round_trip(servers: Arc<Servers>) -> Outcome {
+    let (store, meter) = metered(&servers).await?;
+    let sku = name("SKU");
+    let allocate = || Command::Allocate(line(&name("order"), &sku, 1));
+    do_it(&store, Command::CreateBatch(batch(&name("batch"), &sku, 100))).await?;
+    meter.read();
+    do_it(&store, allocate()).await?;
+    let alone = meter.read();
+    do_it(&Counted::new(store, Some(allocate())), allocate()).await?;
+    let refused = Cost { round_trips: 1, writes: 1, read_units: 0.0, write_units: [4.0, 0.0] };
+    assert_eq!(meter.read(), alone.plus(alone).plus(refused), "both of them, and what one of them tried in vain");
+    Ok(())
+}
+
+async fn an_order_of_a_megabyte_is_viewed_in_one_page(servers: Arc<Servers>) -> Outcome {
+    let (store, meter) = metered(&servers).await?;
+    // Long names, so that few lines make a megabyte.
+    let sku = format!("{}{}", name("SKU"), "\u{1fa91}".repeat(230));
+    let orderid = OrderId::try_from(name("order"))?;
+    let lines: Vec<OrderLine> = (1..=1_100).map(|qty| line(orderid.as_str(), &sku, qty)).collect();
+    let mut shown = 0;
+    for (count, pages) in [(950, 1), (1_100, 2)] {
+        filled(&store, None, &batch(&name("batch"), &sku, 1_000_000), &lines[shown..count]).await?;
+        shown = count;
+        meter.read();
+        assert_eq!(store.allocations(&orderid).await?.len(), count);
+        let cost = meter.read();
+        println!("view of {count} lines: {cost:?}");
+        assert_eq!(cost.round_trips, pages);
+    }
+    Ok(())
+}
+
+/// The other way to store it: a product as one item, allocations and all. A command reads it and writes it.
+async fn one_document_with_all_allocations_costs_more_with_each(servers: Arc<Servers>) -> Outcome {
+    let (client, meter) = metered_client(&servers).await?;
+    println!("| lines | KB | RCU | WCU | $ per million |\n| --- | --- | --- | --- | --- |");
+    for (lines, fits) in [(10, true), (1_000, true), (12_000, true), (13_000, false), (100_000, false)] {
+        let item = document(lines);
+        let kilobytes = size(&item).div_ceil(1_024);
+        assert_eq!(kilobytes <= 400, fits, "{lines} lines take {kilobytes} KB");
+        let put = client.put_item().table_name(TABLE).set_item(Some(item.clone())).send().await;
+        assert_eq!(put.is_ok(), fits, "{lines} lines: {put:?}");
+        if !fits {
+            println!("| {lines} | {kilobytes} | refused: an item holds 400 KB | | |");
+            continue;
+        }
+        let key = item.into_iter().filter(|(name, _)| name == "PK" || name == "SK").collect();
+        client.get_item().table_name(TABLE).set_key(Some(key)).consistent_read(true).send().await?;
+        let cost = meter.read();
+        println!("| {lines} | {kilobytes} | {} | {} | {:.2} |", cost.read_units, cost.write_units[0], cost.dollars());
+        assert_eq!(cost.write_units[0], blocks(kilobytes * 1_024, 1));
+    }
+    Ok(())
+}
+
+fn document(lines: usize) -> Item {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let number = |value: usize| AttributeValue::N(value.to_string());
+    let map = |attributes: Vec<(&str, AttributeValue)>| -> Item {
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    };
+    let order = |of: usize| map(vec![("orderid", text(&format!("order{of:010}"))), ("qty", number(1))]);
+    let allocations = (0..lines).map(|of| AttributeValue::M(order(of))).collect();
+    let batch = map(vec![
+        ("ref", text("batch0000000001")),
+        ("purchased", number(lines)),
+        ("allocations", AttributeValue::L(allocations)),
+    ]);
+    map(vec![
+        ("PK", text(&format!("SKU#{}", name("DOCUMENT")))),
+        ("SK", text("PRODUCT")),
+        ("version", number(lines)),
+        ("batches", AttributeValue::L(vec![AttributeValue::M(batch)])),
+    ])
+}
