@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
-use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Capacity, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -128,7 +128,7 @@ impl Intercept for Meter {
             }
             Request::Get => state.get(output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
             Request::Query(input) => {
-                state.query(&input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
+                State::query(&input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
             }
             Request::Put(input) => state.put(&input, output.and_then(|output| output.downcast_ref())),
             Request::Transaction(input) => state.transaction(&input, output.and_then(|output| output.downcast_ref())),
@@ -142,14 +142,13 @@ impl Intercept for Meter {
 fn reported<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> [f64; 2] {
     let mut units = [0.0, 0.0];
     for consumed in consumed {
-        units[0] += consumed.table().and_then(|table| table.capacity_units()).unwrap_or_default();
+        units[0] += consumed.table().and_then(Capacity::capacity_units).unwrap_or_default();
         let indexes = consumed.global_secondary_indexes().into_iter().flatten();
         units[1] += indexes.filter_map(|(_, index)| index.capacity_units()).sum::<f64>();
     }
     units
 }
 
-#[expect(clippy::float_cmp, reason = "units are halves, which floats hold exactly")]
 fn agree(what: &str, reported: [f64; 2], accepted: &[[f64; 2]]) -> Result<(), BoxError> {
     if accepted.contains(&reported) {
         return Ok(());
@@ -176,7 +175,7 @@ impl State {
     }
 
     /// All items of a page together are rounded up. What is read from the index costs half.
-    fn query(&mut self, input: &QueryInput, output: &QueryOutput) -> Result<Cost, BoxError> {
+    fn query(input: &QueryInput, output: &QueryOutput) -> Result<Cost, BoxError> {
         let bytes = output.items().iter().map(size).sum::<usize>();
         let (units, expected) = if input.index_name().is_some() {
             let units = blocks(bytes, 4) / 2.0;

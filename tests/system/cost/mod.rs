@@ -1,7 +1,9 @@
 //! What commands cost: round trips and capacity units, whatever a product has seen before.
 
-mod history;
+#![expect(clippy::float_cmp, reason = "units are halves, which floats hold exactly")]
+
 mod meter;
+mod past;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ChangeBatchQuantity, Command, OrderId, OrderLine, Revision};
-use history::{filled, full_batches, name, orders};
 use meter::{Cost, Item, Meter, blocks, size};
+use past::{filled, full_batches, name, orders};
 use service_layer::MessageBus;
 use service_layer::ports::{AllocationsView, Products};
 use tokio::task::JoinSet;
