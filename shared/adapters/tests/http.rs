@@ -142,10 +142,20 @@ async fn a_client_may_prefer_to_be_told_the_batch() {
         "respond-async, return=representation; foo=1",
         r#"RETURN = "representation""#,
         "return=representation, return=minimal",
+        r#"foo="a,b;c\",d"; bar="e,f", return=representation"#,
     ] {
         assert_eq!(api.post_allocate(LINE, Some(same)).await, allocated, "{same}");
     }
-    for other in ["return=minimal", "return", "representation", "", "return=minimal, return=representation"] {
+    for other in [
+        "return=minimal",
+        "return",
+        "representation",
+        "",
+        "return=minimal, return=representation",
+        r#"foo="a,return=representation""#,
+        r#"foo="a\",return=representation,""#,
+        r#"foo="a, return=representation"#,
+    ] {
         assert!(api.post_allocate(LINE, Some(other)).await.starts_with("202\n"), "{other}");
     }
 }

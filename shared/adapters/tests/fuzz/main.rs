@@ -16,6 +16,9 @@ mod object;
 mod queues;
 mod stream;
 
+use std::cell::Cell;
+use std::sync::Once;
+
 use adapters::in_memory::InMemoryStore;
 use proptest::test_runner::Config;
 
@@ -32,7 +35,22 @@ fn contents(store: &InMemoryStore) -> String {
     format!("{:?} {:?} {:?}", store.products(), store.lines(), store.outbox())
 }
 
-/// Runs what never has to wait.
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs what never has to wait, and must not panic, not even where somebody catches it.
 fn now<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    static COUNTING: Once = Once::new();
+    COUNTING.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            tell(panic);
+        }));
+    });
+    let before = PANICS.get();
+    let output = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future);
+    assert_eq!(PANICS.get(), before, "something panicked");
+    output
 }

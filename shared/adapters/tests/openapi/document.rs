@@ -207,9 +207,9 @@ pub(crate) fn document() -> Value {
                 },
                 "Correlation": {
                     "name": "X-Correlation-Id", "in": "header",
-                    "description": "Names what the request belongs to, in logs, events and mails. What is no \
-                        correlation id is ignored.",
-                    "schema": {"$ref": "#/components/schemas/CorrelationId"}
+                    "description": "Names what the request belongs to, in logs, events and mails: 1 to 128 visible ASCII \
+                        characters. Anything else is ignored.",
+                    "schema": {"type": "string"}
                 }
             },
             "headers": {
