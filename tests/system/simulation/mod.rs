@@ -6,6 +6,9 @@
 mod books;
 mod choices;
 mod run;
+mod stream;
+mod stream_mapping;
+mod topic;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +41,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_mail,
         ]
     );
+    stream::add_to(layers);
 }
 
 /// A run and, if it failed, how it came to that.
