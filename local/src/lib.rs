@@ -27,6 +27,7 @@ mod progress;
 mod stack;
 mod template;
 mod tools;
+mod trouble;
 mod watch;
 mod workspace;
 
@@ -35,5 +36,6 @@ pub use functions::Functions;
 pub use stack::{Mail, Stack};
 pub use template::Template;
 pub use tools::Tools;
+pub use trouble::Invocation;
 pub use watch::{CargoLambdaWatch, WatchLog};
 pub use workspace::manifest;

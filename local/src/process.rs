@@ -34,6 +34,7 @@ pub(crate) enum Output {
 pub(crate) struct Process {
     name: String,
     child: Child,
+    id: i32,
     leash: std::process::Child,
     group: Pid,
     log: Option<PathBuf>,
@@ -56,13 +57,20 @@ impl Process {
         let leash = std::os::unix::process::CommandExt::process_group(&mut leash, 0).spawn().with_context(starting)?;
         let group = Pid::from_raw(i32::try_from(leash.id()).with_context(starting)?);
         match command.stdin(Stdio::null()).process_group(group.as_raw()).spawn() {
-            Ok(child) => Ok(Self { name: name.to_owned(), child, leash, group, log }),
+            Ok(child) => {
+                let id = child.id().and_then(|id| id.try_into().ok()).unwrap_or_default();
+                Ok(Self { name: name.to_owned(), child, id, leash, group, log })
+            }
             Err(error) => {
                 stop_leash(leash, group);
                 let program = command.as_std().get_program().to_string_lossy().into_owned();
                 Err(error).with_context(|| format!("starting {name} ({program})"))
             }
         }
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        self.id
     }
 
     /// Runs `command` to its end, with its output in the file `log`; an error if it fails.

@@ -124,6 +124,10 @@ impl Stack {
         self.emulator.until_it_ends().await
     }
 
+    pub(crate) fn emulator_process(&self) -> i32 {
+        self.emulator.id()
+    }
+
     /// All mails sent so far, oldest first.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `history`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them,
+//! `functions`, `history`, `load`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them,
 //! and stop at the end.
 
 #![expect(
@@ -20,6 +20,7 @@ mod cost;
 mod functions;
 mod history;
 mod layers;
+mod load;
 mod names;
 mod recount;
 mod servers;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let servers = Arc::new(Servers::new());
     let mut layers = Layers::new(&servers);
     // The slowest to start comes first, so that the others run while it does.
+    load::add_to(&mut layers);
     stack::add_to(&mut layers);
     functions::add_to(&mut layers);
     cost::add_to(&mut layers);

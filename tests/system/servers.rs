@@ -83,6 +83,12 @@ impl Servers {
         };
         share(&self.stack, start.boxed()).await
     }
+
+    /// The same for one test alone.
+    pub(crate) async fn another_stack(&self) -> Result<Stack> {
+        let functions = self.functions().await?;
+        Stack::start(self.tools().await?, functions, None).boxed().await
+    }
 }
 
 /// Boxed, because futures of servers that start servers would not fit a thread's stack.

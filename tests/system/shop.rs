@@ -145,6 +145,11 @@ impl<'a> Warehouse<'a> {
             .await
     }
 
+    /// Whether every message was taken.
+    pub(crate) async fn is_drained(&self) -> Result<bool> {
+        Ok(self.count(QueueAttributeName::ApproximateNumberOfMessages).await? == 0 && self.in_flight().await? == 0)
+    }
+
     /// Messages that were delivered and neither taken nor given back yet.
     pub(crate) async fn in_flight(&self) -> Result<u32> {
         self.count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
@@ -207,18 +212,27 @@ impl Subscriber {
             if started.elapsed() > PATIENCE {
                 bail!("after {} s only these events of {sku}: {events:?}", PATIENCE.as_secs());
             }
-            let request = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10);
-            let received = request.wait_time_seconds(1).send().await?;
-            for message in received.messages() {
-                let event: Value = serde_json::from_str(message.body().unwrap_or_default())?;
+            for body in self.receive().await? {
+                let event: Value = serde_json::from_str(&body)?;
                 if event["sku"] == sku {
                     events.push(event);
                 }
-                let handle = message.receipt_handle().unwrap_or_default();
-                self.sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await?;
             }
         }
         Ok(events)
+    }
+
+    /// Takes the next events; none, if none come within a second.
+    pub(crate) async fn receive(&self) -> Result<Vec<String>> {
+        let request = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10);
+        let received = request.wait_time_seconds(1).send().await?;
+        let mut bodies = Vec::new();
+        for message in received.messages() {
+            bodies.push(message.body().unwrap_or_default().to_owned());
+            let handle = message.receipt_handle().unwrap_or_default();
+            self.sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await?;
+        }
+        Ok(bodies)
     }
 }
 

@@ -1,0 +1,242 @@
+//! Callers that ask whatever callers ask, and note what they were told.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use domain::{ChangeBatchQuantity, Command, NewBatch, OrderLine, Revision};
+use local::Stack;
+use serde_json::{Value, json};
+
+use crate::history::{Asked, Request, Told};
+use crate::names::line;
+use crate::shop::{Answer, Api, Warehouse};
+
+/// The first has half of the traffic.
+const SKUS: [&str; 5] = ["HOT-LAMP", "DESK", "CHAIR", "TABLE", "SOFA"];
+/// Lines of an order, on average.
+const LINES: usize = 4;
+
+/// What the callers know of each other.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) history: Vec<Request>,
+    pub(super) figures: BTreeMap<String, u32>,
+    lines: Vec<OrderLine>,
+    /// With the number of changes that were asked for.
+    batches: Vec<(NewBatch, u64)>,
+    asked: usize,
+}
+
+pub(super) struct Shop<'a> {
+    api: Api,
+    warehouse: Warehouse<'a>,
+    started: Instant,
+    wanted: usize,
+    pub(super) notes: Mutex<Notes>,
+}
+
+impl<'a> Shop<'a> {
+    pub(super) fn of(stack: &'a Stack, wanted: usize) -> Result<Self> {
+        Ok(Self {
+            api: Api::at(stack.api_url())?,
+            warehouse: Warehouse::of(stack),
+            started: Instant::now(),
+            wanted,
+            notes: Mutex::default(),
+        })
+    }
+
+    pub(super) fn count(&self, what: &str) {
+        *self.notes.lock().unwrap().figures.entry(what.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.notes.lock().unwrap().asked
+    }
+
+    /// Microseconds since the beginning.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// One caller, until all together have asked enough.
+    pub(super) async fn call(&self, seed: u64) -> Result<()> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        while let Some(asked) = self.next(&mut random) {
+            let invoked = self.now();
+            let place = {
+                let mut notes = self.notes.lock().unwrap();
+                notes.history.push(Request { asked: asked.clone(), invoked, answer: None });
+                notes.history.len() - 1
+            };
+            let told = self.ask(&asked, &mut random).await?;
+            let answered = self.now();
+            self.count(match told {
+                Some(_) => "answered",
+                None => "without an answer",
+            });
+            self.notes.lock().unwrap().history[place].answer = told.map(|told| (answered, told));
+        }
+        Ok(())
+    }
+
+    /// What to ask next. Each SKU has a batch first.
+    fn next(&self, random: &mut fastrand::Rng) -> Option<Asked> {
+        let mut notes = self.notes.lock().unwrap();
+        let number = notes.asked;
+        notes.asked += 1;
+        if number >= self.wanted {
+            notes.asked = self.wanted;
+            return None;
+        }
+        let sku = if random.bool() { SKUS[0] } else { SKUS[random.usize(1..SKUS.len())] };
+        let dice = match random.u32(..100) {
+            _ if number < SKUS.len() => 99,
+            84..94 if notes.batches.is_empty() => 0,
+            dice => dice,
+        };
+        let asked = match dice {
+            0..50 => {
+                let order = format!("order-{}", random.usize(..=notes.lines.len() / LINES));
+                let line = line(&order, sku, random.u32(1..5));
+                notes.lines.push(line.clone());
+                Asked::Command(Command::Allocate(line))
+            }
+            50..60 => match random.choice(&notes.lines) {
+                Some(line) => Asked::Command(Command::Allocate(line.clone())),
+                None => Asked::Command(Command::Allocate(line("early", sku, 1))),
+            },
+            60..62 => Asked::Command(Command::Allocate(line(&format!("large-{number}"), sku, 1_000))),
+            62..63 => Asked::Command(Command::Allocate(line(&format!("unknown-{number}"), "NO-SUCH-THING", 1))),
+            63..84 => {
+                let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
+                Asked::View(line.orderid)
+            }
+            84..92 => {
+                let chosen = random.usize(..notes.batches.len());
+                let (new, changes) = &mut notes.batches[chosen];
+                *changes += 1;
+                let (reference, revision) = (new.reference.clone(), Revision::Version(*changes));
+                let qty = random.u32(..40);
+                Asked::Command(Command::ChangeBatchQuantity(ChangeBatchQuantity { reference, qty, revision }))
+            }
+            92..94 => {
+                let chosen = random.usize(..notes.batches.len());
+                let (mut new, _) = notes.batches[chosen].clone();
+                new.qty = if random.bool() { new.qty } else { 999.try_into().unwrap() };
+                Asked::Command(Command::CreateBatch(new))
+            }
+            _ => {
+                let sku = if number < SKUS.len() { SKUS[number] } else { sku };
+                let mut new = crate::names::batch(&format!("batch-{number}"), sku, random.u32(10..50));
+                new.eta = random.bool().then(|| format!("2031-01-{:02}", random.u32(1..29)).try_into().unwrap());
+                Asked::Command(Command::CreateBatch(new))
+            }
+        };
+        Some(asked)
+    }
+
+    async fn ask(&self, asked: &Asked, random: &mut fastrand::Rng) -> Result<Option<Told>> {
+        let answer = match asked {
+            Asked::View(orderid) => self.api.view(orderid.as_str()).await,
+            Asked::Command(Command::Allocate(OrderLine { orderid, sku, qty })) => {
+                let (orderid, sku) = (orderid.as_str(), sku.as_str());
+                if random.bool() {
+                    self.api.allocate(orderid, sku, qty.get()).await
+                } else {
+                    self.api.allocate_and_tell(orderid, sku, qty.get()).await
+                }
+            }
+            Asked::Command(Command::CreateBatch(new)) => {
+                let eta = new.eta.map(|eta| eta.to_string());
+                let (reference, sku) = (new.reference.as_str(), new.sku.as_str());
+                self.api.create_batch(reference, sku, new.qty.get(), eta.as_deref()).await
+            }
+            Asked::Command(Command::ChangeBatchQuantity(change)) => {
+                let Revision::Version(version) = change.revision else { unreachable!("all are numbered") };
+                let body = json!({"batchref": change.reference, "qty": change.qty, "version": version}).to_string();
+                // The emulator may be away for longer than the client is patient. A message sent twice is no harm.
+                while let Err(error) = self.warehouse.send(&[&body]).await {
+                    ensure!(self.started.elapsed().as_secs() < 7_200, "the queue takes nothing: {error:#}");
+                    self.count("messages sent again");
+                }
+                return Ok(None);
+            }
+        };
+        let told = match &answer {
+            Ok(answer) => self.read(asked, answer).with_context(|| format!("{asked:?} is told {answer:?}"))?,
+            Err(_) => {
+                self.count("cut off");
+                None
+            }
+        };
+        if let (Asked::Command(Command::CreateBatch(new)), Some(Told::Created)) = (asked, &told) {
+            let mut notes = self.notes.lock().unwrap();
+            if notes.batches.iter().all(|(known, _)| known.reference != new.reference) {
+                notes.batches.push((new.clone(), 0));
+            }
+        }
+        Ok(told)
+    }
+
+    fn read(&self, asked: &Asked, answer: &Answer) -> Result<Option<Told>> {
+        let (status, body) = answer.told();
+        self.count(&format!("status {status}"));
+        if status >= 500 {
+            ensure!(!body.contains("internal error"), "asking again would not help");
+            return Ok(None);
+        }
+        let json: Value = serde_json::from_str(body).unwrap_or_default();
+        let message = json["message"].as_str().unwrap_or_default();
+        let told = match (asked, status) {
+            (Asked::View(_), 200) => Told::Shown(shown(&json)?),
+            (Asked::View(_), 404) if body == "not found" => Told::Shown(Vec::new()),
+            (Asked::Command(Command::Allocate(_)), 202) => Told::Accepted,
+            (Asked::Command(Command::Allocate(_)), 201) => {
+                Told::Allocated(json["batchref"].as_str().context("no batchref")?.try_into()?)
+            }
+            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Out of stock") => Told::OutOfStock,
+            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Invalid sku") => Told::InvalidSku,
+            (Asked::Command(Command::CreateBatch(_)), 201) => Told::Created,
+            (Asked::Command(Command::CreateBatch(_)), 409) if message.contains("exists already") => Told::BatchExists,
+            _ => anyhow::bail!("that is no answer to it"),
+        };
+        Ok(Some(told))
+    }
+
+    /// The newest change of each batch that was asked for one.
+    pub(super) fn newest_changes(&self) -> BTreeMap<domain::BatchRef, u32> {
+        let mut newest: BTreeMap<_, (Revision, u32)> = BTreeMap::new();
+        for request in &self.notes.lock().unwrap().history {
+            if let Asked::Command(Command::ChangeBatchQuantity(change)) = &request.asked {
+                let held = newest.entry(change.reference.clone()).or_insert((change.revision, change.qty));
+                *held = (*held).max((change.revision, change.qty));
+            }
+        }
+        newest.into_iter().map(|(reference, (_, qty))| (reference, qty)).collect()
+    }
+
+    /// Asks for every order, and notes what the view says.
+    pub(super) async fn view_all(&self) -> Result<()> {
+        let mut orders: Vec<_> = self.notes.lock().unwrap().lines.iter().map(|line| line.orderid.clone()).collect();
+        orders.sort();
+        orders.dedup();
+        for orderid in orders {
+            let invoked = self.now();
+            let answer = self.api.view(orderid.as_str()).await?;
+            let asked = Asked::View(orderid);
+            let told = self.read(&asked, &answer)?.with_context(|| format!("{asked:?} is told {answer:?}"))?;
+            let answer = Some((self.now(), told));
+            self.notes.lock().unwrap().history.push(Request { asked, invoked, answer });
+        }
+        Ok(())
+    }
+}
+
+fn shown(json: &Value) -> Result<Vec<(domain::Sku, domain::BatchRef)>> {
+    let name = |entry: &Value, key: &str| entry[key].as_str().map(str::to_owned).context("a view without names");
+    let entry = |entry: &Value| Ok((name(entry, "sku")?.try_into()?, name(entry, "batchref")?.try_into()?));
+    json.as_array().context("a view that is no list")?.iter().map(entry).collect()
+}
