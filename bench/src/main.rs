@@ -18,31 +18,25 @@ use crate::aws::Aws;
 use crate::functions::Effort;
 use crate::programs::{Executables, Function};
 
-/// Measures this service on this machine.
+/// Measures this service on this machine: each function beside its floor, unless something else is asked for.
 #[derive(Parser)]
-#[command(name = "bench", version)]
+#[command(name = "bench", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    measurement: Measurement,
+    other: Option<Other>,
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    effort: Effort,
+    /// Where to draw each cold start, as SVG
+    #[arg(long)]
+    picture: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
-enum Measurement {
-    /// Cold starts, warm invocations, memory and size of each function, beside its floor
-    Functions {
-        #[command(flatten)]
-        chosen: Chosen,
-        #[command(flatten)]
-        effort: Effort,
-        /// Where to draw each cold start, as SVG
-        #[arg(long)]
-        picture: Option<PathBuf>,
-    },
-    /// Fails if a function takes more of its floor than it may
-    Guard {
-        #[command(flatten)]
-        chosen: Chosen,
-    },
+enum Other {
+    /// Fails if a function takes more of what its floor takes than it may
+    Guard(Chosen),
 }
 
 #[derive(Args)]
@@ -57,24 +51,26 @@ struct Chosen {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    match Arguments::parse().measurement {
-        Measurement::Functions { chosen, effort, picture } => {
-            let (functions, executables, aws) = prepare(chosen).await?;
-            let mut measured = Vec::new();
-            for function in &functions {
-                eprintln!("measuring {} ...", function.name);
-                let programs = executables.of(function)?;
-                measured.push(functions::measure(function, programs, &aws, effort).await?);
-            }
-            println!("{}", report::tables(&measured));
-            let Some(path) = picture else { return Ok(()) };
-            std::fs::write(&path, report::picture(&measured)).with_context(|| format!("writing {}", path.display()))
-        }
-        Measurement::Guard { chosen } => {
+    let arguments = Arguments::parse();
+    match arguments.other {
+        None => measure(arguments).await,
+        Some(Other::Guard(chosen)) => {
             let (functions, executables, aws) = prepare(chosen).await?;
             guard::guard(&functions, &executables, &aws).await
         }
     }
+}
+
+async fn measure(Arguments { chosen, effort, picture, .. }: Arguments) -> Result<()> {
+    let (functions, executables, aws) = prepare(chosen).await?;
+    let mut measured = Vec::new();
+    for function in &functions {
+        eprintln!("measuring {} ...", function.name);
+        measured.push(functions::measure(function, executables.of(function)?, &aws, effort).await?);
+    }
+    println!("{}", report::tables(&measured));
+    let Some(path) = picture else { return Ok(()) };
+    std::fs::write(&path, report::picture(&measured)).with_context(|| format!("writing {}", path.display()))
 }
 
 async fn prepare(Chosen { only, profile }: Chosen) -> Result<(Vec<Function>, Executables, Aws)> {

@@ -139,3 +139,16 @@ fn variable(name: &'static str) -> Result<String, InvalidEnvironment> {
         Err(_) => Err(InvalidEnvironment { name, reason: "is not set" }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_is_away_or_silent_does_not_keep_a_function_from_starting() {
+        let away = async { Err::<(), _>(InvalidEnvironment { name: "any", reason: "error" }) };
+        let silent = std::future::pending::<Result<(), InvalidEnvironment>>();
+        let starts = async { tokio::join!(warm_up("away", away), warm_up("silent", silent)) };
+        assert!(tokio::time::timeout(10 * WARM_UP, starts).await.is_ok());
+    }
+}
