@@ -117,6 +117,15 @@ impl TryFrom<EventFields> for Event {
 }
 
 impl Event {
+    /// The product that it happened to.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        match self {
+            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line } => &line.sku,
+            Self::BatchCreated { sku, .. } | Self::BatchQuantityChanged { sku, .. } => sku,
+        }
+    }
+
     /// An upper bound of the bytes that the event's own values take where events are stored.
     pub(crate) fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.

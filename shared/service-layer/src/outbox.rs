@@ -1,6 +1,9 @@
 //! Events on their way out: what a message of the topic is, and the relay from the store's stream to the topic.
 
+use std::collections::HashMap;
+
 use domain::{Event, Sku, Version};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{PublishError, Publisher};
@@ -56,7 +59,11 @@ pub struct Stopped {
     pub source: Source,
 }
 
-/// Publishes the messages of consecutive records, as long as time is left.
+/// Calls of the topic under way at a time.
+const LANES: usize = 4;
+
+/// Publishes the messages of consecutive records, as long as time is left. Those of one product go in order, those of
+/// different products side by side, if they are more than one call takes.
 ///
 /// # Errors
 /// Names the first record of which anything was not published. Those before it are done; those after it may have
@@ -64,33 +71,67 @@ pub struct Stopped {
 pub async fn relay<P: Publisher>(
     publisher: &P,
     records: Vec<Record>,
-    time_is_left: impl Fn() -> bool,
+    time_is_left: impl Fn() -> bool + Sync,
 ) -> Result<(), Stopped> {
-    let mut messages = Vec::new();
-    let mut origins = Vec::new();
+    let mut readable = Vec::new();
     let mut unreadable = None;
     for record in records {
         match record.messages {
-            Ok(of_record) => {
-                origins.extend(of_record.iter().map(|_| record.sequence_number.clone()));
-                messages.extend(of_record);
-            }
+            Ok(messages) => readable.push((record.sequence_number, messages)),
             Err(source) => {
                 unreadable = Some(Stopped { sequence_number: record.sequence_number, source });
                 break;
             }
         }
     }
-    for (batch, origins) in messages.chunks(P::BATCH).zip(origins.chunks(P::BATCH)) {
+    let lanes = lanes(&readable, P::BATCH);
+    let outcomes = join_all(lanes.iter().map(|lane| publish_in_order(publisher, lane, &time_is_left))).await;
+    let first_failure = outcomes.into_iter().filter_map(Result::err).min_by_key(|(record, _)| *record);
+    match first_failure {
+        Some((record, source)) => {
+            let sequence_number = readable.into_iter().nth(record).map(|(name, _)| name).unwrap_or_default();
+            Err(Stopped { sequence_number, source })
+        }
+        None => unreadable.map_or(Ok(()), Err),
+    }
+}
+
+/// Messages that go one after another, each with the place of its record.
+type Lane = (Vec<Message>, Vec<usize>);
+
+/// All messages of a product in one lane; and no more lanes than there are full calls, since each call has its price.
+fn lanes(records: &[(String, Vec<Message>)], batch: usize) -> Vec<Lane> {
+    let total = records.iter().fold(0_usize, |sum, (_, messages)| sum.saturating_add(messages.len()));
+    let count = total.div_ceil(batch).clamp(1, LANES);
+    let mut lanes = vec![Lane::default(); count];
+    let mut lane_of: HashMap<&Sku, usize> = HashMap::new();
+    for (place, (_, messages)) in records.iter().enumerate() {
+        let Some(first) = messages.first() else { continue };
+        let shortest = || (0..count).min_by_key(|lane| lanes.get(*lane).map(|(messages, _)| messages.len()));
+        let lane = *lane_of.entry(first.event.sku()).or_insert_with(|| shortest().unwrap_or_default());
+        if let Some((of_lane, places)) = lanes.get_mut(lane) {
+            of_lane.extend_from_slice(messages);
+            places.extend(messages.iter().map(|_| place));
+        }
+    }
+    lanes
+}
+
+/// Up to the first message that is not published: then, the place of its record, and why.
+async fn publish_in_order<P: Publisher>(
+    publisher: &P,
+    (messages, places): &Lane,
+    time_is_left: &(impl Fn() -> bool + Sync),
+) -> Result<(), (usize, Source)> {
+    for (batch, places) in messages.chunks(P::BATCH).zip(places.chunks(P::BATCH)) {
         let outcome = if time_is_left() {
             publisher.publish(batch).await
         } else {
             Err(PublishError { first: 0, source: "out of time".into() })
         };
         if let Err(PublishError { first, source }) = outcome {
-            let sequence_number = origins.get(first).or(origins.first()).cloned().unwrap_or_default();
-            return Err(Stopped { sequence_number, source });
+            return Err((places.get(first).or(places.first()).copied().unwrap_or_default(), source));
         }
     }
-    unreadable.map_or(Ok(()), Err)
+    Ok(())
 }

@@ -10,11 +10,12 @@ use futures_util::future::{Either, select};
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
 use crate::{Call, Error, Figures, Reply, Work};
 
-/// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the command names. A stored
-/// product holds 400 KB, half of which its batches may take.
-pub const BUDGET: Budget = Budget { items: LINES, event_bytes: 150_000 };
-/// Most lines read to find the ones that give way; one commit moves no more.
-const LINES: usize = 98;
+/// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the
+/// command names. A stored product holds 400 KB, half of which its batches may take.
+pub const BUDGET: Budget = Budget { items: 98, event_bytes: 150_000 };
+/// Most lines read at once to find the ones that give way: enough for several commits, and less than a page of the
+/// index, which is a megabyte.
+const LINES: usize = 1_000;
 
 /// Lost races before the caller is told; mostly, its time is up before.
 const TRIES: u32 = 100;
@@ -60,7 +61,7 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     call: &Call,
     change: &C,
 ) -> Result<Reply, Error> {
-    let mut memory = Memory { snapshot: None, sent: Vec::new(), answer: None, work: Work::default() };
+    let mut memory = Memory::default();
     let tries = try_until_done(store, environment, call, change, &mut memory);
     let outcome = in_time(environment, call.deadline, tries).await;
     let reply = match (outcome, memory.answer) {
@@ -130,9 +131,15 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
 }
 
 /// What one attempt leaves to the next.
+#[derive(Default)]
 struct Memory {
     /// The product as the last commit, or its refusal, showed it. None: read it.
     snapshot: Option<Snapshot>,
+    /// With it, the lines that may give way next, if they were read for the last commit.
+    newest: Vec<Placed>,
+    /// Lines that waited when they were last read, less those that were moved since. The product tells whether they are
+    /// all that wait.
+    waiting: Vec<Placed>,
     /// Commits whose replies may have been lost. The one whose id the product carries took effect.
     sent: Vec<Sent>,
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
@@ -171,6 +178,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         Some(snapshot) => snapshot,
         None => store.find(change.wanted()).await?,
     };
+    let mut newest = std::mem::take(&mut memory.newest);
     let commit = snapshot.head.as_ref().map(|head| head.commit);
     if let Some(own) = memory.sent.iter().position(|sent| Some(sent.id) == commit) {
         let own = memory.sent.swap_remove(own);
@@ -185,7 +193,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     } else if let Some(answer) = memory.answer.take() {
         return Ok(Some(answer));
     } else {
-        let newest = lines_to_give_way(store, change, &snapshot).await?;
+        newest = lines_to_give_way(store, change, &snapshot, newest).await?;
         change.decide(&snapshot, &newest, &mut budget).map_err(Setback::Refused)?
     };
     let pays_debts = debtor.is_some();
@@ -195,11 +203,14 @@ async fn attempt<S: Products, E: Environment, C: Change>(
 
     let before = snapshot.head.as_ref().map(|head| &head.product);
     if product.has_backlog() {
-        let waiting = store.waiting_lines(product.sku()).await?;
-        if Waiting::of(&waiting) != before.map(Product::waiting).unwrap_or_default() {
+        let owed = before.map(Product::waiting).unwrap_or_default();
+        if Waiting::of(&memory.waiting) != owed {
+            memory.waiting = store.waiting_lines(product.sku()).await?;
+        }
+        if Waiting::of(&memory.waiting) != owed {
             return Err(lagging());
         }
-        product.offer(&waiting, &mut budget);
+        product.offer(&memory.waiting, &mut budget);
         if product.events().is_empty() {
             // No waiting line fits: the debt is settled without a commit.
             let head = snapshot.head.map(|head| Head { product, ..head });
@@ -222,10 +233,14 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         Ok(()) => {
             memory.work.add_commit(&work);
             memory.answer = answer.or(memory.answer.take());
+            let stays = |placed: &Placed| product.moves().iter().all(|moved| moved.line != placed.line);
+            memory.waiting.retain(stays);
+            newest.retain(stays);
             // Paying debts may have moved the very line that was asked for.
             if memory.answer.is_some() || !pays_debts {
                 let head = Head { product: product.committed(), commit: id };
                 memory.snapshot = Some(Snapshot { head: Some(head), ..snapshot });
+                memory.newest = newest;
             }
             Ok(None)
         }
@@ -233,7 +248,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             memory.sent.push(Sent { id, answer, work });
             match error {
                 // All other conditions held, so what else was read is still true.
-                StoreError::Conflict(Some(head)) if !pays_debts && keeps_all_it_wanted(change.wanted()) => {
+                StoreError::Conflict(Some(head)) if !pays_debts && shows_all(&head, change.wanted()) => {
                     memory.snapshot = Some(Snapshot { head: Some(*head), ..snapshot });
                     Err(StoreError::Conflict(None).into())
                 }
@@ -243,11 +258,11 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     }
 }
 
-/// A head shows batches with free stock only, so a batch that was asked for by name must be read with it.
-fn keeps_all_it_wanted(wanted: Wanted<'_>) -> bool {
+/// A head that was handed back shows batches with free stock only; a full one that was asked for must be read with it.
+fn shows_all(head: &Head, wanted: Wanted<'_>) -> bool {
     match wanted {
         Wanted::Line(_) | Wanted::NewBatch(_) => true,
-        Wanted::Batch(_) => false,
+        Wanted::Batch(reference) => head.product.batch(reference).is_some(),
     }
 }
 
@@ -255,6 +270,7 @@ async fn lines_to_give_way<S: Products, C: Change>(
     store: &S,
     change: &C,
     snapshot: &Snapshot,
+    left: Vec<Placed>,
 ) -> Result<Vec<Placed>, Setback> {
     let (Some(Head { product, .. }), Wanted::Batch(reference)) = (&snapshot.head, change.wanted()) else {
         return Ok(Vec::new());
@@ -263,11 +279,13 @@ async fn lines_to_give_way<S: Products, C: Change>(
     if shortfall == 0 {
         return Ok(Vec::new());
     }
-    let newest = store.newest_lines(reference, shortfall, LINES).await?;
-    let pieces = newest.iter().fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
+    let pieces = |lines: &[Placed]| lines.iter().fold(0_u32, |sum, placed| sum.saturating_add(placed.line.qty.get()));
+    // Either all that must give way, or as many as a commit moves.
+    let are_enough = |lines: &[Placed]| pieces(lines) >= shortfall || lines.len() >= BUDGET.items;
+    let newest = if are_enough(&left) { left } else { store.newest_lines(reference, shortfall, LINES).await? };
     // Too few lines, or more than the batch has: some that are listed have left it since.
     let allocated = product.batch(reference).map_or(0, |batch| batch.allocated);
-    if pieces > allocated || (pieces < shortfall && newest.len() < LINES) {
+    if pieces(&newest) > allocated || !are_enough(&newest) {
         return Err(lagging());
     }
     Ok(newest)

@@ -63,7 +63,7 @@ impl Books {
     fn read_events(&mut self, store: &InMemoryStore) -> Verdict {
         let outbox = store.outbox();
         for message in &outbox[self.read..] {
-            let sku = sku_of(&message.event);
+            let sku = message.event.sku();
             let last = self.versions.get(sku).copied().unwrap_or_default();
             if message.version == last {
                 match self.commits.last_mut() {
@@ -213,11 +213,4 @@ pub(crate) fn check_history(end: &End, store: &InMemoryStore) -> Verdict {
         batches.map(|batch| (batch.reference.clone(), (batch.purchased, batch.allocated))).collect();
     ensure!(end.batches == batches, "the history ends with batches {:?}, but they are {batches:?}", end.batches);
     Ok(())
-}
-
-fn sku_of(event: &Event) -> &Sku {
-    match event {
-        Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => &line.sku,
-        Event::BatchCreated { sku, .. } | Event::BatchQuantityChanged { sku, .. } => sku,
-    }
 }
