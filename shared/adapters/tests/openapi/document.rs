@@ -14,6 +14,7 @@ pub(crate) const OPERATIONS: [(&str, &str); 3] =
 const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
     42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$";
 
+#[expect(clippy::too_many_lines, reason = "a document is read as one")]
 pub(crate) fn document() -> Value {
     let shop = Shop::new();
     let allocate = |qty: &str, headers: &[(&'static str, &str)]| {

@@ -67,7 +67,7 @@ impl<S: Products + AllocationsView> Shop<S> {
             "body": sent.body, "isBase64Encoded": false
         });
         let mut context = Context::default();
-        context.request_id = "8f5c-request".to_owned();
+        "request-1".clone_into(&mut context.request_id);
         let request = from_str(&event.to_string()).unwrap().with_lambda_context(context);
         let answered = async {
             match path {
