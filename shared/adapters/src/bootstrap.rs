@@ -149,6 +149,6 @@ mod tests {
         let away = async { Err::<(), _>(InvalidEnvironment { name: "any", reason: "error" }) };
         let silent = std::future::pending::<Result<(), InvalidEnvironment>>();
         let starts = async { tokio::join!(warm_up("away", away), warm_up("silent", silent)) };
-        assert!(tokio::time::timeout(10 * WARM_UP, starts).await.is_ok());
+        assert!(tokio::time::timeout(Duration::from_secs(10), starts).await.is_ok());
     }
 }
