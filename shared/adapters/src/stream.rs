@@ -51,7 +51,7 @@ async fn publish<P: Publisher, E: Environment>(
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let (first, count) = (records.first().map(|record| record.sequence_number.clone()), records.len());
     let topic = Patient { topic, environment, deadline: call.deadline };
-    let outcome = relay(&topic, records, || topic.has_time()).await;
+    let outcome = relay(&topic, records, || topic.has_time_after(Duration::ZERO)).await;
 
     let mut response = DynamoDbEventResponse::default();
     if let Err(stopped) = outcome {
@@ -70,8 +70,8 @@ async fn publish<P: Publisher, E: Environment>(
     Ok(response)
 }
 
-/// Stays with a topic that refuses until its time is up. So a retry of the stream, of which there are few, lasts: those
-/// that a record which can't be read uses up in no time outlive an outage of the topic.
+/// Stays with a topic that refuses until its time is up. So an outage uses up few of the stream's retries, while a record
+/// that can't be read uses up all of them soon.
 struct Patient<'a, P, E> {
     topic: &'a P,
     environment: &'a E,
@@ -79,8 +79,8 @@ struct Patient<'a, P, E> {
 }
 
 impl<P, E: Environment> Patient<'_, P, E> {
-    fn has_time(&self) -> bool {
-        self.environment.now().plus(MARGIN) < self.deadline
+    fn has_time_after(&self, pause: Duration) -> bool {
+        self.environment.now().plus(pause).plus(MARGIN) < self.deadline
     }
 }
 
@@ -93,10 +93,10 @@ impl<P: Publisher, E: Environment> Publisher for Patient<'_, P, E> {
             let left = messages.get(published..).unwrap_or_default();
             let Err(PublishError { first, source }) = self.topic.publish(left).await else { return Ok(()) };
             published = published.saturating_add(first);
-            self.environment.sleep(PAUSE).await;
-            if !self.has_time() {
+            if !self.has_time_after(PAUSE) {
                 return Err(PublishError { first: published, source });
             }
+            self.environment.sleep(PAUSE).await;
         }
     }
 }

@@ -110,14 +110,14 @@ impl Topic {
         let mut state = self.state();
         state.now = state.now.plus(CALL);
         let now = state.now;
-        let sent = messages.iter().map(|message| message.id.clone()).collect();
-        state.calls.push(Call { sent, taken: Vec::new() });
         if let Some(Outage { says, .. }) = state.outage.filter(|outage| outage.from <= now && now < outage.until) {
             if let Says::Nothing = says {
                 state.now = now.plus(PATIENCE);
             }
             return Some(Err(0));
         }
+        let sent = messages.iter().map(|message| message.id.clone()).collect();
+        state.calls.push(Call { sent, taken: Vec::new() });
         let fate = if state.faults_left > 0 { state.choices.choose(FATES, Odds::OneIn(6)) } else { 0 };
         state.faults_left -= u32::from(fate > 0);
         let takes = |state: &mut State, index: usize| {
