@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use service_layer::MessageBus;
 use service_layer::ports::Publisher;
+use service_layer::{MessageBus, Remembering, VAIN_READS};
 
 use crate::dynamodb::DynamoDb;
 use crate::report::chain;
@@ -31,9 +31,17 @@ pub struct InvalidEnvironment {
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnvironment> {
-    let (store, system) = (store(&start().await)?, system()?);
-    warm_up("DynamoDB", store.touch_index()).await;
+    let (store, system) = command_store().await?;
     Ok(MessageBus::new(store, system, ()))
+}
+
+/// For allocating: as [`command_bus`], and it remembers products from one request to the next.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn allocation_bus() -> Result<MessageBus<Remembering<DynamoDb>, System>, InvalidEnvironment> {
+    let (store, system) = command_store().await?;
+    Ok(MessageBus::new(Remembering::new(store, VAIN_READS), system, ()))
 }
 
 /// For the view. Reads `TABLE_NAME` and `STACK_NAME`.
@@ -77,6 +85,12 @@ pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, Inva
 pub fn max_receives() -> Result<u32, InvalidEnvironment> {
     let name = "MAX_RECEIVES";
     variable(name)?.parse().map_err(|_| InvalidEnvironment { name, reason: "is no number" })
+}
+
+async fn command_store() -> Result<(DynamoDb, System), InvalidEnvironment> {
+    let (store, system) = (store(&start().await)?, system()?);
+    warm_up("DynamoDB", store.touch_index()).await;
+    Ok((store, system))
 }
 
 fn system() -> Result<System, InvalidEnvironment> {

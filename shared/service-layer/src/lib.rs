@@ -14,9 +14,11 @@ mod error;
 mod message_bus;
 pub mod outbox;
 pub mod ports;
+mod remembered;
 mod unit_of_work;
 
 pub use call::{Call, CorrelationId, Figures, InvalidCorrelationId, Work};
 pub use error::{Error, Source};
 pub use message_bus::{MessageBus, Reply};
+pub use remembered::{Remembering, VAIN_READS};
 pub use unit_of_work::BUDGET;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "units are halves, which floats hold exactly")]
 
+mod memory;
 mod meter;
 mod past;
 
@@ -15,10 +16,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ChangeBatchQuantity, Command, OrderId, OrderLine, Revision};
+use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use past::{filled, full_batches, name, orders};
-use service_layer::MessageBus;
 use service_layer::ports::{AllocationsView, Products};
+use service_layer::{MessageBus, Remembering, VAIN_READS};
 use tokio::task::JoinSet;
 
 use crate::concurrency::Counted;
@@ -39,7 +41,9 @@ pub(crate) fn add_to(layers: &mut Layers) {
         [
             every_command_costs_the_same_whatever_the_history,
             a_lost_race_costs_one_round_trip,
+            a_process_that_is_alone_with_a_product_allocates_in_one_round_trip,
             lines_that_wait_are_read_once,
+            remembering_pays_where_one_process_has_a_product_to_itself,
             an_order_of_a_megabyte_is_viewed_in_one_page,
             one_document_with_all_allocations_costs_more_with_each,
         ]
@@ -185,6 +189,44 @@ async fn a_lost_race_costs_one_round_trip(servers: Arc<Servers>) -> Outcome {
     do_it(&Counted::new(store, Some(allocate())), allocate()).await?;
     let refused = Cost { round_trips: 1, writes: 1, read_units: 0.0, write_units: [4.0, 0.0] };
     assert_eq!(meter.read(), alone.plus(alone).plus(refused), "both of them, and what one of them tried in vain");
+    Ok(())
+}
+
+async fn a_process_that_is_alone_with_a_product_allocates_in_one_round_trip(servers: Arc<Servers>) -> Outcome {
+    let (plain, (store, meter)) = (servers.store().await?, metered(&servers).await?);
+    let store = Remembering::new(store, VAIN_READS);
+    let sku = name("SKU");
+    let allocate = |qty| Command::Allocate(line(&name("order"), &sku, qty));
+    do_it(&plain, Command::CreateBatch(batch(&name("batch"), &sku, 100))).await?;
+    for _ in 0..=VAIN_READS {
+        meter.read();
+        do_it(&store, allocate(1)).await?;
+        assert_eq!(meter.read().round_trips, 2, "not yet sure that nobody else writes");
+    }
+    let alone = Cost { round_trips: 1, writes: 1, read_units: 0.0, write_units: [4.0, 1.0] };
+    let order = allocate(1);
+    do_it(&store, order.clone()).await?;
+    assert_eq!(meter.read(), alone);
+    do_it(&store, allocate(1_000)).await?;
+    assert_eq!(meter.read(), Cost { write_units: [4.0, 0.0], ..alone }, "out of stock, and the commit confirms it");
+
+    // A line that has its place is refused; then it is read, and answered.
+    let refused = Cost { round_trips: 1, writes: 1, read_units: 0.0, write_units: [4.0, 0.0] };
+    let read = Cost { round_trips: 1, writes: 0, read_units: 2.0, write_units: [0.0, 0.0] };
+    do_it(&store, order).await?;
+    assert_eq!(meter.read(), refused.plus(read));
+
+    for _ in 0..=VAIN_READS + 1 {
+        do_it(&store, allocate(1)).await?;
+    }
+    meter.read();
+    do_it(&store, allocate(1)).await?;
+    assert_eq!(meter.read(), alone);
+    do_it(&plain, allocate(1)).await?;
+    do_it(&store, allocate(1)).await?;
+    assert_eq!(meter.read(), refused.plus(alone), "somebody else was faster: one round trip more");
+    do_it(&store, allocate(1)).await?;
+    assert_eq!(meter.read().round_trips, 2, "and not sure any more");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Message, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
-use service_layer::{Error, MessageBus, Reply};
+use service_layer::{Error, MessageBus, Remembering, Reply};
 
 use super::books::{self, Books};
 use super::choices::Odds;
@@ -108,6 +108,9 @@ enum Next {
 
 pub(crate) struct Run {
     world: World,
+    /// What processes remember from one command to the next. They trust it at once, so that it is out of date as often
+    /// as can be.
+    processes: [Remembering<World>; INSTANCES],
     functions: Vec<Function>,
     requests: VecDeque<Command>,
     changes: Queue,
@@ -128,6 +131,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(world: World, plan: Plan) -> Self {
         let mut run = Self {
+            processes: std::array::from_fn(|_| Remembering::new(world.clone(), 0)),
             world,
             functions: Vec::new(),
             requests: plan.requests.iter().cloned().collect(),
@@ -230,8 +234,9 @@ impl Run {
         self.poll(self.functions.len() - 1)
     }
 
-    fn command_bus(&self) -> MessageBus<World, World> {
-        MessageBus::new(self.world.clone(), self.world.clone(), ())
+    fn command_bus(&self) -> MessageBus<Remembering<World>, World> {
+        let process = self.processes[self.functions.len()].clone();
+        MessageBus::new(process, self.world.clone(), ())
     }
 
     fn start_request(&mut self) -> Verdict {
