@@ -1,6 +1,11 @@
 //! The relay: what is published in which order, how many calls that takes, and where it says that it stopped.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use std::future::poll_fn;
 use std::sync::Mutex;
