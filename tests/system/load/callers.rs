@@ -165,13 +165,11 @@ impl<'a> Shop<'a> {
                 return Ok(None);
             }
         };
-        let told = match &answer {
-            Ok(answer) => self.read(asked, answer).with_context(|| format!("{asked:?} is told {answer:?}"))?,
-            Err(_) => {
-                self.count("cut off");
-                None
-            }
+        let Ok(answer) = answer else {
+            self.count("cut off");
+            return Ok(None);
         };
+        let told = self.read(asked, &answer).with_context(|| format!("{asked:?} is told {answer:?}"))?;
         if let (Asked::Command(Command::CreateBatch(new)), Some(Told::Created)) = (asked, &told) {
             let mut notes = self.notes.lock().unwrap();
             if notes.batches.iter().all(|(known, _)| known.reference != new.reference) {
