@@ -74,7 +74,9 @@ pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, Inva
     let config = start().await;
     let mailer = SesMailer::new(mail_client(&config), variable("MAIL_FROM")?, variable("MAIL_TO")?);
     let (store, system) = (store(&config)?, system()?);
-    tokio::join!(warm_up("DynamoDB", store.touch_inbox()), warm_up("SES", mailer.touch()));
+    // Boxed, since a future of two calls side by side is large.
+    let table = Box::pin(warm_up("DynamoDB", store.touch_inbox()));
+    tokio::join!(table, Box::pin(warm_up("SES", mailer.touch())));
     Ok(MessageBus::new(store, system, mailer))
 }
 
