@@ -1,6 +1,7 @@
 //! How fast the functions are, beside the least programs that make the same AWS calls. docs/performance.md says what is measured and how.
 
 mod aws;
+mod contention;
 mod functions;
 mod guard;
 mod http;
@@ -37,6 +38,8 @@ struct Arguments {
 enum Other {
     /// Fails if a function takes more of what its floor takes than it may
     Guard(Chosen),
+    /// Many callers of one SKU, in a simulation of DynamoDB and of the queues that could bring their lines together
+    Contention(contention::Arguments),
 }
 
 #[derive(Args)]
@@ -58,6 +61,7 @@ async fn main() -> Result<()> {
             let (functions, executables, aws) = prepare(chosen).await?;
             guard::guard(&functions, &executables, &aws).await
         }
+        Some(Other::Contention(arguments)) => contention::run(&arguments),
     }
 }
 

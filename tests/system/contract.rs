@@ -44,6 +44,8 @@ contract![
     two_first_commits_of_a_product_do_not_both_win,
     a_line_that_moved_meanwhile_is_in_the_way,
     a_line_that_got_a_place_meanwhile_is_not_turned_away,
+    as_many_lines_as_one_commit_holds_are_committed_and_found,
+    one_line_in_the_way_stops_all_lines_of_a_commit,
     a_batch_reference_is_taken_once_over_all_products,
     a_full_batch_is_only_found_by_name,
     a_full_batch_that_grows_is_found_by_all,
@@ -74,7 +76,7 @@ async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -
             before: None,
             after: &product,
             announced: Some(&new),
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await?;
@@ -96,7 +98,7 @@ async fn commit<S: Store>(store: &S, before: &Product, after: &Product) -> Resul
             before: Some(before),
             after,
             announced: None,
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await
@@ -113,7 +115,7 @@ fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
 async fn nothing_is_found_before_the_first_commit<S: Store>(store: &S) -> Outcome {
     let (sku, reference) = (unique("LAMP"), unique("batch"));
     let found = store.find(Wanted::Line(&line("o1", &sku, 1))).await?;
-    assert!(found.head.is_none() && found.line.is_none());
+    assert!(found.head.is_none() && found.lines.is_empty());
     let found = store.find(Wanted::NewBatch(&batch(&reference, &sku, 1))).await?;
     assert!(found.head.is_none() && found.announced.is_none());
     let found = store.find(Wanted::Batch(&BatchRef::try_from(reference.as_str())?)).await?;
@@ -135,7 +137,7 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
             before: None,
             after: &product,
             announced: Some(&new),
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await?;
@@ -143,10 +145,10 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     let line = line(&orderid, &sku, 3);
     let product = with_line(store, &product.committed(), &line).await?;
     let found = store.find(Wanted::Line(&line)).await?;
-    let Some(head) = found.head else { anyhow::bail!("no product") };
-    assert_eq!((head.product, head.commit), (product.clone(), SECOND));
+    let Some(head) = &found.head else { anyhow::bail!("no product") };
+    assert_eq!((&head.product, head.commit), (&product, SECOND));
     let place = Place::Batch(new.reference.clone());
-    assert_eq!(found.line, Some(Position { place, since: Version(2) }));
+    assert_eq!(found.position(&line), Some(&Position { place, since: Version(2) }));
 
     let found = store.find(Wanted::NewBatch(&new)).await?;
     assert_eq!(found.announced, Some(new.clone()));
@@ -168,7 +170,7 @@ async fn a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one<S: S
         Err(StoreError::Conflict(Some(head))) => assert_eq!((head.product, head.commit), (winner.clone(), SECOND)),
         other => anyhow::bail!("{other:?}"),
     }
-    assert_eq!(store.find(Wanted::Line(&late)).await?.line, None);
+    assert_eq!(store.find(Wanted::Line(&late)).await?.position(&late), None);
     assert_eq!(head(store, &late).await?.product, winner);
     Ok(())
 }
@@ -198,7 +200,7 @@ async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> 
             before: None,
             after: &other,
             announced: Some(&new),
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await;
@@ -243,12 +245,53 @@ async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &
         before: Some(&product),
         after: &after,
         announced: None,
-        absent: Some(&line),
+        absent: std::slice::from_ref(&line),
         correlation: &CorrelationId::unknown(),
     };
     let refused = store.commit(commit).await;
     assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
     assert_eq!(head(store, &line).await?.product.version(), product.version());
+    Ok(())
+}
+
+/// Most lines of one commit: with the head and a batch that fills, a transaction has 100 items.
+fn many_lines(sku: &str) -> Vec<OrderLine> {
+    let order = unique("order");
+    (0..98).map(|number| line(&format!("{order}-{number:03}"), sku, 1)).collect()
+}
+
+async fn as_many_lines_as_one_commit_holds_are_committed_and_found<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let before = with_batch(store, &sku, &reference, 97).await?;
+    let lines = many_lines(&sku);
+    let found = store.find(Wanted::Lines(before.sku(), &lines)).await?;
+    assert!(found.head.is_some() && found.lines.is_empty());
+
+    // The last one finds the batch full, which is an item of its own.
+    let mut after = before.clone();
+    assert_eq!(after.allocate_each(lines.iter().map(|line| (line, None)), &mut ample()), 97, "the batch counts too");
+    commit(store, &before, &after).await?;
+    let found = store.find(Wanted::Lines(before.sku(), &lines)).await?;
+    assert_eq!(found.head.map(|head| head.product.version()), Some(Version(2)));
+    assert_eq!(found.lines.len(), 97);
+    let position = Position { place: Place::Batch(reference.as_str().try_into().unwrap()), since: Version(2) };
+    assert!(found.lines.iter().all(|placed| placed.position == position), "{:?}", found.lines);
+    let found = store.find(Wanted::Lines(before.sku(), &lines)).await?;
+    assert_eq!((found.position(&lines[0]), found.position(&lines[97])), (Some(&position), None));
+    Ok(())
+}
+
+async fn one_line_in_the_way_stops_all_lines_of_a_commit<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let lines = many_lines(&sku);
+    let before = with_batch(store, &sku, &reference, 97).await?;
+    let product = with_line(store, &before, &lines[40]).await?;
+    let mut after = product.clone();
+    after.allocate_each(lines.iter().map(|line| (line, None)), &mut ample());
+    let refused = commit(store, &product, &after).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
+    let found = store.find(Wanted::Lines(before.sku(), &lines)).await?;
+    assert_eq!(found.lines.len(), 1);
     Ok(())
 }
 
@@ -264,7 +307,7 @@ async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) 
             before: None,
             after: &other,
             announced: Some(&new),
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await;
@@ -366,7 +409,7 @@ async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
             before: Some(&before),
             after: &lamps,
             announced,
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         })
         .await?;

@@ -68,6 +68,13 @@ impl State {
         Some(Head { product, commit: *commit })
     }
 
+    fn found(&self, sku: &Sku, lines: &[OrderLine]) -> Snapshot {
+        let placed = |line: &OrderLine| {
+            self.lines.get(line).map(|position| Placed { line: line.clone(), position: position.clone() })
+        };
+        Snapshot { head: self.head(sku, None), lines: lines.iter().filter_map(placed).collect(), announced: None }
+    }
+
     fn placed(&self, place: &Place, sku: Option<&Sku>) -> Vec<Placed> {
         let there = |(line, position): &(&OrderLine, &Position)| {
             position.place == *place && sku.is_none_or(|sku| line.sku == *sku)
@@ -82,19 +89,18 @@ impl Products for InMemoryStore {
     async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
         let state = self.state();
         Ok(match wanted {
-            Wanted::Line(line) => {
-                Snapshot { head: state.head(&line.sku, None), line: state.lines.get(line).cloned(), announced: None }
-            }
+            Wanted::Line(line) => state.found(&line.sku, std::slice::from_ref(line)),
+            Wanted::Lines(sku, lines) => state.found(sku, lines),
             Wanted::NewBatch(new) => Snapshot {
                 head: state.head(&new.sku, None),
-                line: None,
+                lines: Vec::new(),
                 announced: state.announced.get(&new.reference).cloned(),
             },
             Wanted::Batch(reference) => match state.announced.get(reference) {
                 None => Snapshot::default(),
                 Some(announced) => Snapshot {
                     head: state.head(&announced.sku, Some(reference)),
-                    line: None,
+                    lines: Vec::new(),
                     announced: Some(announced.clone()),
                 },
             },
@@ -123,7 +129,7 @@ impl Products for InMemoryStore {
         let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
         let head_holds = stored == before.map(Product::version);
         let batch_holds = announced.is_none_or(|new| !state.announced.contains_key(&new.reference));
-        let absent_holds = absent.is_none_or(|line| !state.lines.contains_key(line));
+        let absent_holds = absent.iter().all(|line| !state.lines.contains_key(line));
         let lines_hold = after.moves().iter().all(|moved| state.lines.get(&moved.line) == moved.from.as_ref());
         let others_hold = batch_holds && absent_holds && lines_hold;
         match (head_holds, others_hold) {

@@ -13,6 +13,7 @@ pub mod http;
 pub mod in_memory;
 pub mod json;
 mod metrics;
+pub mod postponed;
 pub mod report;
 pub mod ses;
 pub mod sns;

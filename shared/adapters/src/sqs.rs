@@ -58,12 +58,10 @@ async fn answer_each<E: Environment>(
     let end = deadline(environment, context.deadline);
     let count = u32::try_from(event.records.len()).unwrap_or(u32::MAX);
     for (left, message) in (1..=count).rev().zip(event.records) {
-        let id = message.message_id.clone().unwrap_or_default();
         let now = environment.now();
         let deadline = now.plus(end.since(now).checked_div(left).unwrap_or_default());
         let call = calls::of_message(&message, context, deadline);
-        let span = calls::span(&call);
-        let handled = Box::pin(handle(&message, &call)).instrument(span.clone());
+        let handled = Box::pin(handle(&message, &call)).instrument(calls::span(&call));
         let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => {
@@ -72,17 +70,29 @@ async fn answer_each<E: Environment>(
             }
             Err(_) => "the handler panicked".to_owned(),
         };
-        let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
-        let _entered = span.enter();
-        if receives.is_some_and(|receives| receives >= max_receives) {
-            tracing::error!(message_id = id, reason, "message goes to the dead letters");
-            environment.record(&call, &Figures::DeadLetter);
-        } else {
-            tracing::error!(message_id = id, reason, "message goes back to the queue");
-        }
-        response.add_failure(id);
+        return_to_queue(environment, &call, &message, &reason, max_receives);
+        response.add_failure(message.message_id.unwrap_or_default());
     }
     response
+}
+
+/// Tells the log why a message failed, and whether SQS delivers it again.
+pub(crate) fn return_to_queue<E: Environment>(
+    environment: &E,
+    call: &Call,
+    message: &SqsMessage,
+    reason: &str,
+    max_receives: u32,
+) {
+    let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
+    let id = message.message_id.as_deref().unwrap_or_default();
+    let _entered = calls::span(call).entered();
+    if receives.is_some_and(|receives| receives >= max_receives) {
+        tracing::error!(message_id = id, reason, "message goes to the dead letters");
+        environment.record(call, &Figures::DeadLetter);
+    } else {
+        tracing::error!(message_id = id, reason, "message goes back to the queue");
+    }
 }
 
 /// The warehouse's message.

@@ -20,5 +20,6 @@ pub use messages::{ChangeBatchQuantity, Command, Event};
 pub use placement::{Allocation, Budget, Move, Place, Placed, Position, Progress, TooManyBatches, Waiting};
 pub use product::Product;
 pub use values::{
-    BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, Version, stock_level,
+    BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, SkuLines, Version,
+    stock_level,
 };

@@ -115,6 +115,40 @@ impl Product {
         Allocation::Allocated(batchref)
     }
 
+    /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget. Tells how many
+    /// of them have their answer. They must differ from each other.
+    pub fn allocate_each<'a>(
+        &mut self,
+        lines: impl IntoIterator<Item = (&'a OrderLine, Option<&'a Position>)>,
+        budget: &mut Budget,
+    ) -> usize {
+        let mut answered = 0_usize;
+        for (line, position) in lines {
+            if !self.can_afford(line, position, budget) {
+                break;
+            }
+            self.allocate(line, position);
+            answered = answered.saturating_add(1);
+        }
+        answered
+    }
+
+    /// Takes from the budget what allocating a line will need.
+    fn can_afford(&mut self, line: &OrderLine, position: Option<&Position>, budget: &mut Budget) -> bool {
+        if let Some(Position { place: Place::Batch(_), .. }) = position {
+            return true;
+        }
+        match (preferred(&mut self.batches, line, None), position) {
+            (Some(batch), _) => {
+                let allocated = Event::Allocated { line: line.clone(), batchref: batch.reference.clone() };
+                budget.spend(items_to_place(line, batch), &[&allocated])
+            }
+            // That it still has no place is checked where it would be stored.
+            (None, None) => budget.spend(1, &[&Event::OutOfStock { line: line.clone() }]),
+            (None, Some(_)) => true,
+        }
+    }
+
     /// Adds a batch. Waiting lines are to be offered it before anybody else, see [`Product::has_backlog`].
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Values that can only be built valid, from Rust and from JSON alike.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -232,6 +233,59 @@ pub struct OrderLine {
     pub sku: Sku,
     /// How many pieces.
     pub qty: Quantity,
+}
+
+/// Lines of one SKU that differ from each other; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkuLines {
+    sku: Sku,
+    lines: Vec<OrderLine>,
+}
+
+impl SkuLines {
+    /// Sorts lines by their SKU, otherwise in the order they came, and drops repeated ones.
+    #[must_use]
+    pub fn of(lines: impl IntoIterator<Item = OrderLine>) -> Vec<Self> {
+        let mut sorted: Vec<Self> = Vec::new();
+        let mut seen = HashSet::new();
+        for line in lines {
+            if !seen.insert(line.clone()) {
+                continue;
+            }
+            match sorted.iter_mut().find(|of_sku| of_sku.sku == line.sku) {
+                Some(of_sku) => of_sku.lines.push(line),
+                None => sorted.push(Self { sku: line.sku.clone(), lines: vec![line] }),
+            }
+        }
+        sorted
+    }
+
+    /// What the lines ask for.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn lines(&self) -> &[OrderLine] {
+        &self.lines
+    }
+
+    /// The first half of the lines, and the rest.
+    #[must_use]
+    pub fn halved(mut self) -> (Option<Self>, Option<Self>) {
+        let rest = self.lines.split_off(self.lines.len() / 2);
+        let some = |lines: Vec<OrderLine>| (!lines.is_empty()).then(|| Self { sku: self.sku.clone(), lines });
+        (some(std::mem::take(&mut self.lines)), some(rest))
+    }
+
+    /// The lines after the first so many. None: that was all.
+    #[must_use]
+    pub fn after(mut self, done: usize) -> Option<Self> {
+        self.lines.drain(..done.min(self.lines.len()));
+        if self.lines.is_empty() { None } else { Some(self) }
+    }
 }
 
 /// Counts a product's commits; the optimistic lock, and a clock-free sequence for whatever a commit touched.

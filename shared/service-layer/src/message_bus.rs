@@ -1,15 +1,16 @@
 //! The message bus: every command and every event comes in here, and goes to its handler by `match`.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use domain::{
     Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, Event, NewBatch, OrderLine, Placed, Product, Progress,
-    Sku,
+    Sku, SkuLines,
 };
 
 use crate::outbox::Message;
 use crate::ports::{Claim, Environment, Inbox, Mail, Mailer, Products, Snapshot, Wanted};
-use crate::unit_of_work::{self, Change, Proposal, in_time};
+use crate::unit_of_work::{self, BUDGET, Change, Proposal, in_time};
 use crate::{Call, CorrelationId, Error};
 
 /// How long a handler of an event keeps others away: longer than any function may run.
@@ -70,7 +71,16 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
         }
     }
 
-    async fn run<C: Change>(&self, change: &C, call: &Call) -> Result<Reply, Error> {
+    /// Binds lines of one SKU to batches, as many of the first ones as one commit holds, and tells how many these are:
+    /// one at least. As for each of them a command to allocate it would.
+    ///
+    /// # Errors
+    /// See [`Error`]. Nothing was changed.
+    pub async fn allocate_lines(&self, lines: &SkuLines, call: &Call) -> Result<usize, Error> {
+        self.run(lines, call).await
+    }
+
+    async fn run<C: Change>(&self, change: &C, call: &Call) -> Result<C::Answer, Error> {
         unit_of_work::run(&self.store, &self.environment, call, change).await
     }
 }
@@ -120,31 +130,64 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
 }
 
 impl Change for OrderLine {
+    type Answer = Reply;
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted::Line(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal, Error> {
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Self::Answer>, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::InvalidSku(self.sku.clone()));
         };
         let mut product = head.product.clone();
-        let reply = match product.allocate(self, snapshot.line.as_ref()) {
+        let reply = match product.allocate(self, snapshot.position(self)) {
             Allocation::Allocated(batchref) => Reply::Allocated(batchref),
             Allocation::OutOfStock => Reply::OutOfStock(self.sku.clone()),
         };
         // A line that is turned away must not have got a place meanwhile, by the same request sent twice.
-        let absent = (product.moves().is_empty() && snapshot.line.is_none()).then(|| self.clone());
+        let turned_away = product.moves().is_empty() && snapshot.position(self).is_none();
+        let absent = if turned_away { vec![self.clone()] } else { Vec::new() };
         Ok(Proposal { product, announced: None, absent, answer: Some(reply) })
     }
 }
 
+impl Change for SkuLines {
+    type Answer = usize;
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted::Lines(self.sku(), first_lines(self))
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], budget: &mut Budget) -> Result<Proposal<Self::Answer>, Error> {
+        let Some(head) = &snapshot.head else {
+            return Err(Error::InvalidSku(self.sku().clone()));
+        };
+        let mut product = head.product.clone();
+        let positions: HashMap<_, _> = snapshot.lines.iter().map(|placed| (&placed.line, &placed.position)).collect();
+        let lines = first_lines(self);
+        let with_positions = lines.iter().map(|line| (line, positions.get(line).copied()));
+        let answered = product.allocate_each(with_positions, budget);
+        let moved: HashSet<_> = product.moves().iter().map(|moved| &moved.line).collect();
+        let turned_away = |line: &&OrderLine| !moved.contains(line) && !positions.contains_key(line);
+        let absent = lines.iter().take(answered).filter(turned_away).cloned().collect();
+        Ok(Proposal { product, announced: None, absent, answer: Some(answered) })
+    }
+}
+
+/// As many as one commit may move.
+fn first_lines(lines: &SkuLines) -> &[OrderLine] {
+    lines.lines().get(..BUDGET.items).unwrap_or(lines.lines())
+}
+
 impl Change for NewBatch {
+    type Answer = Reply;
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted::NewBatch(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal, Error> {
+    fn decide(&self, snapshot: &Snapshot, _: &[Placed], _: &mut Budget) -> Result<Proposal<Self::Answer>, Error> {
         let mut product = match &snapshot.head {
             Some(head) => head.product.clone(),
             None => Product::new(self.sku.clone()),
@@ -154,11 +197,13 @@ impl Change for NewBatch {
             Some(announced) if announced == self => {}
             Some(_) => return Err(Error::BatchExists(self.reference.clone())),
         }
-        Ok(Proposal { product, announced: Some(self.clone()), absent: None, answer: Some(Reply::Done) })
+        Ok(Proposal { product, announced: Some(self.clone()), absent: Vec::new(), answer: Some(Reply::Done) })
     }
 }
 
 impl Change for ChangeBatchQuantity {
+    type Answer = Reply;
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted::Batch(&self.reference)
     }
@@ -167,7 +212,12 @@ impl Change for ChangeBatchQuantity {
         product.shortfall(self)
     }
 
-    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal, Error> {
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        newest: &[Placed],
+        budget: &mut Budget,
+    ) -> Result<Proposal<Self::Answer>, Error> {
         let Some(head) = &snapshot.head else {
             return Err(Error::UnknownBatch(self.reference.clone()));
         };
@@ -179,6 +229,6 @@ impl Change for ChangeBatchQuantity {
         if product.events().is_empty() {
             tracing::info!(batchref = %self.reference, revision = ?self.revision, "change of quantity is not newer");
         }
-        Ok(Proposal { product, announced: None, absent: None, answer })
+        Ok(Proposal { product, announced: None, absent: Vec::new(), answer })
     }
 }

@@ -32,6 +32,8 @@ pub struct Head {
 pub enum Wanted<'a> {
     /// The product of this line, and where the line stands.
     Line(&'a OrderLine),
+    /// The product of these lines, which are of one SKU, and where each of them stands.
+    Lines(&'a Sku, &'a [OrderLine]),
     /// The product this batch would belong to, and whatever batch has its reference already.
     NewBatch(&'a NewBatch),
     /// The batch of this reference, and its product.
@@ -43,8 +45,8 @@ pub enum Wanted<'a> {
 pub struct Snapshot {
     /// The product; none before its first batch.
     pub head: Option<Head>,
-    /// Where the line stands, if one was asked for and it has a place.
-    pub line: Option<Position>,
+    /// The lines that were asked for, as far as they have a place.
+    pub lines: Vec<Placed>,
     /// The batch as it was announced, if one was asked for and it exists.
     pub announced: Option<NewBatch>,
 }
@@ -60,10 +62,18 @@ pub struct Commit<'a> {
     pub after: &'a Product,
     /// The batch that this commit adds. Its reference must still be free.
     pub announced: Option<&'a NewBatch>,
-    /// A line that this commit turns away. It must still have no place.
-    pub absent: Option<&'a OrderLine>,
+    /// Lines that this commit turns away. They must still have no place.
+    pub absent: &'a [OrderLine],
     /// What asked for it. Its events carry this on.
     pub correlation: &'a CorrelationId,
+}
+
+impl Snapshot {
+    /// Where a line stands that was asked for.
+    #[must_use]
+    pub fn position(&self, line: &OrderLine) -> Option<&Position> {
+        self.lines.iter().find(|placed| placed.line == *line).map(|placed| &placed.position)
+    }
 }
 
 /// Why a store did not do what it was asked to.

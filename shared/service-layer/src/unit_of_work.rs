@@ -8,7 +8,7 @@ use domain::{Budget, NewBatch, OrderLine, Placed, Product, Waiting};
 use futures_util::future::{Either, select};
 
 use crate::ports::{Commit, CommitId, Environment, Head, Products, Snapshot, StoreError, Timestamp, Wanted};
-use crate::{Call, Error, Figures, Reply, Work};
+use crate::{Call, Error, Figures, Work};
 
 /// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the
 /// command names. A stored product holds 400 KB, half of which its batches may take.
@@ -28,6 +28,8 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// One command's way to change a product: what to read for it, and a pure decision.
 pub(crate) trait Change: Sync {
+    type Answer: Clone + Send;
+
     fn wanted(&self) -> Wanted<'_>;
 
     /// How many pieces other lines must give back first.
@@ -36,19 +38,24 @@ pub(crate) trait Change: Sync {
     }
 
     /// `newest` holds the lines that may give way, if there is a shortfall.
-    fn decide(&self, snapshot: &Snapshot, newest: &[Placed], budget: &mut Budget) -> Result<Proposal, Error>;
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        newest: &[Placed],
+        budget: &mut Budget,
+    ) -> Result<Proposal<Self::Answer>, Error>;
 }
 
 /// What a command makes of a product, and on what else that rests. Without events it is no change: its answer was true
 /// before.
-pub(crate) struct Proposal {
+pub(crate) struct Proposal<A> {
     pub(crate) product: Product,
     /// The batch that it adds.
     pub(crate) announced: Option<NewBatch>,
-    /// A line that must have no place still.
-    pub(crate) absent: Option<OrderLine>,
+    /// Lines that must have no place still.
+    pub(crate) absent: Vec<OrderLine>,
     /// The answer once this is committed. None: decide again on the changed product.
-    pub(crate) answer: Option<Reply>,
+    pub(crate) answer: Option<A>,
 }
 
 /// Runs a change until it is committed, refused, or out of tries or time.
@@ -60,8 +67,15 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
     environment: &E,
     call: &Call,
     change: &C,
-) -> Result<Reply, Error> {
-    let mut memory = Memory::default();
+) -> Result<C::Answer, Error> {
+    let mut memory = Memory {
+        snapshot: None,
+        newest: Vec::new(),
+        waiting: Vec::new(),
+        sent: Vec::new(),
+        answer: None,
+        work: Work::default(),
+    };
     let tries = try_until_done(store, environment, call, change, &mut memory);
     let outcome = in_time(environment, call.deadline, tries).await;
     let reply = match (outcome, memory.answer) {
@@ -97,8 +111,8 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
     environment: &E,
     call: &Call,
     change: &C,
-    memory: &mut Memory,
-) -> Result<Reply, Error> {
+    memory: &mut Memory<C::Answer>,
+) -> Result<C::Answer, Error> {
     let (mut tries, mut silences) = (0_u32, 0_u32);
     loop {
         let error = match attempt(store, environment, call, change, memory).await {
@@ -131,8 +145,7 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
 }
 
 /// What one attempt leaves to the next.
-#[derive(Default)]
-struct Memory {
+struct Memory<A> {
     /// The product as the last commit, or its refusal, showed it. None: read it.
     snapshot: Option<Snapshot>,
     /// With it, the lines that may give way next, if they were read for the last commit.
@@ -141,15 +154,15 @@ struct Memory {
     /// all that wait.
     waiting: Vec<Placed>,
     /// Commits whose replies may have been lost. The one whose id the product carries took effect.
-    sent: Vec<Sent>,
+    sent: Vec<Sent<A>>,
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
-    answer: Option<Reply>,
+    answer: Option<A>,
     work: Work,
 }
 
-struct Sent {
+struct Sent<A> {
     id: CommitId,
-    answer: Option<Reply>,
+    answer: Option<A>,
     work: Work,
 }
 
@@ -172,8 +185,8 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     environment: &E,
     call: &Call,
     change: &C,
-    memory: &mut Memory,
-) -> Result<Option<Reply>, Setback> {
+    memory: &mut Memory<C::Answer>,
+) -> Result<Option<C::Answer>, Setback> {
     let snapshot = match memory.snapshot.take() {
         Some(snapshot) => snapshot,
         None => store.find(change.wanted()).await?,
@@ -189,7 +202,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
     let mut budget = BUDGET;
     let debtor = snapshot.head.as_ref().filter(|head| head.product.has_backlog());
     let Proposal { mut product, announced, absent, answer } = if let Some(debtor) = debtor {
-        Proposal { product: debtor.product.clone(), announced: None, absent: None, answer: None }
+        Proposal { product: debtor.product.clone(), announced: None, absent: Vec::new(), answer: None }
     } else if let Some(answer) = memory.answer.take() {
         return Ok(Some(answer));
     } else {
@@ -225,7 +238,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         before,
         after: &product,
         announced: announced.as_ref(),
-        absent: absent.as_ref(),
+        absent: &absent,
         correlation: &call.correlation,
     };
     let work = Work::of_commit(product.events(), product.waiting().lines);
@@ -261,7 +274,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
 /// A head that was handed back shows batches with free stock only; a full one that was asked for must be read with it.
 fn shows_all(head: &Head, wanted: Wanted<'_>) -> bool {
     match wanted {
-        Wanted::Line(_) | Wanted::NewBatch(_) => true,
+        Wanted::Line(_) | Wanted::Lines(..) | Wanted::NewBatch(_) => true,
         Wanted::Batch(reference) => head.product.batch(reference).is_some(),
     }
 }

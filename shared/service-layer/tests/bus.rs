@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic, call_until};
 use domain::{
     BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Revision,
-    Sku, Version,
+    Sku, SkuLines, Version,
 };
 use service_layer::outbox::{Message, Record, relay};
 use service_layer::ports::{
@@ -591,4 +591,112 @@ async fn a_command_is_answered_in_time_whatever_hangs() {
     let error = bus.handle_command(line("o1", "LAMP", 1), &call()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert_eq!(bus.environment().now(), Timestamp(9_500), "half a second before the deadline");
+}
+
+async fn allocate_lines(store: &Meddling<'_>, lines: &SkuLines) -> Result<usize, Error> {
+    MessageBus::new(store, another_environment(), ()).allocate_lines(lines, &call()).await
+}
+
+fn lines_of(orders: std::ops::Range<u32>, qty: u32) -> SkuLines {
+    let line = |number| OrderLine {
+        orderid: format!("o{number}").try_into().unwrap(),
+        sku: "LAMP".try_into().unwrap(),
+        qty: qty.try_into().unwrap(),
+    };
+    SkuLines::of(orders.map(line)).pop().unwrap()
+}
+
+#[tokio::test]
+async fn lines_of_one_sku_are_answered_in_one_commit_each_as_by_itself() {
+    let store = InMemoryStore::default();
+    let handle = async |command| Meddling::new(&store, []).handle(command).await.unwrap();
+    handle(new_batch("b1", "LAMP", 5)).await;
+    handle(line("o1", "LAMP", 2)).await;
+    // One has its place already, one gets one, and two are turned away.
+    let lines = lines_of(1..5, 2);
+    assert_eq!(allocate_lines(&Meddling::new(&store, []), &lines).await.unwrap(), 4);
+    let told: Vec<_> = store.outbox().into_iter().skip(2).map(|message| (message.id, message.event)).collect();
+    let of = |number: usize| lines.lines()[number].clone();
+    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap() };
+    let [third, fourth] = [2, 3].map(|number| Event::OutOfStock { line: of(number) });
+    let expected = [("LAMP#3#1", placed), ("LAMP#3#2", third), ("LAMP#3#3", fourth)];
+    assert_eq!(told, expected.map(|(id, event)| (id.to_owned(), event)));
+}
+
+#[tokio::test]
+async fn lines_that_have_a_place_are_answered_again_without_a_commit() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 50)).await.unwrap();
+    for meddles in [vec![], vec![]] {
+        let lines = lines_of(0..50, 1);
+        assert_eq!(allocate_lines(&Meddling::new(&store, meddles), &lines).await.unwrap(), 50);
+    }
+    assert_eq!(store.outbox().last().unwrap().version, Version(2));
+}
+
+#[tokio::test]
+async fn more_lines_than_a_commit_holds_are_answered_in_part() {
+    let store = InMemoryStore::default();
+    // The batches that the lines fill are items of the transaction too.
+    for number in 0..150 {
+        Meddling::new(&store, []).handle(new_batch(&format!("b{number:03}"), "LAMP", 1)).await.unwrap();
+    }
+    let mut left = Some(lines_of(0..151, 1));
+    let mut answered = Vec::new();
+    while let Some(lines) = left.take() {
+        let some = allocate_lines(&Meddling::new(&store, []), &lines).await.unwrap();
+        answered.push(some);
+        left = lines.after(some);
+    }
+    assert_eq!(answered, [49, 49, 49, 4], "each a line and a batch, of 98 items; the last one is turned away");
+    assert_eq!(store.lines().len(), 150);
+}
+
+#[tokio::test]
+async fn lines_whose_commit_is_overtaken_or_unheard_are_answered_once() {
+    type Make = fn() -> Meddle;
+    let meddles: [Make; 4] = [
+        || Meddle::After(vec![line("o3", "LAMP", 1), line("other", "LAMP", 1)]),
+        || Meddle::LoseReply,
+        || Meddle::Misunderstand,
+        || Meddle::Collide,
+    ];
+    for meddle in meddles {
+        let store = InMemoryStore::default();
+        Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 8)).await.unwrap();
+        let lines = lines_of(0..10, 1);
+        assert_eq!(allocate_lines(&Meddling::new(&store, [meddle()]), &lines).await.unwrap(), 10);
+        let told = store.outbox();
+        let told = |wanted: &OrderLine| {
+            let is_of = |message: &&Message| match &message.event {
+                Event::Allocated { line, .. } | Event::OutOfStock { line } => line == wanted,
+                _ => false,
+            };
+            told.iter().filter(is_of).count()
+        };
+        assert!(lines.lines().iter().all(|line| told(line) == 1), "{:?}", store.outbox());
+        let [product] = store.products().try_into().unwrap();
+        assert_eq!(product.batches()[0].allocated, 8);
+    }
+}
+
+#[tokio::test]
+async fn lines_that_are_turned_away_must_have_no_place_still() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 1)).await.unwrap();
+    Meddling::new(&store, []).handle(line("full", "LAMP", 1)).await.unwrap();
+    let twin = Meddle::After(vec![new_batch("b2", "LAMP", 1), line("o1", "LAMP", 1)]);
+    assert_eq!(allocate_lines(&Meddling::new(&store, [twin]), &lines_of(0..3, 1)).await.unwrap(), 3);
+    let turned_away = store.outbox().into_iter().filter_map(|message| match message.event {
+        Event::OutOfStock { line } => Some(line.orderid.to_string()),
+        _ => None,
+    });
+    assert_eq!(turned_away.collect::<Vec<_>>(), ["o0", "o2"], "o1 got a place meanwhile");
+}
+
+#[tokio::test]
+async fn lines_of_an_unknown_sku_are_refused() {
+    let store = InMemoryStore::default();
+    let error = allocate_lines(&Meddling::new(&store, []), &lines_of(0..3, 1)).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidSku(_)), "{error:?}");
 }

@@ -97,7 +97,7 @@ pub(crate) async fn filled(
             before: before.as_ref(),
             after: &after,
             announced: announced.take(),
-            absent: None,
+            absent: &[],
             correlation: &CorrelationId::unknown(),
         };
         store.commit(commit).await?;

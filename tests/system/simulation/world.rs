@@ -218,7 +218,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 impl Products for World {
     async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
         let first = self.call("find", 2, || now(self.store().find(wanted))).await?;
-        let two_items = matches!(wanted, Wanted::Line(_) | Wanted::NewBatch(_));
+        let two_items = matches!(wanted, Wanted::Line(_) | Wanted::Lines(..) | Wanted::NewBatch(_));
         if !two_items || !self.chance(|left| &mut left.torn_reads) {
             return Ok(first);
         }

@@ -189,7 +189,7 @@ impl Scene {
             before: Some(&head.product),
             after: &after,
             announced: Some(&new),
-            absent: None,
+            absent: &[],
         };
         self.others.store().commit(commit).await?;
         Ok(sku)

@@ -74,7 +74,7 @@ fn product() -> Product {
 
 fn head_item(product: &Product, id: CommitId) -> Item {
     let correlation = &"c1".try_into().unwrap();
-    let commit = Commit { id, before: None, after: product, announced: None, absent: None, correlation };
+    let commit = Commit { id, before: None, after: product, announced: None, absent: &[], correlation };
     to_item(&HeadItem::new(&commit)).unwrap()
 }
 

@@ -31,7 +31,7 @@ impl Products for DynamoDb {
         for moved in commit.after.moves() {
             others.push(self.put_line(moved, commit.after)?);
         }
-        if let Some(line) = commit.absent {
+        for line in commit.absent {
             others.push(self.check_absent(line)?);
         }
         if others.is_empty() {

@@ -136,7 +136,7 @@ mod tests {
         product.create_batch(&new).unwrap();
         let correlation = &CorrelationId::unknown();
         let commit =
-            Commit { id: CommitId(1), before: None, after: &product, announced: None, absent: None, correlation };
+            Commit { id: CommitId(1), before: None, after: &product, announced: None, absent: &[], correlation };
         to_item(&HeadItem::new(&commit)).unwrap()
     }
 

@@ -1,9 +1,11 @@
 //! Reading: products for commands, lines for those that move them, and the view.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Sku};
-use service_layer::ports::{AllocationsView, Snapshot, StoreError, Wanted};
+use service_layer::ports::{AllocationsView, Head, Snapshot, StoreError, Wanted};
 
 use super::failure::{classify, fault};
 use super::items::{self, Item, Key, LINE_PREFIX};
@@ -16,29 +18,24 @@ const BATCH_TRIES: u32 = 3;
 impl DynamoDb {
     pub(super) async fn read(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
         match wanted {
-            Wanted::Line(line) => self.read_line(line).await,
+            Wanted::Line(line) => self.read_lines(&line.sku, std::slice::from_ref(line)).await,
+            Wanted::Lines(sku, lines) => self.read_lines(sku, lines).await,
             Wanted::NewBatch(new) => self.read_new_batch(new).await,
             Wanted::Batch(reference) => self.read_batch(reference).await,
         }
     }
 
-    /// One round trip. Head and line are no snapshot: a commit checks both.
-    async fn read_line(&self, line: &OrderLine) -> Result<Snapshot, StoreError> {
-        let [head, item] = self.get_two(Key::product(&line.sku), Key::line(line)).await?;
-        Ok(Snapshot {
-            head: head.map(|item| items::head(item, None)).transpose()?,
-            line: item.map(items::placed_line).transpose()?.map(|placed| placed.position),
-            announced: None,
-        })
+    /// One round trip. Head and lines are no snapshot: a commit checks all.
+    async fn read_lines(&self, sku: &Sku, lines: &[OrderLine]) -> Result<Snapshot, StoreError> {
+        let (head, items) = self.head_and(sku, lines.iter().map(Key::line)).await?;
+        let lines = items.into_iter().map(items::placed_line).collect::<Result<_, _>>()?;
+        Ok(Snapshot { head, lines, announced: None })
     }
 
     async fn read_new_batch(&self, new: &NewBatch) -> Result<Snapshot, StoreError> {
-        let [head, item] = self.get_two(Key::product(&new.sku), Key::batch(&new.reference)).await?;
-        Ok(Snapshot {
-            head: head.map(|item| items::head(item, None)).transpose()?,
-            line: None,
-            announced: item.map(items::batch).transpose()?.map(|(announced, _)| announced),
-        })
+        let (head, items) = self.head_and(&new.sku, std::iter::once(Key::batch(&new.reference))).await?;
+        let announced = items.into_iter().next().map(items::batch).transpose()?.map(|(announced, _)| announced);
+        Ok(Snapshot { head, lines: Vec::new(), announced })
     }
 
     /// Two round trips, since the batch has to say which product it belongs to. A full batch's counters are then
@@ -57,7 +54,7 @@ impl DynamoDb {
             // It became full between the two reads.
             return Err(StoreError::Conflict(None));
         }
-        Ok(Snapshot { head: Some(head), line: None, announced: Some(announced) })
+        Ok(Snapshot { head: Some(head), lines: Vec::new(), announced: Some(announced) })
     }
 
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
@@ -66,10 +63,25 @@ impl DynamoDb {
         Ok(output.item)
     }
 
-    async fn get_two(&self, first: Key, second: Key) -> Result<[Option<Item>; 2], StoreError> {
-        let mut found = [None, None];
-        let mut keys = vec![first.clone().into_item(), second.into_item()];
-        for _ in 0..BATCH_TRIES {
+    /// A product's head, and what else has one of these keys.
+    async fn head_and(
+        &self,
+        sku: &Sku,
+        others: impl Iterator<Item = Key>,
+    ) -> Result<(Option<Head>, Vec<Item>), StoreError> {
+        let head = Key::product(sku);
+        let keys = std::iter::once(head.clone()).chain(others).map(Key::into_item).collect();
+        // Boxed, so that the futures of callers stay flat.
+        let mut items = Box::pin(self.get_all(keys, BATCH_TRIES)).await?;
+        let is_head = |item: &Item| item.get("SK").and_then(|sort| sort.as_s().ok()) == Some(&head.sort);
+        let head = items.iter().position(is_head).map(|position| items.swap_remove(position));
+        Ok((head.map(|item| items::head(item, None)).transpose()?, items))
+    }
+
+    /// Up to 100 items, in any order.
+    pub(super) async fn get_all(&self, mut keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::new();
+        for _ in 0..tries {
             let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
             let output = self
                 .client
@@ -78,13 +90,8 @@ impl DynamoDb {
                 .send()
                 .await
                 .map_err(classify)?;
-            let [head, other] = &mut found;
-            for item in output.responses.into_iter().filter_map(|mut tables| tables.remove(&self.table)).flatten() {
-                let is_first = item.get("SK").and_then(|sort| sort.as_s().ok()) == Some(&first.sort);
-                *(if is_first { &mut *head } else { &mut *other }) = Some(item);
-            }
-            let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
-            match left {
+            found.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
                 Some(left) if !left.keys.is_empty() => keys = left.keys,
                 _ => return Ok(found),
             }

@@ -1,12 +1,10 @@
 //! Reading whole rows, for an operator who recounts them. No function does this, and nothing here writes.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{Batch, BatchRef, NewBatch, Place, Placed, Product, Sku};
 use service_layer::ports::StoreError;
 
-use super::failure::{classify, fault};
+use super::failure::classify;
 use super::items::{self, BatchEntry, Item, Key, UnreadableItem};
 use super::{DynamoDb, read::More};
 
@@ -90,32 +88,12 @@ impl DynamoDb {
         .await?;
         let mut lines = Vec::new();
         for keys in keys.chunks(KEYS) {
-            for item in self.get_all(keys.to_vec()).await? {
+            for item in self.get_all(keys.to_vec(), TRIES).await? {
                 lines.push(items::placed_line(item)?);
             }
         }
         lines.retain(|placed| placed.position.place == *place);
         Ok(lines)
-    }
-
-    async fn get_all(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-        let mut found = Vec::new();
-        for _ in 0..TRIES {
-            let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
-            let output = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, request.build().map_err(fault)?)
-                .send()
-                .await
-                .map_err(classify)?;
-            found.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
-            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
-                Some(left) if !left.keys.is_empty() => keys = left.keys,
-                _ => return Ok(found),
-            }
-        }
-        Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()))
     }
 }
 

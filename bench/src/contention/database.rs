@@ -1,0 +1,268 @@
+//! DynamoDB as a hot SKU meets it: what a call takes, who is refused, and what a partition gives.
+//!
+//! What is stored, and every condition, is the in-memory store's, which the contract suite holds equal to DynamoDB.
+//! Around it:
+//! - a call has its effect half way; times are a fixed part and an exponential tail, their sum the mean;
+//! - a transaction holds its items from a quarter of its time to three quarters. Another one that meets it there is
+//!   refused as a `TransactionConflict`;
+//! - a partition gives 1,000 write units and 3,000 read units in each second, and saves up for one second. The head
+//!   is one partition, and so are the index's entries of one batch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use adapters::in_memory::InMemoryStore;
+use domain::{BatchRef, Event, OrderLine, Place, Placed, Product, Sku};
+use service_layer::ports::{Commit, Products, Snapshot, StoreError, Wanted};
+
+use super::clock::Clock;
+
+/// What calls take on average.
+const READ: Duration = Duration::from_millis(4);
+const TRANSACTION: Duration = Duration::from_millis(8);
+/// How much of that is always the same; the rest is a tail.
+const STEADY: f64 = 0.7;
+/// What each item more takes, of a read and of a transaction of two. No published figure: an assumption.
+const READ_EACH: Duration = Duration::from_micros(50);
+const TRANSACTION_EACH: Duration = Duration::from_micros(200);
+
+const WRITE_UNITS: f64 = 1_000.0;
+const READ_UNITS: f64 = 3_000.0;
+
+/// What all calls together took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Toll {
+    pub(crate) read_units: f64,
+    pub(crate) write_units: f64,
+    pub(crate) commits: u32,
+    pub(crate) placed: u32,
+    /// Refused because another transaction was under way.
+    pub(crate) collisions: u32,
+    /// Refused because another commit had come first.
+    pub(crate) overtaken: u32,
+    pub(crate) throttled: u32,
+}
+
+/// One table.
+pub(crate) struct Database {
+    clock: Clock,
+    store: InMemoryStore,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Products that a transaction holds.
+    held: Vec<Sku>,
+    writes: HashMap<String, Bucket>,
+    reads: HashMap<String, Bucket>,
+    toll: Toll,
+    /// Lines that got a place, and when.
+    placed: Vec<(OrderLine, Duration)>,
+}
+
+/// What is left of a partition's units, and since when.
+struct Bucket {
+    units: f64,
+    at: Duration,
+}
+
+impl Database {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self { clock, store: InMemoryStore::default(), state: Mutex::default() })
+    }
+
+    /// The same data, without delays and limits.
+    pub(crate) fn store(&self) -> &InMemoryStore {
+        &self.store
+    }
+
+    pub(crate) fn toll(&self) -> Toll {
+        self.state().toll
+    }
+
+    /// The lines that got a place, and when.
+    pub(crate) fn placed(&self) -> Vec<(OrderLine, Duration)> {
+        self.state().placed.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Toll)) {
+        what(&mut self.state().toll);
+    }
+
+    fn latency(&self, mean: Duration) -> Duration {
+        // 1 - chance is never zero.
+        let tail = -(1.0 - self.clock.chance()).ln();
+        mean.mul_f64(tail.mul_add(1.0 - STEADY, STEADY))
+    }
+
+    /// Holds a product, unless another transaction does.
+    fn hold(&self, sku: &Sku) -> Option<Held<'_>> {
+        let mut state = self.state();
+        if state.held.contains(sku) {
+            return None;
+        }
+        state.held.push(sku.clone());
+        Some(Held { database: self, sku: sku.clone() })
+    }
+}
+
+/// A product that a transaction holds.
+struct Held<'a> {
+    database: &'a Database,
+    sku: Sku,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.database.state().held.retain(|sku| *sku != self.sku);
+    }
+}
+
+impl State {
+    /// Takes units of all these partitions, or of none if one has too few.
+    fn take(buckets: &mut HashMap<String, Bucket>, now: Duration, rate: f64, wanted: &HashMap<String, f64>) -> bool {
+        for partition in wanted.keys() {
+            let bucket = buckets.entry(partition.clone()).or_insert(Bucket { units: rate, at: now });
+            bucket.units = now.saturating_sub(bucket.at).as_secs_f64().mul_add(rate, bucket.units).min(rate);
+            bucket.at = now;
+        }
+        // A large write is let through if anything is left, and the partition rests afterwards.
+        if wanted.keys().any(|partition| buckets.get(partition).is_some_and(|bucket| bucket.units <= 0.0)) {
+            return false;
+        }
+        for (partition, units) in wanted {
+            if let Some(bucket) = buckets.get_mut(partition) {
+                bucket.units -= units;
+            }
+        }
+        true
+    }
+}
+
+impl Products for Database {
+    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+        let (sku, items) = match wanted {
+            Wanted::Line(line) => (line.sku.clone(), 1),
+            Wanted::Lines(sku, lines) => (sku.clone(), u32::try_from(lines.len()).unwrap_or(u32::MAX)),
+            Wanted::NewBatch(_) | Wanted::Batch(_) => return self.store.find(wanted).await,
+        };
+        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(items - 1)));
+        self.clock.wait(latency / 2).await;
+        let found = self.store.find(wanted).await?;
+        let head = found.head.as_ref().map_or(1.0, |head| read_units(&head.product));
+        let now = self.clock.time();
+        let taken = State::take(&mut self.state().reads, now, READ_UNITS, &HashMap::from([(sku.to_string(), head)]));
+        self.note(|toll| {
+            toll.throttled += u32::from(!taken);
+            toll.read_units += if taken { head + f64::from(items) } else { 0.0 };
+        });
+        self.clock.wait(latency / 2).await;
+        if taken { Ok(found) } else { Err(throttled()) }
+    }
+
+    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        self.store.waiting_lines(sku).await
+    }
+
+    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+        self.store.newest_lines(batch, pieces, at_most).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        let (product, placed) = (commit.after, u32::try_from(commit.after.moves().len()).unwrap_or(u32::MAX));
+        let others = placed.saturating_add(u32::try_from(commit.absent.len()).unwrap_or(u32::MAX));
+        let latency =
+            self.latency(TRANSACTION.saturating_add(TRANSACTION_EACH.saturating_mul(others.saturating_sub(1))));
+        let quarter = latency / 4;
+        self.clock.wait(quarter).await;
+        let head_units = write_units(product);
+        let table_units = f64::from(others).mul_add(2.0, head_units);
+        let Some(held) = self.hold(product.sku()) else {
+            // Whether a transaction that was turned away at once is charged, is not documented: here it is not.
+            self.note(|toll| toll.collisions += 1);
+            self.clock.wait(quarter).await;
+            return Err(StoreError::Conflict(None));
+        };
+        let (now, wanted) = (self.clock.time(), units_by_partition(product, head_units));
+        if !State::take(&mut self.state().writes, now, WRITE_UNITS, &wanted) {
+            drop(held);
+            self.note(|toll| toll.throttled += 1);
+            self.clock.wait(quarter).await;
+            return Err(throttled());
+        }
+        // As the documentation has it, a write whose condition fails is charged like one that was made.
+        self.note(|toll| toll.write_units += table_units);
+        let stored = self.store.products().into_iter().find(|stored| stored.sku() == product.sku());
+        if stored.map(|stored| stored.version()) != commit.before.map(Product::version) {
+            drop(held);
+            self.note(|toll| toll.overtaken += 1);
+            self.clock.wait(quarter).await;
+            return self.store.commit(commit).await;
+        }
+        self.clock.wait(quarter.saturating_mul(2)).await;
+        let outcome = self.store.commit(commit).await;
+        drop(held);
+        if outcome.is_ok() {
+            self.note(|toll| {
+                toll.write_units += f64::from(placed);
+                toll.commits += 1;
+                toll.placed += placed;
+            });
+            let now = self.clock.time();
+            self.state().placed.extend(product.moves().iter().map(|moved| (moved.line.clone(), now)));
+        }
+        self.clock.wait(quarter).await;
+        outcome
+    }
+}
+
+fn throttled() -> StoreError {
+    StoreError::Unavailable("throttled".into())
+}
+
+/// What the head's partition gives for a commit, and each batch's entries of the index.
+fn units_by_partition(product: &Product, head_units: f64) -> HashMap<String, f64> {
+    let mut units = HashMap::from([(product.sku().to_string(), head_units)]);
+    for moved in product.moves() {
+        let entry = match &moved.to {
+            Place::Batch(reference) => format!("index {reference}"),
+            Place::Waiting => "index waiting".to_owned(),
+        };
+        *units.entry(entry).or_default() += 1.0;
+    }
+    units
+}
+
+/// A started KB of the head, twice, as in every transaction.
+fn write_units(product: &Product) -> f64 {
+    2.0 * (size(product, product.events()) / 1_024.0).ceil()
+}
+
+fn read_units(product: &Product) -> f64 {
+    // What the last commit told is in the head as well; how much, this product does not know. One line's event is little.
+    (size(product, &[]) / 4_096.0).ceil()
+}
+
+/// Bytes of the head, by DynamoDB's rules: names and texts as they are, numbers about a byte for two digits and one
+/// more, 3 for a list or a map and 1 for each of its elements.
+fn size(product: &Product, events: &[Event]) -> f64 {
+    const FIXED: usize = 190;
+    let batches = product.batches().iter().filter(|batch| batch.free() > 0);
+    let batches = batches.map(|batch| batch.reference.as_str().len().saturating_add(60));
+    let events = events.iter().map(|event| match event {
+        Event::Allocated { line, batchref } | Event::Deallocated { line, batchref } => {
+            [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()].map(str::len).iter().sum::<usize>() + 49
+        }
+        Event::OutOfStock { line } => line.orderid.as_str().len() + line.sku.as_str().len() + 40,
+        Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => 100,
+    });
+    let names = product.sku().as_str().len();
+    let total = batches.chain(events).fold(FIXED.saturating_add(names), usize::saturating_add);
+    f64::from(u32::try_from(total).unwrap_or(u32::MAX))
+}

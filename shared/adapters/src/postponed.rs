@@ -1,0 +1,251 @@
+//! Lines that may be allocated later: from a request to the queue, and from the queue to the bus, many at a time.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{OrderLine, SkuLines};
+use futures_util::FutureExt;
+use lambda_runtime::Context;
+use service_layer::ports::{Environment, Products, Timestamp};
+use service_layer::{Call, Error, MessageBus};
+use tracing::Instrument;
+
+use crate::calls;
+use crate::json::read_object;
+use crate::report::chain;
+use crate::sqs::return_to_queue;
+use crate::system::deadline;
+
+/// Most time between two tries of the same lines, and least time that a try should have.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Allocates the lines of a batch of messages, those of one SKU together, and reports the messages that SQS is to
+/// deliver again. One that can't be read, or whose line can't be allocated, does not touch its neighbours.
+pub async fn allocate_lines<S: Products, E: Environment>(
+    bus: &MessageBus<S, E>,
+    event: SqsEvent,
+    context: &Context,
+    max_receives: u32,
+) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    let end = deadline(bus.environment(), context.deadline);
+    let mut fail = |message: &SqsMessage, reason: &str| {
+        let call = calls::of_message(message, context, end);
+        return_to_queue(bus.environment(), &call, message, reason, max_receives);
+        response.add_failure(message.message_id.clone().unwrap_or_default());
+    };
+
+    let mut lines = Vec::new();
+    // The same line may have been asked for more than once.
+    let mut messages: HashMap<OrderLine, Vec<SqsMessage>> = HashMap::new();
+    for message in event.records {
+        match read_object::<OrderLine>(message.body.as_deref().unwrap_or_default().as_bytes()) {
+            Ok(line) => {
+                lines.push(line.clone());
+                messages.entry(line).or_default().push(message);
+            }
+            Err(error) => fail(&message, &error.to_string()),
+        }
+    }
+
+    let mut left = SkuLines::of(lines);
+    left.reverse();
+    while let Some(lines) = left.pop() {
+        let call = call_of_many(&lines, &messages, context, share(bus.environment(), end, left.len()));
+        let handled = Box::pin(bus.allocate_lines(&lines, &call)).instrument(calls::span(&call));
+        let reason = match AssertUnwindSafe(handled).catch_unwind().await {
+            Ok(Ok(answered @ 1..)) => {
+                left.extend(lines.after(answered));
+                continue;
+            }
+            Ok(Err(Error::Fault(_))) if lines.lines().len() > 1 => {
+                // It may be the fault of a single line's item, so look for it.
+                let (first, second) = lines.halved();
+                left.extend([second, first].into_iter().flatten());
+                continue;
+            }
+            // A hot product is throttled now and then. Back in the queue, its lines would be hidden for minutes.
+            Ok(Err(Error::Contended { .. } | Error::Unavailable(_))) if has_time(bus.environment(), end) => {
+                let pause = PAUSE.mul_f64(fraction(bus.environment().random()));
+                bus.environment().sleep(pause).await;
+                left.insert(0, lines);
+                continue;
+            }
+            Ok(Ok(_)) => "a commit did not hold a single line".to_owned(),
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the handler panicked".to_owned(),
+        };
+        for message in lines.lines().iter().filter_map(|line| messages.get(line)).flatten() {
+            fail(message, &reason);
+        }
+    }
+    response
+}
+
+/// Whether one more try may come to something.
+fn has_time<E: Environment>(environment: &E, end: Timestamp) -> bool {
+    environment.now().plus(PAUSE).plus(PAUSE) < end
+}
+
+/// From zero to one.
+fn fraction(random: u64) -> f64 {
+    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+/// An equal part of the time that is left, beside so many others.
+fn share<E: Environment>(environment: &E, end: Timestamp, others: usize) -> Timestamp {
+    let now = environment.now();
+    let parts = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
+    now.plus(end.since(now).checked_div(parts).unwrap_or_default())
+}
+
+/// What is committed for many has no single origin: it belongs to the invocation. A line by itself keeps its own.
+fn call_of_many(
+    lines: &SkuLines,
+    messages: &HashMap<OrderLine, Vec<SqsMessage>>,
+    context: &Context,
+    deadline: Timestamp,
+) -> Call {
+    let mut of_lines = lines.lines().iter().filter_map(|line| messages.get(line)).flatten();
+    match (of_lines.next(), of_lines.next()) {
+        (Some(message), None) => calls::of_message(message, context, deadline),
+        _ => Call { request: context.request_id.clone(), correlation: calls::of_context(context), deadline },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use domain::{BatchRef, Command, NewBatch, Placed, Sku};
+    use service_layer::Figures;
+    use service_layer::ports::{AllocationsView, Commit, Snapshot, StoreError, Wanted};
+
+    use super::*;
+    use crate::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
+
+    /// A store in which one line's item can't be read, or that is throttled for a while.
+    #[derive(Default)]
+    struct Ailing {
+        store: InMemoryStore,
+        unreadable: Option<&'static str>,
+        throttled: AtomicU32,
+    }
+
+    impl Products for Ailing {
+        async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+            if let Wanted::Lines(_, lines) = wanted
+                && lines.iter().any(|line| Some(line.orderid.as_str()) == self.unreadable)
+            {
+                return Err(StoreError::Fault("an item that can't be read".into()));
+            }
+            self.store.find(wanted).await
+        }
+
+        async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+            self.store.waiting_lines(sku).await
+        }
+
+        async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+            self.store.newest_lines(batch, pieces, at_most).await
+        }
+
+        async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+            let throttled = |left: u32| left.checked_sub(1);
+            if self.throttled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, throttled).is_ok() {
+                return Err(StoreError::Unavailable("throttled".into()));
+            }
+            self.store.commit(commit).await
+        }
+    }
+
+    async fn shop(store: Ailing) -> MessageBus<Ailing, InMemoryEnvironment> {
+        // Each process draws its own commit ids.
+        let others = MessageBus::new(&store.store, InMemoryEnvironment::starting_at(7), ());
+        for sku in ["LAMP", "DESK"] {
+            let new = NewBatch {
+                reference: format!("b-{sku}").try_into().unwrap(),
+                sku: sku.try_into().unwrap(),
+                qty: 1_000.try_into().unwrap(),
+                eta: None,
+            };
+            others.handle_command(Command::CreateBatch(new), &call_until(Timestamp(1_000_000))).await.unwrap();
+        }
+        MessageBus::new(store, InMemoryEnvironment::default(), ())
+    }
+
+    fn message(id: &str, body: &str) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some(id.to_owned());
+        message.body = Some(body.to_owned());
+        message
+    }
+
+    fn asks(id: &str, sku: &str) -> SqsMessage {
+        message(id, &format!(r#"{{"orderid":"{id}","sku":"{sku}","qty":1}}"#))
+    }
+
+    async fn failures(bus: &MessageBus<Ailing, InMemoryEnvironment>, records: Vec<SqsMessage>) -> Vec<String> {
+        let mut event = SqsEvent::default();
+        event.records = records;
+        let mut context = Context::default();
+        context.deadline = 30_000;
+        let response = allocate_lines(bus, event, &context, 5).await;
+        let mut failed: Vec<_> =
+            response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        failed.sort();
+        failed
+    }
+
+    fn version(bus: &MessageBus<Ailing, InMemoryEnvironment>, sku: &str) -> u64 {
+        let products = bus.store().store.products();
+        products.iter().find(|product| product.sku().as_str() == sku).map_or(0, |product| product.version().0)
+    }
+
+    #[tokio::test]
+    async fn lines_of_a_sku_share_commits_and_a_bad_message_fails_alone() {
+        let bus = shop(Ailing::default()).await;
+        let mut records: Vec<_> = (0..150).map(|number| asks(&format!("o{number}"), "LAMP")).collect();
+        records.insert(70, message("bad", r#"{"orderid":"o","sku":"LAMP","qty":0}"#));
+        records.insert(20, asks("unknown", "NOTHING"));
+        records.insert(10, asks("desk", "DESK"));
+        records.push(message("again", r#"{"orderid":"o7","sku":"LAMP","qty":"1"}"#));
+        assert_eq!(failures(&bus, records.clone()).await, ["bad", "unknown"]);
+        assert_eq!(bus.store().store.lines().len(), 151);
+        assert_eq!((version(&bus, "LAMP"), version(&bus, "DESK")), (3, 2), "98 and 52 lines");
+
+        assert_eq!(failures(&bus, records).await, ["bad", "unknown"], "delivered again");
+        assert_eq!((version(&bus, "LAMP"), version(&bus, "DESK")), (3, 2), "and nothing changed");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_fails_does_not_take_its_neighbours_along() {
+        let bus = shop(Ailing { unreadable: Some("o7"), ..Ailing::default() }).await;
+        let mut records: Vec<_> = (0..100).map(|number| asks(&format!("o{number}"), "LAMP")).collect();
+        records.push(message("twice", r#"{"orderid":"o7","sku":"LAMP","qty":1}"#));
+        assert_eq!(failures(&bus, records).await, ["o7", "twice"], "both that ask for the line");
+        assert_eq!(bus.store().store.lines().len(), 99);
+        assert_eq!(bus.store().store.allocations(&"o7".try_into().unwrap()).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_product_is_waited_for_and_does_not_hold_up_others() {
+        let bus = shop(Ailing { throttled: 20.into(), ..Ailing::default() }).await;
+        let records = (0..100).map(|number| asks(&format!("o{number}"), if number < 50 { "LAMP" } else { "DESK" }));
+        assert_eq!(failures(&bus, records.collect()).await, [""; 0]);
+        assert_eq!(bus.store().store.lines().len(), 100);
+    }
+
+    #[tokio::test]
+    async fn messages_go_back_when_time_is_up() {
+        let bus = shop(Ailing { throttled: u32::MAX.into(), ..Ailing::default() }).await;
+        let mut dead = asks("o1", "LAMP");
+        dead.attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
+        assert_eq!(failures(&bus, vec![dead, asks("o2", "LAMP")]).await, ["o1", "o2"]);
+        assert!(bus.environment().now() < Timestamp(30_000), "{:?}", bus.environment().now());
+        let dead = bus.environment().recorded().into_iter().filter(|figures| *figures == Figures::DeadLetter);
+        assert_eq!(dead.count(), 1);
+    }
+}
