@@ -61,6 +61,12 @@ impl Api {
         self.post("allocate", body, Some(("prefer", "return=representation"))).await
     }
 
+    /// Asks for an allocation, and does not wait for what becomes of it.
+    pub(crate) async fn allocate_later(&self, orderid: &str, sku: &str, qty: u32) -> Result<Answer> {
+        let body = json!({"orderid": orderid, "sku": sku, "qty": qty}).to_string();
+        self.post("allocate", body, Some(("prefer", "respond-async"))).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: String, header: Option<(&str, &str)>) -> Result<Answer> {
         let mut request = self.http.post(format!("{}/{path}", self.url)).header("content-type", "application/json");
         if let Some((name, value)) = header {

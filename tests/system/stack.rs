@@ -18,6 +18,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             unhappy_path_returns_400_and_404,
             change_batch_quantity_leads_to_reallocation,
             a_client_may_prefer_to_be_told_the_batch,
+            a_client_that_can_wait_is_answered_before_its_line_is_allocated,
             a_sku_that_runs_out_is_mailed_to_the_buyers_once,
             requests_and_messages_may_come_twice_and_out_of_order,
             a_poison_message_does_not_touch_its_neighbours,
@@ -93,6 +94,33 @@ async fn a_client_may_prefer_to_be_told_the_batch(servers: Arc<Servers>) -> Outc
     assert_eq!(told.headers["preference-applied"], "return=representation");
     let told = api.allocate_and_tell(&unique("order"), &sku, 1).await?;
     assert_eq!(told.told(), (400, format!(r#"{{"message":"Out of stock for sku {sku}"}}"#).as_str()));
+    Ok(())
+}
+
+async fn a_client_that_can_wait_is_answered_before_its_line_is_allocated(servers: Arc<Servers>) -> Outcome {
+    let stack = servers.stack().await?;
+    let api = Api::at(stack.api_url())?;
+    let subscriber = Subscriber::to(stack, &json!({"type": ["Allocated", "OutOfStock"]})).await?;
+    let (sku, order, reference) = (unique("SKU"), unique("order"), unique("batch"));
+    api.create_batch(&reference, &sku, 20, None).await?;
+    let orders: Vec<String> = (0..20).map(|number| format!("{order}-{number}")).collect();
+    for orderid in orders.iter().chain(&orders[..5]) {
+        let answer = api.allocate_later(orderid, &sku, 1).await?;
+        assert_eq!(answer.told(), (202, "OK"));
+        assert_eq!(answer.headers["preference-applied"], "respond-async");
+    }
+    for orderid in &orders {
+        api.until_batch_of(orderid, Some(&reference)).await?;
+    }
+    let too_late = format!("{order}-too-late");
+    assert_eq!(api.allocate_later(&too_late, &sku, 1).await?.told(), (202, "OK"));
+    until_mails(stack, &sku, 1).await?;
+    let events = subscriber.events_of(&sku, |events| events.len() >= 21).await?;
+    let mut told: Vec<_> = events.iter().map(|event| event["orderid"].as_str().unwrap()).collect();
+    told.sort_unstable();
+    let mut expected: Vec<_> = orders.iter().chain([&too_late]).map(String::as_str).collect();
+    expected.sort_unstable();
+    assert_eq!(told, expected, "each once");
     Ok(())
 }
 

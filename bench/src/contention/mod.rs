@@ -8,18 +8,25 @@
 
 mod clock;
 mod database;
+mod picture;
 mod plain;
 mod queued;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use clap::Args;
+use picture::Curve;
 use queued::{Candidate, Load};
 
 /// Callers at a time, as docs/performance.md tells them.
 const CALLERS: [u32; 5] = [1, 2, 8, 32, 128];
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
+
+/// As template.yaml has it.
+const CHOSEN: Candidate = Candidate::Standard { concurrency: 2, batch: 1_000, window: ONE_SECOND };
 
 const CANDIDATES: [Candidate; 8] = [
     Candidate::Fifo { groups: 1 },
@@ -28,7 +35,7 @@ const CANDIDATES: [Candidate; 8] = [
     Candidate::Standard { concurrency: 2, batch: 10, window: Duration::ZERO },
     Candidate::Standard { concurrency: 2, batch: 100, window: ONE_SECOND },
     Candidate::Standard { concurrency: 2, batch: 300, window: ONE_SECOND },
-    Candidate::Standard { concurrency: 2, batch: 1_000, window: ONE_SECOND },
+    CHOSEN,
     Candidate::Standard { concurrency: 5, batch: 1_000, window: ONE_SECOND },
 ];
 
@@ -37,13 +44,19 @@ pub(crate) struct Arguments {
     /// Equal seeds give equal figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Where to draw the lines a second, as SVG
+    #[arg(long)]
+    picture: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!("### One line a request\n");
     println!("{}", plain::Figures::HEADER);
+    let mut one_a_request = Vec::new();
     for callers in CALLERS {
-        println!("{}", plain::measure(arguments.seed, callers));
+        let figures = plain::measure(arguments.seed, callers);
+        one_a_request.push((callers, figures.lines_each_second()));
+        println!("{figures}");
     }
     println!("\n### Many lines a commit, 128 callers\n");
     println!(
@@ -79,4 +92,12 @@ pub(crate) fn run(arguments: &Arguments) {
             );
         }
     }
+    let Some(path) = &arguments.picture else { return Ok(()) };
+    let queued = CALLERS
+        .map(|callers| (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).lines_each_second()));
+    let curves = [
+        Curve { name: "one line a request", points: one_a_request },
+        Curve { name: "Prefer: respond-async", points: queued.to_vec() },
+    ];
+    std::fs::write(path, picture::draw(&curves)).with_context(|| format!("writing {}", path.display()))
 }

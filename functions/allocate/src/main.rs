@@ -1,11 +1,10 @@
-//! `POST /allocate`: binds an order line to a batch.
+//! `POST /allocate`: binds an order line to a batch, or puts it on a queue if its client can wait.
 
 use adapters::{bootstrap, http};
-use domain::Command;
 use lambda_http::{Error, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let bus = &bootstrap::allocation_bus().await?;
-    http::run(service_fn(|request| http::handle_command(bus, request, Command::Allocate))).await
+    let (bus, queue) = &bootstrap::allocation_bus_and_queue().await?;
+    http::run(service_fn(|request| http::handle_allocate(bus, queue.as_ref(), request))).await
 }

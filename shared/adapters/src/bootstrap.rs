@@ -9,6 +9,7 @@ use service_layer::ports::Publisher;
 use service_layer::{MessageBus, Remembering, VAIN_READS};
 
 use crate::dynamodb::DynamoDb;
+use crate::line_queue::SqsLineQueue;
 use crate::report::chain;
 use crate::ses::SesMailer;
 use crate::sns::SnsTopic;
@@ -31,17 +32,22 @@ pub struct InvalidEnvironment {
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnvironment> {
-    let (store, system) = command_store().await?;
+    let (_, store, system) = command_store().await?;
     Ok(MessageBus::new(store, system, ()))
 }
 
-/// For allocating: as [`command_bus`], and it remembers products from one request to the next.
+/// For requests to allocate: remembers products from one request to the next. Reads `TABLE_NAME`, `STACK_NAME` and, where
+/// there is a queue, `ALLOCATE_QUEUE_URL`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
-pub async fn allocation_bus() -> Result<MessageBus<Remembering<DynamoDb>, System>, InvalidEnvironment> {
-    let (store, system) = command_store().await?;
-    Ok(MessageBus::new(Remembering::new(store, VAIN_READS), system, ()))
+pub async fn allocation_bus_and_queue()
+-> Result<(MessageBus<Remembering<DynamoDb>, System>, Option<SqsLineQueue>), InvalidEnvironment> {
+    let (config, store, system) = command_store().await?;
+    // The inner loop has no queue.
+    let url = variable("ALLOCATE_QUEUE_URL").ok();
+    let queue = url.map(|url| SqsLineQueue::new(aws_sdk_sqs::Client::new(&config), url));
+    Ok((MessageBus::new(Remembering::new(store, VAIN_READS), system, ()), queue))
 }
 
 /// For the view. Reads `TABLE_NAME` and `STACK_NAME`.
@@ -89,10 +95,11 @@ pub fn max_receives() -> Result<u32, InvalidEnvironment> {
     variable(name)?.parse().map_err(|_| InvalidEnvironment { name, reason: "is no number" })
 }
 
-async fn command_store() -> Result<(DynamoDb, System), InvalidEnvironment> {
-    let (store, system) = (store(&start().await)?, system()?);
+async fn command_store() -> Result<(SdkConfig, DynamoDb, System), InvalidEnvironment> {
+    let config = start().await;
+    let (store, system) = (store(&config)?, system()?);
     warm_up("DynamoDB", store.touch_index()).await;
-    Ok((store, system))
+    Ok((config, store, system))
 }
 
 fn system() -> Result<System, InvalidEnvironment> {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use domain::{BatchRef, Command, OrderId, Sku};
+use domain::{BatchRef, Command, OrderId, OrderLine, Sku};
 use lambda_http::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
@@ -11,7 +11,7 @@ use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt, Response, Ser
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use service_layer::ports::{AllocationsView, Environment, Products};
+use service_layer::ports::{AllocationsView, Environment, LineQueue, Products};
 use service_layer::{Call, Error, MessageBus, Reply};
 use tracing::Instrument;
 
@@ -38,22 +38,28 @@ impl Preference {
     /// Reads the `Prefer` headers. As the standard says, the first `return` counts, and what is unknown or wrong
     /// is ignored.
     fn of(headers: &HeaderMap) -> Self {
-        let preferences = headers.get_all("prefer").into_iter().map(HeaderValue::as_bytes);
-        for preference in preferences.flat_map(|value| split_unquoted(value, b',')) {
-            let parameterless = split_unquoted(preference, b';').next().unwrap_or_default();
-            let mut parts = parameterless.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
-            let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-                continue;
-            };
-            if name.eq_ignore_ascii_case(b"return") {
-                return match value {
-                    b"representation" | b"\"representation\"" => Self::Representation,
-                    _ => Self::Minimal,
-                };
-            }
+        let mut values = preferences(headers).filter(|(name, _)| name.eq_ignore_ascii_case(b"return"));
+        match values.find_map(|(_, value)| value) {
+            Some(b"representation" | b"\"representation\"") => Self::Representation,
+            _ => Self::Minimal,
         }
-        Self::Minimal
     }
+}
+
+/// Whether a client can wait for what becomes of its request (RFC 7240, section 4.1). An empty value is none.
+fn prefers_later(headers: &HeaderMap) -> bool {
+    preferences(headers)
+        .any(|(name, value)| name.eq_ignore_ascii_case(b"respond-async") && matches!(value, None | Some(b"" | b"\"\"")))
+}
+
+/// The preferences of the `Prefer` headers, without their parameters: names, and values if they have one.
+fn preferences(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    let headers = headers.get_all("prefer").into_iter().map(HeaderValue::as_bytes);
+    headers.flat_map(|header| split_unquoted(header, b',')).filter_map(|preference| {
+        let parameterless = split_unquoted(preference, b';').next().unwrap_or_default();
+        let mut parts = parameterless.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+        Some((parts.next()?, parts.next()))
+    })
 }
 
 /// Splits a header where the separator stands outside of a quoted string (RFC 9110, section 5.6.4).
@@ -111,14 +117,9 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     let call = calls::of_request(bus.environment(), &request);
     let answer = async {
-        let bytes = request.body().len();
-        if bytes > BODY_BYTES {
-            let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
-            return message(StatusCode::PAYLOAD_TOO_LARGE, &reason);
-        }
-        let body = match read_object(request.body()) {
+        let body = match body(&request) {
             Ok(body) => body,
-            Err(error) => return message(StatusCode::BAD_REQUEST, &error.to_string()),
+            Err((status, reason)) => return message(status, &reason),
         };
         match bus.handle_command(command(body), &call).await {
             Ok(reply) => respond(reply, Preference::of(request.headers())),
@@ -127,6 +128,50 @@ pub async fn handle_command<T: DeserializeOwned, S: Products, E: Environment>(
     };
     let response = answer.instrument(calls::span(&call)).await;
     Ok(correlated(response, &call))
+}
+
+/// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is on
+/// that.
+///
+/// # Errors
+/// None: whatever goes wrong is a response too.
+pub async fn handle_allocate<S: Products, E: Environment, Q: LineQueue>(
+    bus: &MessageBus<S, E>,
+    queue: Option<&Q>,
+    request: Request,
+) -> Result<Response<Body>, Infallible> {
+    let Some(queue) = queue.filter(|_| prefers_later(request.headers())) else {
+        return handle_command(bus, request, Command::Allocate).await;
+    };
+    let call = calls::of_request(bus.environment(), &request);
+    let answer = async {
+        let line: OrderLine = match body(&request) {
+            Ok(line) => line,
+            Err((status, reason)) => return message(status, &reason),
+        };
+        match queue.put(&line, &call).await {
+            Ok(()) => applied(text(StatusCode::ACCEPTED, "OK"), "respond-async"),
+            Err(source) => refuse(&Error::Unavailable(source)),
+        }
+    };
+    let response = answer.instrument(calls::span(&call)).await;
+    Ok(correlated(response, &call))
+}
+
+/// What a request's body says, or the status and the reason if it can't be read.
+fn body<T: DeserializeOwned>(request: &Request) -> Result<T, (StatusCode, String)> {
+    let bytes = request.body().len();
+    if bytes > BODY_BYTES {
+        let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, reason));
+    }
+    read_object(request.body()).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+/// Tells a client that its preference was heeded.
+fn applied(mut response: Response<Body>, preference: &'static str) -> Response<Body> {
+    response.headers_mut().insert("preference-applied", HeaderValue::from_static(preference));
+    response
 }
 
 /// Answers a request for the allocations of the order that the path names.
@@ -185,7 +230,7 @@ fn respond(reply: Reply, preference: Preference) -> Response<Body> {
         batchref: BatchRef,
     }
 
-    let mut response = match (reply, preference) {
+    let response = match (reply, preference) {
         (Reply::Done, _) => return text(StatusCode::CREATED, "OK"),
         (Reply::Allocated(_) | Reply::OutOfStock(_), Preference::Minimal) => {
             return text(StatusCode::ACCEPTED, "OK");
@@ -195,9 +240,7 @@ fn respond(reply: Reply, preference: Preference) -> Response<Body> {
             message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}"))
         }
     };
-    let applied = HeaderValue::from_static("return=representation");
-    response.headers_mut().insert("preference-applied", applied);
-    response
+    applied(response, "return=representation")
 }
 
 fn refuse(error: &Error) -> Response<Body> {

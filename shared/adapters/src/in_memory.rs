@@ -8,8 +8,8 @@ use std::time::Duration;
 use domain::{Batch, BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Sku};
 use service_layer::outbox::{self, Message};
 use service_layer::ports::{
-    AllocationsView, Claim, Commit, CommitId, Environment, Head, Inbox, Mail, Mailer, Products, PublishError,
-    Publisher, Snapshot, StoreError, Timestamp, Wanted,
+    AllocationsView, Claim, Commit, CommitId, Environment, Head, Inbox, LineQueue, Mail, Mailer, Products,
+    PublishError, Publisher, Snapshot, StoreError, Timestamp, Wanted,
 };
 use service_layer::{Call, CorrelationId, Figures, Source};
 
@@ -211,6 +211,25 @@ impl Publisher for InMemoryTopic {
 
     async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(messages);
+        Ok(())
+    }
+}
+
+/// A queue that keeps what was put on it.
+#[derive(Debug, Default)]
+pub struct InMemoryLineQueue(Mutex<Vec<OrderLine>>);
+
+impl InMemoryLineQueue {
+    /// What was put on it so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<OrderLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl LineQueue for InMemoryLineQueue {
+    async fn put(&self, line: &OrderLine, _: &Call) -> Result<(), Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
         Ok(())
     }
 }

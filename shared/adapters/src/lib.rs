@@ -12,6 +12,7 @@ pub mod dynamodb;
 pub mod http;
 pub mod in_memory;
 pub mod json;
+pub mod line_queue;
 mod metrics;
 pub mod postponed;
 pub mod report;

@@ -130,6 +130,12 @@ impl<S: Products> Products for &S {
     }
 }
 
+/// Takes lines whose clients need not be told what becomes of them, to be allocated soon.
+pub trait LineQueue: Send + Sync {
+    /// Puts a line on the queue. One that is put twice is allocated once.
+    fn put(&self, line: &OrderLine, call: &Call) -> impl Future<Output = Result<(), Source>> + Send;
+}
+
 /// The read side.
 pub trait AllocationsView: Send + Sync {
     /// The lines of an order that have a batch, in the order of SKU and quantity.

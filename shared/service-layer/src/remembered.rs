@@ -54,7 +54,7 @@ impl<S> Remembering<S> {
     fn learn(&self, sku: &Sku, snapshot: &Snapshot) {
         let Some(head) = &snapshot.head else { return };
         let before = self.forget(sku);
-        let told_nothing = |before: &Remembered| before.head.commit == head.commit && snapshot.line.is_none();
+        let told_nothing = |before: &Remembered| before.head.commit == head.commit && snapshot.lines.is_empty();
         let vain_reads = before.filter(told_nothing).map_or(0, |before| before.vain_reads.saturating_add(1));
         self.remember(head, vain_reads);
     }

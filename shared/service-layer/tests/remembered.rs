@@ -27,7 +27,7 @@ fn product(version: u64, batches: u32, backlog: bool) -> Product {
 async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Product) -> Result<(), StoreError> {
     let id = CommitId(after.version().0);
     store
-        .commit(Commit { id, before, after, announced: None, absent: None, correlation: &CorrelationId::unknown() })
+        .commit(Commit { id, before, after, announced: None, absent: &[], correlation: &CorrelationId::unknown() })
         .await
 }
 

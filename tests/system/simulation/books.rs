@@ -139,6 +139,11 @@ impl Books {
     /// What is true once nothing is left to do.
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
+        for line in &plan.later {
+            let told = |event: &Event| matches!(event, Event::Allocated { line: told, .. } | Event::OutOfStock { line: told } if told == line);
+            let answered = self.commits.iter().flatten().any(|message| told(&message.event));
+            ensure!(answered, "{line:?} was taken, and nobody heard of it again");
+        }
         for request in &plan.requests {
             if let Command::CreateBatch(new) = request {
                 let newest = plan.changes.iter().zip(1..).filter(|(change, _)| change.reference == new.reference);

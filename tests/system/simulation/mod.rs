@@ -39,6 +39,9 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_stock_that_arrives_and_a_request,
             every_schedule_of_two_changes_of_one_batch,
             every_schedule_of_a_mail,
+            random_worlds_with_lines_that_can_wait_keep_every_promise,
+            every_schedule_of_lines_that_can_wait_for_the_last_piece,
+            every_schedule_of_a_line_that_is_asked_for_in_both_ways,
         ]
     );
     stream::add_to(layers);
@@ -92,7 +95,7 @@ fn random_plan(world: &World) -> Plan {
         ChangeBatchQuantity { reference: reference.as_str().try_into().unwrap(), qty: between(0, 8), revision }
     };
     let changes = (0..between(0, 4)).map(change).collect();
-    Plan { requests, changes, outbox: Outbox::Relayed }
+    Plan { requests, changes, later: Vec::new(), outbox: Outbox::Relayed }
 }
 
 const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3 };
@@ -103,11 +106,31 @@ fn asked_for() -> Option<u64> {
 }
 
 async fn random_worlds_keep_every_promise(_: Arc<Servers>) -> Outcome {
+    random_worlds(random_plan)
+}
+
+/// The same, but half of the lines come by their queue.
+async fn random_worlds_with_lines_that_can_wait_keep_every_promise(_: Arc<Servers>) -> Outcome {
+    random_worlds(|world| {
+        let mut plan = random_plan(world);
+        let (mut requests, mut later) = (Vec::new(), Vec::new());
+        for request in plan.requests {
+            match request {
+                Command::Allocate(line) if world.choose(2, Odds::Even) == 1 => later.push(line),
+                request => requests.push(request),
+            }
+        }
+        (plan.requests, plan.later) = (requests, later);
+        plan
+    })
+}
+
+fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
     let (first, last) = asked_for().map_or((0, SEEDS), |seed| (seed, seed + 1));
     for seed in first..last {
-        let told = tell(Choices::from_seed(seed), MUCH, random_plan);
+        let told = tell(Choices::from_seed(seed), MUCH, plan);
         if told.verdict.is_err() {
-            let rerun = |script| tell(Choices::from_script(script), MUCH, random_plan);
+            let rerun = |script| tell(Choices::from_script(script), MUCH, plan);
             let again = format!("seed {seed} (SEED={seed} cargo test -p tests -- simulation::random)");
             return fail(&again, told.choices.script(), rerun);
         }
@@ -164,39 +187,73 @@ fn holds(reference: &str, qty: u32) -> ChangeBatchQuantity {
 }
 
 async fn every_schedule_of_two_equal_requests(_: Arc<Servers>) -> Outcome {
-    let plan =
-        Plan { requests: vec![allocate("o1", 3), allocate("o1", 3)], changes: Vec::new(), outbox: Outbox::Unread };
+    let plan = Plan {
+        requests: vec![allocate("o1", 3), allocate("o1", 3)],
+        changes: Vec::new(),
+        later: Vec::new(),
+        outbox: Outbox::Unread,
+    };
     every_schedule("two equal requests", &[new_batch("b1", 5)], &plan, &[BOTH])
 }
 
 async fn every_schedule_of_two_requests_for_the_last_piece(_: Arc<Servers>) -> Outcome {
-    let plan =
-        Plan { requests: vec![allocate("o1", 3), allocate("o2", 3)], changes: Vec::new(), outbox: Outbox::Unread };
+    let plan = Plan {
+        requests: vec![allocate("o1", 3), allocate("o2", 3)],
+        changes: Vec::new(),
+        later: Vec::new(),
+        outbox: Outbox::Unread,
+    };
     every_schedule("two requests for the last piece", &[new_batch("b1", 3)], &plan, &[BOTH])
 }
 
 async fn every_schedule_of_a_shrink_and_a_request(_: Arc<Servers>) -> Outcome {
     let before = [new_batch("b1", 2), allocate("o1", 2), new_batch("b2", 2)];
-    let plan = Plan { requests: vec![allocate("o2", 2)], changes: vec![holds("b1", 0)], outbox: Outbox::Unread };
+    let plan = Plan {
+        requests: vec![allocate("o2", 2)],
+        changes: vec![holds("b1", 0)],
+        later: Vec::new(),
+        outbox: Outbox::Unread,
+    };
     every_schedule("a shrink and a request", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_stock_that_arrives_and_a_request(_: Arc<Servers>) -> Outcome {
     let change = ChangeBatchQuantity { revision: Revision::Version(1), ..holds("b1", 0) };
     let before = [new_batch("b1", 1), allocate("o1", 1), Command::ChangeBatchQuantity(change)];
-    let plan =
-        Plan { requests: vec![new_batch("b2", 1), allocate("o2", 1)], changes: Vec::new(), outbox: Outbox::Unread };
+    let plan = Plan {
+        requests: vec![new_batch("b2", 1), allocate("o2", 1)],
+        changes: Vec::new(),
+        later: Vec::new(),
+        outbox: Outbox::Unread,
+    };
     every_schedule("stock that arrives and a request", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome {
     let before = [new_batch("b1", 3), allocate("o1", 2)];
-    let plan = Plan { requests: Vec::new(), changes: vec![holds("b1", 1), holds("b1", 3)], outbox: Outbox::Unread };
+    let plan = Plan {
+        requests: Vec::new(),
+        changes: vec![holds("b1", 1), holds("b1", 3)],
+        later: Vec::new(),
+        outbox: Outbox::Unread,
+    };
     every_schedule("two changes of one batch", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {
     let before = [new_batch("b1", 1), allocate("o1", 2)];
-    let plan = Plan { requests: Vec::new(), changes: Vec::new(), outbox: Outbox::Relayed };
+    let plan = Plan { requests: Vec::new(), changes: Vec::new(), later: Vec::new(), outbox: Outbox::Relayed };
     every_schedule("a mail", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_lines_that_can_wait_for_the_last_piece(_: Arc<Servers>) -> Outcome {
+    let later = vec![line("o1", "S", 2), line("o2", "S", 2)];
+    let plan = Plan { requests: Vec::new(), changes: Vec::new(), later, outbox: Outbox::Unread };
+    every_schedule("lines that can wait for the last piece", &[new_batch("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_a_line_that_is_asked_for_in_both_ways(_: Arc<Servers>) -> Outcome {
+    let (requests, later) = (vec![allocate("o1", 2)], vec![line("o1", "S", 2)]);
+    let plan = Plan { requests, changes: Vec::new(), later, outbox: Outbox::Unread };
+    every_schedule("a line asked for in both ways", &[new_batch("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
 }

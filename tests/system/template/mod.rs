@@ -243,7 +243,9 @@ async fn every_function_is_traced_and_names_its_stack(servers: Arc<Servers>) -> 
 }
 
 /// Logical id, metric, and whose it is.
-const ALARMS: [(&str, &str, &str); 10] = [
+const ALARMS: [(&str, &str, &str); 12] = [
+    ("AllocateDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "AllocateDeadLetters"),
+    ("AllocateQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "AllocateQueue"),
     ("ApiErrorsAlarm", "5xx", "Api"),
     ("ChangeBatchQuantityDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "ChangeBatchQuantityDeadLetters"),
     ("ChangeBatchQuantityQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "ChangeBatchQuantityQueue"),

@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{ChangeBatchQuantity, Command, Revision};
+use domain::{ChangeBatchQuantity, Command, Revision, SkuLines};
 use serde_json::Value;
 use service_layer::ports::{
     AllocationsView as _, Commit, CommitId, Environment as _, Inbox as _, Products as _, Wanted,
@@ -51,13 +51,14 @@ fn right(action: &str, resource: &str) -> Right {
 
 /// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which no function makes:
 /// it runs with its operator's rights. Of the others, each is a right.
-const CALLS: [(&str, &[&str]); 7] = [
+const CALLS: [(&str, &[&str]); 8] = [
     ("dynamodb/commit.rs", &["transact_write_items", "put_item"]),
     ("dynamodb/inbox.rs", &["put_item", "put_item"]),
     ("dynamodb/read.rs", &["get_item", "batch_get_item", "query", "query"]),
     ("dynamodb/recount.rs", &["scan", "batch_get_item"]),
     // Warm-ups: their answers are not needed, so neither would further rights be.
     ("dynamodb/touch.rs", &["query", "put_item"]),
+    ("line_queue.rs", &["send_message"]),
     ("ses.rs", &["send_email", "send_email"]),
     ("sns.rs", &["publish_batch"]),
 ];
@@ -73,6 +74,7 @@ const IDENTITIES: [&str; 3] = [
 fn of_clients(bootstrap: &str) -> Vec<Right> {
     match bootstrap {
         "command_bus" | "view" | "max_receives" => Vec::new(),
+        "allocation_bus_and_queue" => vec![right("sqs:SendMessage", "AllocateQueue.Arn")],
         "topic" => vec![right("sns:Publish", "EventsTopic")],
         "event_bus" => IDENTITIES.map(|identity| right("ses:SendEmail", identity)).to_vec(),
         other => panic!("what bootstrap::{other} needs is not known here"),
@@ -205,6 +207,15 @@ impl Scene {
                 self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 2))).await?;
                 self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
                 self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await
+            }
+            "allocate-queued" => {
+                let sku = self.in_debt().await?;
+                let lines = |qty| SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line");
+                self.recorded.allocate_lines(&lines(2), &soon()).await?;
+                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 2))).await?;
+                self.recorded.allocate_lines(&lines(1), &soon()).await?;
+                self.recorded.allocate_lines(&lines(1), &soon()).await?;
+                Ok(())
             }
             "batches" => {
                 let sku = self.in_debt().await?;

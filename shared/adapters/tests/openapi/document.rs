@@ -202,8 +202,8 @@ pub(crate) fn document() -> Value {
             "parameters": {
                 "Prefer": {
                     "name": "Prefer", "in": "header",
-                    "description": "RFC 7240. `return=representation` asks what became of the line; anything else is \
-                        ignored.",
+                    "description": "RFC 7240. `return=representation` asks what became of the line; `respond-async` asks \
+                        only that it is taken, and wins. Anything else is ignored.",
                     "schema": {"type": "string"}, "example": "return=representation"
                 },
                 "Correlation": {
@@ -220,7 +220,7 @@ pub(crate) fn document() -> Value {
                 },
                 "Preference-Applied": {
                     "description": "Sent where the preference made a difference.",
-                    "schema": {"const": "return=representation"}
+                    "schema": {"enum": ["return=representation", "respond-async"]}
                 },
                 "Retry-After": {
                     "description": "Seconds.", "required": true, "schema": {"type": "integer", "minimum": 1}
