@@ -236,9 +236,9 @@ impl Run {
             Waits::Turn | Waits::Forever => None,
         });
         let queues = [&self.changes, &self.lines, &self.events];
-        let queued = queues.into_iter().flat_map(|queue| &queue.waiting).map(|entry| entry.visible_at);
+        let times = queues.into_iter().flat_map(|queue| &queue.waiting).map(|entry| entry.visible_at);
         let now = self.world.now();
-        wakes.chain(queued).filter(|time| *time > now).min()
+        wakes.chain(times).filter(|time| *time > now).min()
     }
 
     /// Runs a new function up to its first call. Nobody can tell when it did that.
