@@ -240,7 +240,7 @@ async fn lines_that_wait_are_read_once(servers: Arc<Servers>) -> Outcome {
     do_it(&store, Command::CreateBatch(batch(&name("batch"), &sku, 250))).await?;
     let Cost { round_trips, writes, .. } = meter.read();
     assert_eq!((round_trips, writes), (5, 3), "head and batch, the lines, and three commits");
-    assert!(store.waiting_lines(&sku.as_str().try_into()?).await?.is_empty());
+    assert!(plain.waiting_lines(&sku.as_str().try_into()?).await?.is_empty());
     Ok(())
 }
 
