@@ -220,7 +220,7 @@ pub(crate) fn document() -> Value {
                 },
                 "Preference-Applied": {
                     "description": "Sent where the preference made a difference.",
-                    "schema": {"enum": ["return=representation", "respond-async"]}
+                    "schema": {"type": "string"}
                 },
                 "Retry-After": {
                     "description": "Seconds.", "required": true, "schema": {"type": "integer", "minimum": 1}
