@@ -186,9 +186,9 @@ async fn size(program: &Path) -> Result<[f64; 2]> {
     let mut python = Command::new("python3");
     python.args(["-c", SIZES]).arg(program).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = python.output().await.context("running python3")?;
-    let sizes =
-        String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?;
-    sizes.try_into().ok().with_context(|| format!("measuring {}", program.display()))
+    let output = String::from_utf8_lossy(&output.stdout);
+    let sizes = output.split_whitespace().map(|bytes| Ok(bytes.parse::<f64>()? / 1024.0 / 1024.0));
+    sizes.collect::<Result<Vec<_>>>()?.try_into().ok().with_context(|| format!("measuring {}", program.display()))
 }
 
 fn cold_cpu(life: &Life) -> f64 {
