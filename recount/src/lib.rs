@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - nothing is written;
-//! - no false alarm: what looks like drift is looked at again, product by product, until its head is the same before and
-//!   after; only what is found in each of several such looks is reported;
+//! - no false alarm, unless the index lags for more than a second: what looks like drift is looked at again, product by
+//!   product, until its head is the same before and after; only what is found in each of several such looks is reported;
 //! - an item that can't be read is reported, and stops nothing.
 
 mod tally;

@@ -11,8 +11,8 @@ use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt, Response, Ser
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use service_layer::ports::{AllocationsView, Environment, LineQueue, Products};
-use service_layer::{Call, Error, MessageBus, Reply};
+use service_layer::ports::{AllocationsView, Environment, LineQueue, Products, StoreError};
+use service_layer::{Call, Error, MessageBus, Reply, in_time};
 use tracing::Instrument;
 
 use crate::calls::{self, CORRELATION_HEADER};
@@ -193,7 +193,8 @@ pub async fn handle_view<V: AllocationsView, E: Environment>(
     let answer = async {
         // No order has a name that is not valid.
         let Some(orderid) = orderid(&request) else { return not_found() };
-        match view.allocations(&orderid).await {
+        let allocations = in_time(environment, call.deadline, view.allocations(&orderid)).await;
+        match allocations.unwrap_or_else(|| Err(StoreError::Unavailable("out of time".into()))) {
             Ok(allocations) if allocations.is_empty() => not_found(),
             Ok(allocations) => {
                 let shown = allocations.into_iter().map(|(sku, batchref)| Allocation { sku, batchref });

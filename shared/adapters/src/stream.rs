@@ -17,8 +17,10 @@ use crate::system::deadline;
 
 /// What a last call of the topic and the answer may take.
 const MARGIN: Duration = Duration::from_secs(6);
-/// Between two tries of a topic that refuses.
+/// Between the first two tries of a topic that refuses, and most between two tries: where one entry alone is refused, its
+/// neighbours go out again with each.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Publishes what the records of a batch have to tell, and tells the stream where to go on.
 ///
@@ -88,15 +90,16 @@ impl<P: Publisher, E: Environment> Publisher for Patient<'_, P, E> {
     const BATCH: usize = P::BATCH;
 
     async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
-        let mut published = 0_usize;
+        let (mut published, mut pause) = (0_usize, PAUSE);
         loop {
             let left = messages.get(published..).unwrap_or_default();
             let Err(PublishError { first, source }) = self.topic.publish(left).await else { return Ok(()) };
             published = published.saturating_add(first);
-            if !self.has_time_after(PAUSE) {
+            if !self.has_time_after(pause) {
                 return Err(PublishError { first: published, source });
             }
-            self.environment.sleep(PAUSE).await;
+            self.environment.sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 }

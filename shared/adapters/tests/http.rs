@@ -373,6 +373,22 @@ async fn an_answer_names_what_its_request_belongs_to() {
     );
 }
 
+/// A table that never answers.
+struct Mute;
+
+impl AllocationsView for Mute {
+    async fn allocations(&self, _: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_view_is_given_up_in_time_to_answer() {
+    let request = event("GET", "/allocations/o1", None, None, Some("o1"));
+    let told = show(&handle_view(&Mute, &InMemoryEnvironment::default(), request).await.unwrap());
+    assert!(told.starts_with("503\n") && told.contains("retry-after: 1"), "{told}");
+}
+
 #[tokio::test]
 async fn a_command_is_given_up_in_time_to_answer() {
     let api = Api(MessageBus::new(Failing(|| StoreError::Conflict(None)), InMemoryEnvironment::default(), ()));

@@ -40,10 +40,15 @@ fn valid_name(text: &str) -> Result<(), InvalidName> {
     if text.len() > NAME_BYTES {
         return Err(InvalidName::TooManyBytes(text.len()));
     }
-    match text.chars().find(|character| character.is_control()) {
+    match text.chars().find(|character| character.is_control() || is_unknown_to_queues(*character)) {
         Some(character) => Err(InvalidName::Control(character)),
         None => Ok(()),
     }
+}
+
+/// SQS takes all characters that XML does. Of those that are no control characters, these two are left out.
+fn is_unknown_to_queues(character: char) -> bool {
+    matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
 /// Defines a name: 1 to 255 characters, none of them a control character. Cloning one copies no text.

@@ -22,3 +22,4 @@ pub use error::{Error, Source};
 pub use message_bus::{MessageBus, Reply};
 pub use remembered::{Remembering, VAIN_READS};
 pub use unit_of_work::BUDGET;
+pub use unit_of_work::in_time;

@@ -1,6 +1,7 @@
 //! The unit of work: find a product, change it in memory, commit all of it or nothing, and start over when
 //! somebody else was faster.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
 }
 
 /// Gives up in time to answer. What was under way may still happen.
-pub(crate) async fn in_time<E: Environment, T>(
+pub async fn in_time<E: Environment, T>(
     environment: &E,
     deadline: Timestamp,
     work: impl Future<Output = T>,
@@ -224,6 +225,10 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             return Err(lagging());
         }
         product.offer(&memory.waiting, &mut budget);
+        if moves_a_line_twice(&product) {
+            // One of the two lists is older than the other.
+            return Err(lagging());
+        }
         if product.events().is_empty() {
             // No waiting line fits: the debt is settled without a commit.
             let head = snapshot.head.map(|head| Head { product, ..head });
@@ -265,10 +270,19 @@ async fn attempt<S: Products, E: Environment, C: Change>(
                     memory.snapshot = Some(Snapshot { head: Some(*head), ..snapshot });
                     Err(StoreError::Conflict(None).into())
                 }
-                error => Err(error.into()),
+                error => {
+                    // Sums that match prove a list right only if it was read after all that they add up.
+                    memory.waiting.clear();
+                    Err(error.into())
+                }
             }
         }
     }
+}
+
+fn moves_a_line_twice(product: &Product) -> bool {
+    let mut seen = HashSet::new();
+    !product.moves().iter().all(|moved| seen.insert(&moved.line))
 }
 
 /// A head that was handed back shows batches with free stock only; a full one that was asked for must be read with it.

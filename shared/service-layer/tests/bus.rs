@@ -562,6 +562,27 @@ async fn stock_is_offered_to_every_waiting_line_whatever_the_index_shows_first()
     assert_eq!(line_of(&store, "small").await.as_deref(), Some("b2"));
 }
 
+#[tokio::test]
+async fn a_list_of_waiting_lines_that_was_refused_is_read_again_though_its_sum_is_right() {
+    let store = InMemoryStore::default();
+    let handle = async |command| Meddling::new(&store, []).handle(command).await.unwrap();
+    handle(new_batch("b1", "LAMP", 2)).await;
+    handle(line("o1", "LAMP", 1)).await;
+    handle(line("o2", "LAMP", 1)).await;
+    handle(holds("b1", 0, 1)).await;
+    let both = store.waiting_lines(&"LAMP".try_into().unwrap()).await.unwrap();
+    assert_eq!(both[0].position, both[1].position, "since the same commit");
+    handle(new_batch("b2", "LAMP", 1)).await;
+    let served = async |orderid: &str| line_of(&store, orderid).await.is_some();
+    let first = if served("o1").await { "o1" } else { "o2" };
+
+    // The index still shows the line that was served, and not yet the other one.
+    let stale = both.into_iter().filter(|placed| placed.line.orderid.as_str() == first).collect();
+    let lagging = Meddling::new(&store, []).showing_first(stale);
+    assert_eq!(lagging.handle(new_batch("b3", "LAMP", 1)).await.unwrap(), Reply::Done);
+    assert!(served("o1").await && served("o2").await);
+}
+
 async fn line_of(store: &InMemoryStore, orderid: &str) -> Option<String> {
     let allocations = store.allocations(&OrderId::try_from(orderid).unwrap()).await.unwrap();
     allocations.first().map(|(_, batchref)| batchref.to_string())

@@ -132,7 +132,7 @@ pub(crate) fn document() -> Value {
                 "Name": {
                     "description": "No control characters, and at most 1,000 bytes of UTF-8.",
                     "type": "string", "minLength": 1, "maxLength": 255,
-                    "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+                    "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffe\\uffff]*$"
                 },
                 "Quantity": {
                     "description": "A whole number, without fraction or exponent; or a string of its digits.",
