@@ -80,7 +80,9 @@ pub(crate) fn document() -> Value {
                 "responses": with_failed(json!({
                     "201": response("With `Prefer: return=representation`: the line has a place on this batch.",
                         "Allocated", &[("allocated", allocate("3", told))]),
-                    "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then.",
+                    "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then. With \
+                        `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is on a queue and \
+                        is allocated soon; an unknown SKU is not refused.",
                         "Ok", &[("taken", allocate("3", &[]))]),
                     "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
                         return=representation`) it is out of stock. Nothing was changed.", "Message", &[
