@@ -1,7 +1,7 @@
 //! The commits of one SKU, replayed through the aggregate.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     BatchRef, Budget, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Sku, Version,
@@ -26,8 +26,8 @@ pub(super) struct Replay {
 }
 
 pub(super) struct Commit {
-    /// Those requests that can have asked for it.
-    pub(super) makers: Vec<usize>,
+    /// Those requests that can have asked for it; by line, where a queue brought several lines together.
+    pub(super) makers: Vec<Vec<usize>>,
     /// Whoever came by paid what was owed to waiting lines.
     pub(super) pays_debts: bool,
 }
@@ -156,10 +156,25 @@ impl Replay {
                     continue;
                 }
             }
+            if let Some((lines, askers)) = requests.of_lines(events) {
+                let mut after = settled.clone();
+                for line in &lines {
+                    after.allocate(line, self.lines.get(*line));
+                }
+                let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
+                if each_once && after.events() == events {
+                    commit.makers = askers;
+                    next.push(after.committed());
+                } else {
+                    instead.push(format!("the model makes of it: {}", story(after.events())));
+                }
+            }
             for (command, askers) in requests.that_may_tell(events) {
                 for after in self.outcomes(&settled, command, events, index) {
                     if after.events() == events {
-                        commit.makers.extend(askers);
+                        let makers: BTreeSet<usize> =
+                            commit.makers.drain(..).flatten().chain(askers.iter().copied()).collect();
+                        commit.makers.push(makers.into_iter().collect());
                         next.push(after.committed());
                         break;
                     }
@@ -167,8 +182,6 @@ impl Replay {
                 }
             }
         }
-        commit.makers.sort_unstable();
-        commit.makers.dedup();
         instead.dedup();
         ensure!(!next.is_empty() || !instead.is_empty(), "and nobody asked for it");
         ensure!(!next.is_empty(), "but {}", instead.join(", or "));
@@ -191,10 +204,8 @@ impl Replay {
         };
         let mut after = product.clone();
         match command {
-            Command::Allocate(line) => {
-                after.allocate(line, self.lines.get(line));
-                vec![after]
-            }
+            // Lines may come together, see `of_lines`.
+            Command::Allocate(_) => Vec::new(),
             Command::CreateBatch(new) if product.batch(&new.reference).is_none() => match after.create_batch(new) {
                 Ok(()) => vec![finish(after, BUDGET)],
                 Err(_) => Vec::new(),
@@ -252,7 +263,7 @@ impl Replay {
 
 /// The commands on one SKU, each with those who asked for it.
 struct Requests<'a> {
-    lines: BTreeMap<&'a OrderLine, (&'a Command, Vec<usize>)>,
+    lines: BTreeMap<&'a OrderLine, Vec<usize>>,
     batches: BTreeMap<&'a BatchRef, Vec<(&'a Command, Vec<usize>)>>,
     changes: BTreeMap<&'a BatchRef, Vec<(&'a Command, Vec<usize>)>>,
 }
@@ -267,7 +278,7 @@ impl<'a> Requests<'a> {
             }
             let same = match command {
                 Command::Allocate(line) if line.sku == *sku => {
-                    of_sku.lines.entry(line).or_insert((command, Vec::new())).1.push(index);
+                    of_sku.lines.entry(line).or_default().push(index);
                     continue;
                 }
                 Command::CreateBatch(new) if new.sku == *sku => of_sku.batches.entry(&new.reference).or_default(),
@@ -292,12 +303,19 @@ impl<'a> Requests<'a> {
             Event::BatchQuantityChanged { batchref, .. } => self.changes.get(batchref),
             _ => None,
         });
-        let asked = match events {
-            [Event::Allocated { line, .. } | Event::OutOfStock { line }] => self.lines.get(line),
-            _ => None,
-        };
         let batches = created.into_iter().chain(changed).flatten();
-        batches.chain(asked).map(|(command, askers)| (*command, askers.as_slice())).collect()
+        batches.map(|(command, askers)| (*command, askers.as_slice())).collect()
+    }
+
+    /// The lines that a commit is about, if it is about nothing else, and those who asked for each.
+    fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
+        let line = |event: &'e Event| match event {
+            Event::Allocated { line, .. } | Event::OutOfStock { line } => Some(line),
+            Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => None,
+        };
+        let lines = events.iter().map(line).collect::<Option<Vec<_>>>()?;
+        let askers = lines.iter().map(|line| self.lines.get(line).cloned()).collect::<Option<Vec<_>>>()?;
+        Some((lines, askers))
     }
 }
 

@@ -152,8 +152,10 @@ impl<'a> Answers<'a> {
         let mut made: BTreeMap<usize, Vec<_>> = BTreeMap::new();
         for (sku, replay) in self.replays {
             for (commit, version) in replay.commits.iter().zip(1..) {
-                if let [maker] = commit.makers[..] {
-                    made.entry(maker).or_default().push((sku, version));
+                for makers in &commit.makers {
+                    if let [maker] = makers[..] {
+                        made.entry(maker).or_default().push((sku, version));
+                    }
                 }
             }
         }
@@ -260,11 +262,13 @@ impl<'a> Answers<'a> {
         for (sku, replay) in self.replays {
             for (commit, version) in replay.commits.iter().zip(1_u64..) {
                 let in_time = |maker: &usize| self.floor(sku, self.requests[*maker].invoked) < version;
-                ensure!(
-                    commit.pays_debts || commit.makers.iter().any(in_time),
-                    "version {version} of {sku} is older than whoever asked for it: {:?} were asked when a later one was answered already",
-                    commit.makers.iter().map(|maker| &self.requests[*maker]).collect::<Vec<_>>()
-                );
+                let late = commit.makers.iter().find(|makers| !makers.iter().any(in_time));
+                if let (Some(makers), false) = (late, commit.pays_debts) {
+                    let makers: Vec<_> = makers.iter().map(|maker| &self.requests[*maker]).collect();
+                    return Err(format!(
+                        "version {version} of {sku} is older than whoever asked for it: {makers:?} were asked when a later one was answered already"
+                    ));
+                }
             }
         }
         Ok(())

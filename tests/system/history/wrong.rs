@@ -36,6 +36,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             the_wrong_line_gives_way,
             two_are_turned_away_and_one_event_tells_of_it,
             an_answer_that_tells_little_must_still_be_true,
+            lines_that_share_a_commit_are_each_asked_for_and_served_in_turn,
         ]
     );
 }
@@ -161,7 +162,7 @@ async fn too_much_was_sold(_: Arc<Servers>) -> Outcome {
     messages[2].event = Event::Allocated { line: line("o2", "S", 3), batchref: "b1".try_into()? };
     shop.tell(2, Told::Allocated("b1".try_into()?));
     refused(shop.verdict_on(&messages), "it tells 3 of o2 on b1; but");
-    refused(shop.verdict_on(&messages), "makes of it: 3 of o2 out of stock");
+    refused(shop.verdict_on(&messages), "the model makes of it: 3 of o2 out of stock");
     Ok(())
 }
 
@@ -299,5 +300,29 @@ async fn an_answer_that_tells_little_must_still_be_true(_: Arc<Servers>) -> Outc
     shop.tell(2, Told::Accepted);
     assert_eq!(shop.verdict(), Ok(()));
     refused(shop.verdict_on(&shop.messages()[..2]), "does the model say so");
+    Ok(())
+}
+
+async fn lines_that_share_a_commit_are_each_asked_for_and_served_in_turn(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 3).allocate("o1", 2).allocate("o2", 2);
+    for request in 1..3 {
+        shop.requests[request].answer = None;
+    }
+    let mut messages = shop.messages();
+    (messages[2].version, messages[2].id) = (Version(2), "S#2#2".to_owned());
+    assert_eq!(shop.verdict_on(&messages), Ok(()));
+
+    let (first, second) = (messages[1].event.clone(), messages[2].event.clone());
+    (messages[1].event, messages[2].event) = (second, first);
+    refused(shop.verdict_on(&messages), "the model makes of it: 2 of o2 on b1, 2 of o1 out of stock");
+    let mut messages = shop.messages();
+    (messages[2].version, messages[2].id, messages[2].event) =
+        (Version(2), "S#2#2".to_owned(), messages[1].event.clone());
+    refused(shop.verdict_on(&messages), "version 2 of S can't be");
+    let mut messages = shop.messages();
+    (messages[2].version, messages[2].id) = (Version(2), "S#2#2".to_owned());
+    shop.requests.pop();
+    refused(shop.verdict_on(&messages), "and nobody asked for it");
     Ok(())
 }

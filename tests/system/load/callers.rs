@@ -26,6 +26,8 @@ pub(super) struct Notes {
     lines: Vec<OrderLine>,
     /// With the number of changes that were asked for.
     batches: Vec<(NewBatch, u64)>,
+    /// Lines that were taken by a queue, and will be heard of.
+    pub(super) later: Vec<OrderLine>,
     asked: usize,
 }
 
@@ -54,6 +56,11 @@ impl<'a> Shop<'a> {
 
     pub(super) fn asked(&self) -> usize {
         self.notes.lock().unwrap().asked
+    }
+
+    /// A queued line of a SKU that nobody sells ends as a dead letter.
+    fn is_sold(&self, sku: &str) -> bool {
+        self.notes.lock().unwrap().batches.iter().any(|(new, _)| new.sku.as_str() == sku)
     }
 
     /// Microseconds since the beginning.
@@ -143,10 +150,10 @@ impl<'a> Shop<'a> {
             Asked::View(orderid) => self.api.view(orderid.as_str()).await,
             Asked::Command(Command::Allocate(OrderLine { orderid, sku, qty })) => {
                 let (orderid, sku) = (orderid.as_str(), sku.as_str());
-                if random.bool() {
-                    self.api.allocate(orderid, sku, qty.get()).await
-                } else {
-                    self.api.allocate_and_tell(orderid, sku, qty.get()).await
+                match random.u32(..3) {
+                    0 => self.api.allocate(orderid, sku, qty.get()).await,
+                    1 if self.is_sold(sku) => self.api.allocate_later(orderid, sku, qty.get()).await,
+                    _ => self.api.allocate_and_tell(orderid, sku, qty.get()).await,
                 }
             }
             Asked::Command(Command::CreateBatch(new)) => {
@@ -169,6 +176,13 @@ impl<'a> Shop<'a> {
             self.count("cut off");
             return Ok(None);
         };
+        if let Asked::Command(Command::Allocate(line)) = asked
+            && answer.headers.get("preference-applied").is_some_and(|applied| applied == "respond-async")
+        {
+            self.count("to be answered later");
+            self.notes.lock().unwrap().later.push(line.clone());
+            return Ok(None);
+        }
         let told = self.read(asked, &answer).with_context(|| format!("{asked:?} is told {answer:?}"))?;
         if let (Asked::Command(Command::CreateBatch(new)), Some(Told::Created)) = (asked, &told) {
             let mut notes = self.notes.lock().unwrap();

@@ -6,7 +6,7 @@
 
 mod callers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -65,7 +65,8 @@ async fn nothing_is_lost_under_load_and_trouble(servers: Arc<Servers>) -> Outcom
     let took = started.elapsed();
 
     let settling = Instant::now();
-    let (messages, received) = until_drained(&stack, &subscriber, &store).await?;
+    let later = std::mem::take(&mut shop.notes.lock().unwrap().later);
+    let (messages, received) = until_drained(&stack, &subscriber, &store, &later).await?;
     let drained = settling.elapsed();
     shop.view_all().await?;
     check(&shop, &store, &messages).await?;
@@ -123,11 +124,17 @@ fn is_relay(function: &str) -> bool {
 }
 
 fn is_http(function: &str) -> bool {
-    ["publish", "change", "handle"].iter().all(|other| !function.to_lowercase().contains(other))
+    ["publish", "change", "handle", "queued"].iter().all(|other| !function.to_lowercase().contains(other))
 }
 
-/// Waits until the queues are empty and every version that the table knows was told; and how often events came.
-async fn until_drained(stack: &Stack, subscriber: &Subscriber, store: &DynamoDb) -> Result<(Vec<Message>, usize)> {
+/// Waits until the queues are empty, every version that the table knows was told, and every line that was to be answered
+/// later was heard of. Tells the events, and how often they came.
+async fn until_drained(
+    stack: &Stack,
+    subscriber: &Subscriber,
+    store: &DynamoDb,
+    later: &[OrderLine],
+) -> Result<(Vec<Message>, usize)> {
     let (started, mut events, mut received) = (Instant::now(), BTreeMap::new(), 0);
     let warehouse = Warehouse::of(stack);
     loop {
@@ -148,12 +155,21 @@ async fn until_drained(stack: &Stack, subscriber: &Subscriber, store: &DynamoDb)
             let untold: Vec<_> = heads.iter().filter(|(sku, version)| !told(sku, **version)).collect();
             let refused = |message: &&Message| matches!(message.event, Event::OutOfStock { .. });
             let mails = stack.mails().await?.len();
-            if untold.is_empty() && mails >= events.values().filter(refused).count() {
+            let heard_of: BTreeSet<_> = events.values().filter_map(line_of).collect();
+            let all_later = later.iter().all(|line| heard_of.contains(line));
+            if all_later && untold.is_empty() && mails >= events.values().filter(refused).count() {
                 println!("mails: {mails}");
                 return Ok((events.into_values().collect(), received));
             }
         }
         ensure!(started.elapsed() < PATIENCE, "not drained after {} s, {} events", PATIENCE.as_secs(), events.len());
+    }
+}
+
+fn line_of(message: &Message) -> Option<&OrderLine> {
+    match &message.event {
+        Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => Some(line),
+        Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => None,
     }
 }
 

@@ -169,6 +169,7 @@ impl Run {
         }
         for (sent, line) in (1..).zip(&run.plan.later) {
             run.lines.push(format!("line-{sent}"), serde_json::to_string(line).unwrap(), Timestamp(sent));
+            run.history.push(ask(Command::Allocate(line.clone()), 0));
         }
         run
     }
@@ -463,11 +464,8 @@ impl Run {
         let state = self.world.state();
         self.books.check(&state.store)?;
         self.books.check_the_end(&state, &self.plan)?;
-        // A history has one command for each commit; many lines in one are no such thing.
-        if self.plan.later.is_empty() {
-            let end = history::check(&self.history, &state.store.outbox(), self.index)?;
-            books::check_history(&end, &state.store)?;
-        }
+        let end = history::check(&self.history, &state.store.outbox(), self.index)?;
+        books::check_history(&end, &state.store)?;
         let queues = [&self.changes, &self.lines, &self.events];
         match queues.into_iter().flat_map(|queue| &queue.dead).next() {
             Some(dead) => Err(format!("{} {} ended as a dead letter", dead.id, dead.body)),
