@@ -7,14 +7,14 @@ use crate::functions::{Effort, Figure, Row, instruction_rows, time_rows};
 use crate::programs::{Executables, Function};
 
 /// The most that a function may take of what its floor takes, in its cold start and in each warm invocation: what they take today, and
-/// some room. A change that needs more raises it here, and says why.
+/// some room, since the same warm invocation differs by 5 % from run to run. A change that needs more raises it here, and says why.
 const LIMITS: [(&str, f64, f64); 6] = [
-    ("allocate", 1.25, 1.25),
-    ("batches", 1.25, 1.25),
-    ("allocations-view", 1.25, 1.25),
-    ("change-batch-quantity", 1.25, 1.25),
-    ("publish-events", 1.25, 1.25),
-    ("handle-events", 1.25, 1.25),
+    ("allocate", 1.25, 1.35),
+    ("batches", 1.25, 1.35),
+    ("allocations-view", 1.25, 1.35),
+    ("change-batch-quantity", 1.25, 1.35),
+    ("publish-events", 1.25, 1.35),
+    ("handle-events", 1.25, 1.35),
 ];
 
 /// CPU time differs by so much from run to run. Instructions do not.
