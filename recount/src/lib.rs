@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::dynamodb::DynamoDb;
+use adapters::report::chain;
 use domain::{BatchRef, Place, Product, Sku};
 use service_layer::ports::StoreError;
 pub use tally::Drift;
@@ -108,7 +109,7 @@ async fn look_again(store: &DynamoDb, sku: Sku, references: BTreeSet<BatchRef>, 
                 }
             }
             Ok(Look::Changing) => "it changes all the time".clone_into(&mut doubt),
-            Err(error) => doubt = with_causes(&error),
+            Err(error) => doubt = chain(&error),
         }
         sleep(PAUSE).await;
     }
@@ -139,16 +140,4 @@ async fn look(store: &DynamoDb, sku: &Sku, references: &BTreeSet<BatchRef>) -> R
     tally.add_lines(&store.lines_at(&Place::Waiting, sku).await?);
     let after = store.head_row(sku).await?.map(|head| head.version());
     Ok(if after == version { Look::Still(tally.drift(sku)) } else { Look::Changing })
-}
-
-/// An error, with what led to it.
-#[must_use]
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

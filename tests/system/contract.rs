@@ -5,8 +5,8 @@ use std::time::Duration;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
 use domain::{
-    Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, OrderId, OrderLine, Place, Position, Product, Revision,
-    Version, Waiting,
+    Allocation, BatchRef, Budget, ChangeBatchQuantity, Command, NewBatch, OrderId, OrderLine, Place, Position, Product,
+    Revision, Version, Waiting,
 };
 use service_layer::ports::{
     AllocationsView, Claim, Commit, CommitId, Head, Inbox, Products, StoreError, Timestamp, Wanted,
@@ -70,16 +70,7 @@ async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -
     let new = batch(reference, sku, qty);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store
-        .commit(Commit {
-            id: FIRST,
-            before: None,
-            after: &product,
-            announced: Some(&new),
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await?;
+    commit_all(store, FIRST, None, &product, Some(&new)).await?;
     Ok(product.committed())
 }
 
@@ -92,16 +83,18 @@ async fn with_line<S: Store>(store: &S, before: &Product, line: &OrderLine) -> a
 }
 
 async fn commit<S: Store>(store: &S, before: &Product, after: &Product) -> Result<(), StoreError> {
-    store
-        .commit(Commit {
-            id: SECOND,
-            before: Some(before),
-            after,
-            announced: None,
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await
+    commit_all(store, SECOND, Some(before), after, None).await
+}
+
+/// The product as it is after, with the batch that it announces.
+async fn commit_all<S: Store>(
+    store: &S,
+    id: CommitId,
+    before: Option<&Product>,
+    after: &Product,
+    announced: Option<&NewBatch>,
+) -> Result<(), StoreError> {
+    store.commit(Commit { id, before, after, announced, absent: &[], correlation: &CorrelationId::unknown() }).await
 }
 
 async fn head<S: Store>(store: &S, line: &OrderLine) -> anyhow::Result<Head> {
@@ -131,16 +124,7 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     new.eta = Some("2011-01-02".to_owned().try_into()?);
     let mut product = Product::new(new.sku.clone());
     product.create_batch(&new)?;
-    store
-        .commit(Commit {
-            id: FIRST,
-            before: None,
-            after: &product,
-            announced: Some(&new),
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await?;
+    commit_all(store, FIRST, None, &product, Some(&new)).await?;
 
     let line = line(&orderid, &sku, 3);
     let product = with_line(store, &product.committed(), &line).await?;
@@ -194,16 +178,7 @@ async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> 
     let new = batch(&second, &sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused = store
-        .commit(Commit {
-            id: SECOND,
-            before: None,
-            after: &other,
-            announced: Some(&new),
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await;
+    let refused = commit_all(store, SECOND, None, &other, Some(&new)).await;
     match refused {
         Err(StoreError::Conflict(Some(head))) => assert_eq!(head.product, product),
         other => anyhow::bail!("{other:?}"),
@@ -301,16 +276,7 @@ async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) 
     let new = batch(&reference, &other_sku, 1);
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
-    let refused = store
-        .commit(Commit {
-            id: SECOND,
-            before: None,
-            after: &other,
-            announced: Some(&new),
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await;
+    let refused = commit_all(store, SECOND, None, &other, Some(&new)).await;
     assert!(matches!(refused, Err(StoreError::Conflict(None))), "{refused:?}");
     let found = store.find(Wanted::NewBatch(&new)).await?;
     assert!(found.head.is_none());
@@ -402,17 +368,7 @@ async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     let before = lamps.clone();
     lamps.create_batch(&third)?;
     lamps.allocate(&line(&order, &lamp, 10), None);
-    let announced = Some(&third);
-    store
-        .commit(Commit {
-            id: FIRST,
-            before: Some(&before),
-            after: &lamps,
-            announced,
-            absent: &[],
-            correlation: &CorrelationId::unknown(),
-        })
-        .await?;
+    commit_all(store, FIRST, Some(&before), &lamps, Some(&third)).await?;
     let shown = store.allocations(&order.as_str().try_into()?).await?;
     let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();
     assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, third.reference.as_str()), (&vase, &second)]);

@@ -142,7 +142,7 @@ pub fn mail_client(config: &SdkConfig) -> aws_sdk_sesv2::Client {
 /// Makes a call whose answer nobody needs. A start has a whole core, but an invocation only a share of one by the function's memory: name,
 /// TLS, credentials and the code behind them are paid for where they are cheap. If the call fails, the function starts all the same;
 /// whoever calls next meets the fault and tells it.
-async fn warm_up<T, E: std::error::Error>(service: &str, call: impl Future<Output = Result<T, E>>) {
+async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Future<Output = Result<T, E>>) {
     match tokio::time::timeout(WARM_UP, call).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(service, reason = chain(&error), "a warm-up was refused"),

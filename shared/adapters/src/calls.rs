@@ -49,8 +49,13 @@ pub(crate) fn of_message(message: &SqsMessage, context: &Context, deadline: Time
     }
 }
 
+/// The call behind an invocation for many.
+pub(crate) fn of_invocation(context: &Context, deadline: Timestamp) -> Call {
+    Call { request: context.request_id.clone(), correlation: of_context(context), deadline }
+}
+
 /// What an invocation belongs to: its trace, or itself.
-pub(crate) fn of_context(context: &Context) -> CorrelationId {
+fn of_context(context: &Context) -> CorrelationId {
     let traced = context.xray_trace_id.as_deref().and_then(root);
     let itself = || context.request_id.as_str().try_into().ok();
     traced.or_else(itself).unwrap_or_else(CorrelationId::unknown)

@@ -1,4 +1,4 @@
-//! Lines that may be allocated later: from a request to the queue, and from the queue to the bus, many at a time.
+//! Lines that may be allocated later: from their queue to the bus, many at a time.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::calls;
 use crate::json::read_object;
 use crate::report::chain;
-use crate::sqs::return_to_queue;
+use crate::sqs::{return_to_queue, share};
 use crate::system::deadline;
 
 /// Most time between two tries of the same lines, and least time that a try should have.
@@ -46,14 +46,15 @@ pub async fn allocate_lines<S: Products, E: Environment>(
                 lines.push(line.clone());
                 messages.entry(line).or_default().push(message);
             }
-            Err(error) => fail(&message, &error.to_string()),
+            Err(error) => fail(&message, &chain(&error)),
         }
     }
 
     let mut left = SkuLines::of(lines);
     left.reverse();
     while let Some(lines) = left.pop() {
-        let call = call_of_many(&lines, &messages, context, share(bus.environment(), end, left.len()));
+        let parts = u32::try_from(left.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let call = call_of_many(&lines, &messages, context, share(bus.environment(), end, parts));
         let handled = Box::pin(bus.allocate_lines(&lines, &call)).instrument(calls::span(&call));
         let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(answered @ 1..)) => {
@@ -94,13 +95,6 @@ fn fraction(random: u64) -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
-/// An equal part of the time that is left, beside so many others.
-fn share<E: Environment>(environment: &E, end: Timestamp, others: usize) -> Timestamp {
-    let now = environment.now();
-    let parts = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
-    now.plus(end.since(now).checked_div(parts).unwrap_or_default())
-}
-
 /// What is committed for many has no single origin: it belongs to the invocation. A line by itself keeps its own.
 fn call_of_many(
     lines: &SkuLines,
@@ -111,7 +105,7 @@ fn call_of_many(
     let mut of_lines = lines.lines().iter().filter_map(|line| messages.get(line)).flatten();
     match (of_lines.next(), of_lines.next()) {
         (Some(message), None) => calls::of_message(message, context, deadline),
-        _ => Call { request: context.request_id.clone(), correlation: calls::of_context(context), deadline },
+        _ => calls::of_invocation(context, deadline),
     }
 }
 

@@ -3,10 +3,14 @@
 use std::error::Error;
 use std::fmt::Write;
 
-/// An error with its causes, in one line.
+use crate::json::InvalidJson;
+
+/// An error with its causes, in one line. What was sent has no place there, so of an input that can't be read it tells
+/// field and rule.
 #[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let invalid = error.downcast_ref().map(InvalidJson::without_value);
+    let mut text = invalid.unwrap_or_else(|| error.to_string());
     let mut cause = error.source();
     while let Some(error) = cause {
         // Writing to a String can't fail. Many errors repeat their cause; once is enough.
@@ -17,4 +21,19 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::OrderLine;
+
+    use super::*;
+    use crate::json::read_object;
+
+    #[test]
+    fn what_was_sent_is_not_told() {
+        let invalid = read_object::<OrderLine>(br#"{"orderid":"o1","sku":"s","qty":"a@b.c"}"#).unwrap_err();
+        assert!(invalid.to_string().contains("a@b.c"));
+        assert_eq!(chain(&invalid), "qty: invalid value, expected a whole number from 1 to 4294967295");
+    }
 }

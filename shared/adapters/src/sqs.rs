@@ -8,12 +8,12 @@ use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
 use service_layer::outbox::Message;
-use service_layer::ports::{Environment, Inbox, Mailer, Products};
+use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
 use service_layer::{Call, Figures, MessageBus, Source};
 use tracing::Instrument;
 
 use crate::calls;
-use crate::json::{InvalidJson, read_object};
+use crate::json::read_object;
 use crate::report::chain;
 use crate::system::deadline;
 
@@ -58,22 +58,23 @@ async fn answer_each<E: Environment>(
     let end = deadline(environment, context.deadline);
     let count = u32::try_from(event.records.len()).unwrap_or(u32::MAX);
     for (left, message) in (1..=count).rev().zip(event.records) {
-        let now = environment.now();
-        let deadline = now.plus(end.since(now).checked_div(left).unwrap_or_default());
-        let call = calls::of_message(&message, context, deadline);
+        let call = calls::of_message(&message, context, share(environment, end, left));
         let handled = Box::pin(handle(&message, &call)).instrument(calls::span(&call));
         let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => {
-                let invalid = error.downcast_ref().map(InvalidJson::without_value);
-                invalid.unwrap_or_else(|| chain(error.as_ref()))
-            }
+            Ok(Err(error)) => chain(error.as_ref()),
             Err(_) => "the handler panicked".to_owned(),
         };
         return_to_queue(environment, &call, &message, &reason, max_receives);
         response.add_failure(message.message_id.unwrap_or_default());
     }
     response
+}
+
+/// The end of an equal part of the time that is left, for the next of so many.
+pub(crate) fn share<E: Environment>(environment: &E, end: Timestamp, parts: u32) -> Timestamp {
+    let now = environment.now();
+    now.plus(end.since(now).checked_div(parts).unwrap_or_default())
 }
 
 /// Tells the log why a message failed, and whether SQS delivers it again.

@@ -33,11 +33,7 @@ pub async fn publish_events<P: Publisher, E: Environment>(
     event: StreamEvent,
     context: &Context,
 ) -> Result<DynamoDbEventResponse, Stopped> {
-    let call = Call {
-        request: context.request_id.clone(),
-        correlation: calls::of_context(context),
-        deadline: deadline(environment, context.deadline),
-    };
+    let call = calls::of_invocation(context, deadline(environment, context.deadline));
     let span = calls::span(&call);
     // Boxed: the futures inside are nested more deeply than the compiler follows.
     Box::pin(publish(topic, environment, event, &call)).instrument(span).await

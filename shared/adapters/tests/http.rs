@@ -7,20 +7,22 @@
     reason = "a test fails by panicking"
 )]
 
+mod failing;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use adapters::http::{handle_allocate, handle_command, handle_view};
 use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore, call_until};
-use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Placed, Revision, Sku};
+use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Revision, Sku};
 use insta::assert_snapshot;
 use lambda_http::request::from_str;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 use serde_json::json;
-use service_layer::ports::{
-    AllocationsView, Commit, Environment, LineQueue, Products, Snapshot, StoreError, Timestamp, Wanted,
-};
+use service_layer::ports::{AllocationsView, Environment, LineQueue, Products, StoreError, Timestamp};
 use service_layer::{Call, MessageBus, Source};
+
+use crate::failing::Failing;
 
 /// An event of an HTTP API, payload format 2.0.
 fn event(method: &str, path: &str, prefer: Option<&str>, body: Option<&str>, orderid: Option<&str>) -> Request {
@@ -289,30 +291,6 @@ async fn bad_input_is_told_which_field_and_changes_nothing() {
         assert!(response.contains(reason.trim_matches('"')), "{body}: {response}");
     }
     assert_eq!(api.0.store().outbox().len(), 1, "only the batch was added");
-}
-
-/// A store that always says the same.
-struct Failing(fn() -> StoreError);
-
-impl Products for Failing {
-    async fn find(&self, _: Wanted<'_>) -> Result<Snapshot, StoreError> {
-        Err((self.0)())
-    }
-    async fn waiting_lines(&self, _: &Sku) -> Result<Vec<Placed>, StoreError> {
-        Err((self.0)())
-    }
-    async fn newest_lines(&self, _: &BatchRef, _: u32, _: usize) -> Result<Vec<Placed>, StoreError> {
-        Err((self.0)())
-    }
-    async fn commit(&self, _: Commit<'_>) -> Result<(), StoreError> {
-        Err((self.0)())
-    }
-}
-
-impl AllocationsView for Failing {
-    async fn allocations(&self, _: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
-        Err((self.0)())
-    }
 }
 
 async fn told_of(failure: fn() -> StoreError) -> String {

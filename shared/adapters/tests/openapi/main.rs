@@ -11,6 +11,8 @@
 )]
 
 mod document;
+#[path = "../failing/mod.rs"]
+mod failing;
 mod requests;
 mod schema;
 mod service;

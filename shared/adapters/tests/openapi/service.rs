@@ -2,12 +2,14 @@
 
 use adapters::http::{handle_command, handle_view};
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
-use domain::{BatchRef, Command, OrderId, Placed, Sku};
+use domain::Command;
 use lambda_http::request::from_str;
 use lambda_http::{Context, RequestExt};
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::{AllocationsView, Commit, Products, Snapshot, StoreError, Wanted};
+use service_layer::ports::{AllocationsView, Products, StoreError};
+
+use crate::failing::Failing;
 
 /// What is sent: a body or the order id of a path, and headers.
 #[derive(Clone, Debug, Default)]
@@ -99,27 +101,4 @@ pub(crate) fn broken() -> Shop<Failing> {
 
 fn failing(failure: fn() -> StoreError) -> Shop<Failing> {
     Shop(MessageBus::new(Failing(failure), InMemoryEnvironment::default(), ()))
-}
-
-pub(crate) struct Failing(fn() -> StoreError);
-
-impl Products for Failing {
-    async fn find(&self, _: Wanted<'_>) -> Result<Snapshot, StoreError> {
-        Err((self.0)())
-    }
-    async fn waiting_lines(&self, _: &Sku) -> Result<Vec<Placed>, StoreError> {
-        Err((self.0)())
-    }
-    async fn newest_lines(&self, _: &BatchRef, _: u32, _: usize) -> Result<Vec<Placed>, StoreError> {
-        Err((self.0)())
-    }
-    async fn commit(&self, _: Commit<'_>) -> Result<(), StoreError> {
-        Err((self.0)())
-    }
-}
-
-impl AllocationsView for Failing {
-    async fn allocations(&self, _: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
-        Err((self.0)())
-    }
 }
