@@ -108,7 +108,9 @@ async fn make_trouble(stack: &Stack, shop: &Shop<'_>, over: &AtomicBool, all: bo
         // While the emulator waits for a dead relay, it serves no queue either.
         let spare_relay = !all || last_relay.elapsed() < Duration::from_mins(1);
         victims.retain(|victim| (all || is_http(&victim.function)) && !(spare_relay && is_relay(&victim.function)));
-        let Some(victim) = random.choice(&victims) else { continue };
+        // The relay is at work for moments only.
+        let relay = victims.iter().find(|victim| is_relay(&victim.function));
+        let Some(victim) = relay.or_else(|| random.choice(&victims)) else { continue };
         if stack.kill(victim).is_ok() {
             if is_relay(&victim.function) {
                 last_relay = Instant::now();
