@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::aws::Aws;
 use crate::process::{Life, instructions, live};
-use crate::programs::Function;
+use crate::programs::Program;
 
 /// Invocations after the first whose instructions are counted.
 const COUNTED: u32 = 20;
@@ -105,32 +105,26 @@ impl Measured {
     }
 }
 
-/// A function's executable and its floor's.
-pub(crate) type Programs<'a> = (&'a Path, &'a Path);
+/// A function and its floor.
+pub(crate) type Programs<'a> = [Program<'a>; 2];
 
-pub(crate) async fn measure(
-    function: &Function,
-    programs: Programs<'_>,
-    aws: &Aws,
-    effort: Effort,
-) -> Result<Measured> {
+pub(crate) async fn measure(name: &'static str, programs: Programs<'_>, aws: &Aws, effort: Effort) -> Result<Measured> {
     let mut rows = sizes(programs).await?;
-    rows.extend(instruction_rows(programs, function, aws).await?);
-    let (times, cold) = time_rows(programs, function, aws, effort).await?;
+    rows.extend(instruction_rows(programs, aws).await?);
+    let (times, cold) = time_rows(programs, aws, effort).await?;
     rows.extend(times);
-    Ok(Measured { name: function.name, rows, cold })
+    Ok(Measured { name, rows, cold })
 }
 
 /// Times and memory, and the CPU of each cold start.
 pub(crate) async fn time_rows(
-    (program, floor): Programs<'_>,
-    function: &Function,
+    [program, floor]: Programs<'_>,
     aws: &Aws,
     effort: Effort,
 ) -> Result<(Vec<Row>, Vec<(f64, f64)>)> {
     let mut lives = Vec::new();
     for _ in 0..effort.starts {
-        lives.push((live(program, function, aws, effort.warm).await?, live(floor, function, aws, effort.warm).await?));
+        lives.push((live(program, aws, effort.warm).await?, live(floor, aws, effort.warm).await?));
     }
     let rows = vec![
         Row::of_all(Figure::InitCpu, &lives, |life| milliseconds(life.init.cpu)),
@@ -147,20 +141,16 @@ pub(crate) async fn time_rows(
 }
 
 /// Of binary and zip, in MiB.
-async fn sizes((program, floor): Programs<'_>) -> Result<Vec<Row>> {
-    let [binary, zip] = size(program).await?;
-    let [floor_binary, floor_zip] = size(floor).await?;
+async fn sizes([program, floor]: Programs<'_>) -> Result<Vec<Row>> {
+    let [binary, zip] = size(program.path).await?;
+    let [floor_binary, floor_zip] = size(floor.path).await?;
     Ok(vec![Row::of(Figure::Binary, binary, floor_binary), Row::of(Figure::Zip, zip, floor_zip)])
 }
 
 /// In millions; nothing without valgrind.
-pub(crate) async fn instruction_rows(
-    (program, floor): Programs<'_>,
-    function: &Function,
-    aws: &Aws,
-) -> Result<Vec<Row>> {
-    let Some(program) = counted(program, function, aws).await? else { return Ok(Vec::new()) };
-    let Some(floor) = counted(floor, function, aws).await? else { return Ok(Vec::new()) };
+pub(crate) async fn instruction_rows([program, floor]: Programs<'_>, aws: &Aws) -> Result<Vec<Row>> {
+    let Some(program) = counted(program, aws).await? else { return Ok(Vec::new()) };
+    let Some(floor) = counted(floor, aws).await? else { return Ok(Vec::new()) };
     let figures =
         [Figure::InitInstructions, Figure::FirstInstructions, Figure::ColdInstructions, Figure::WarmInstructions];
     let counts = program.into_iter().zip(floor);
@@ -168,10 +158,10 @@ pub(crate) async fn instruction_rows(
 }
 
 /// What valgrind counts in processes that end before, after one, and after many invocations: init, first, both, and each of the others.
-async fn counted(program: &Path, function: &Function, aws: &Aws) -> Result<Option<[f64; 4]>> {
+async fn counted(program: Program<'_>, aws: &Aws) -> Result<Option<[f64; 4]>> {
     let mut totals = [0.0; 3];
     for (total, invocations) in totals.iter_mut().zip([0, 1, 1 + COUNTED]) {
-        let Some(count) = instructions(program, function, aws, invocations).await? else { return Ok(None) };
+        let Some(count) = instructions(program, aws, invocations).await? else { return Ok(None) };
         *total = count / 1e6;
     }
     let [init, cold, all] = totals;

@@ -70,7 +70,7 @@ async fn measure(Arguments { chosen, effort, picture, .. }: Arguments) -> Result
     let mut measured = Vec::new();
     for function in &functions {
         eprintln!("measuring {} ...", function.name);
-        measured.push(functions::measure(function, executables.of(function)?, &aws, effort).await?);
+        measured.push(functions::measure(function.name, executables.of(function)?, &aws, effort).await?);
     }
     println!("{}", report::tables(&measured));
     let Some(path) = picture else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! One process of a function or floor, from its start to its end, and what it took.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::aws::Aws;
-use crate::programs::{self, Function};
+use crate::programs::{self, Program};
 use crate::runtime_api::RuntimeApi;
 
 /// Time taken.
@@ -37,23 +37,23 @@ pub(crate) struct Life {
 }
 
 /// Lets a program live through as many invocations.
-pub(crate) async fn live(program: &Path, function: &Function, aws: &Aws, warm: u32) -> Result<Life> {
+pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<Life> {
     let mut api = RuntimeApi::start().await?;
     let start = Instant::now();
-    let process = Process::start(Command::new(program), &api, aws)?;
+    let process = Process::start(Command::new(program.path), &api, aws)?;
     api.asked().await?;
     let init = Time { cpu: process.idle().await?, wall: start.elapsed() };
 
-    let (wall, answer) = api.invoke(&function.event).await?;
-    check(function, &answer)?;
+    let (wall, answer) = api.invoke(program.event).await?;
+    check(program, &answer)?;
     api.asked().await?;
     let after_first = process.idle().await?;
     let first = Time { cpu: after_first.saturating_sub(init.cpu), wall };
 
     let mut warm_wall = Vec::new();
     for _ in 0..warm {
-        let (wall, answer) = api.invoke(&function.event).await?;
-        check(function, &answer)?;
+        let (wall, answer) = api.invoke(program.event).await?;
+        check(program, &answer)?;
         api.asked().await?;
         warm_wall.push(wall);
     }
@@ -64,17 +64,12 @@ pub(crate) async fn live(program: &Path, function: &Function, aws: &Aws, warm: u
 }
 
 /// Instructions that a program executes until it asks for an event again, after so many invocations. `None` without valgrind.
-pub(crate) async fn instructions(
-    program: &Path,
-    function: &Function,
-    aws: &Aws,
-    invocations: u32,
-) -> Result<Option<f64>> {
+pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u32) -> Result<Option<f64>> {
     let mut api = RuntimeApi::start().await?;
-    let log = program.with_extension("callgrind");
+    let log = program.path.with_extension("callgrind");
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind.arg(format!("--log-file={}", log.display())).arg(program);
+    valgrind.arg(format!("--log-file={}", log.display())).arg(program.path);
     let process = match Process::start(valgrind, &api, aws) {
         Ok(process) => process,
         Err(error) if is_missing(&error) => return Ok(None),
@@ -82,8 +77,8 @@ pub(crate) async fn instructions(
     };
     api.asked().await?;
     for _ in 0..invocations {
-        let (_, answer) = api.invoke(&function.event).await?;
-        check(function, &answer)?;
+        let (_, answer) = api.invoke(program.event).await?;
+        check(program, &answer)?;
         api.asked().await?;
     }
     process.idle().await?;
@@ -98,10 +93,10 @@ fn is_missing(error: &anyhow::Error) -> bool {
 }
 
 /// What fails is not fast, it is wrong.
-fn check(Function { name, answer: expected, .. }: &Function, answer: &Value) -> Result<()> {
-    let wrong = expected.as_object().into_iter().flatten().find(|(field, value)| answer.get(field) != Some(*value));
-    match wrong {
-        Some((field, value)) => bail!("{name}: expected {field} {value}: {answer}"),
+fn check(Program { path, answer: expected, .. }: Program<'_>, answer: &Value) -> Result<()> {
+    let expected = expected.and_then(Value::as_object);
+    match expected.into_iter().flatten().find(|(field, value)| answer.get(field) != Some(*value)) {
+        Some((field, value)) => bail!("{}: expected {field} {value}: {answer}", path.display()),
         None => Ok(()),
     }
 }

@@ -15,24 +15,34 @@ pub(crate) struct Function {
     /// The least program that makes the same calls.
     pub(crate) floor: &'static str,
     pub(crate) event: Bytes,
-    /// Fields of the right answer, by function and floor: what fails is not fast, it is wrong.
+    /// Fields of the right answer: what fails is not fast, it is wrong.
     pub(crate) answer: Value,
 }
 
-pub(crate) fn functions() -> [Function; 6] {
+/// What is run: a function's executable, or its floor's.
+#[derive(Clone, Copy)]
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) event: &'a Bytes,
+    /// Of a function. A floor ends with an error if one of its calls does, and decides nothing that could be wrong.
+    pub(crate) answer: Option<&'a Value>,
+}
+
+pub(crate) fn functions() -> [Function; 7] {
     let function =
         |name, floor, event: Value, answer| Function { name, floor, event: event.to_string().into(), answer };
     let line = r#"{"orderid":"order-001","sku":"RETRO-CLOCK","qty":3}"#;
     let batch = r#"{"ref":"batch-004","sku":"RETRO-CLOCK","qty":100,"eta":"2031-01-02"}"#;
     let view = json!({"statusCode": 200, "body": r#"[{"sku":"RETRO-CLOCK","batchref":"batch-001"}]"#});
     let no_failures = json!({"batchItemFailures": []});
-    let change = message(&json!({"batchref": "batch-001", "qty": 90}));
-    let out_of_stock = message(&json!({
-        "type": "OutOfStock", "orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 3, "id": "RETRO-CLOCK#8#1", "version": 8
-    }));
+    let change = message(r#"{"batchref":"batch-001","qty":90}"#);
+    let out_of_stock = message(
+        r#"{"type":"OutOfStock","orderid":"order-001","sku":"RETRO-CLOCK","qty":3,"id":"RETRO-CLOCK#8#1","version":8}"#,
+    );
     [
-        function("allocate", "floor-commit", request("POST /allocate", line), json!({"body": "OK"})),
-        function("batches", "floor-commit", request("POST /batches", batch), json!({"body": "OK"})),
+        function("allocate", "floor-commit", request("POST /allocate", line), json!({"statusCode": 202, "body": "OK"})),
+        function("allocate-queued", "floor-commit", message(line), no_failures.clone()),
+        function("batches", "floor-commit", request("POST /batches", batch), json!({"statusCode": 201, "body": "OK"})),
         function("allocations-view", "floor-query", request("GET /allocations/{orderid+}", ""), view),
         function("change-batch-quantity", "floor-change", change, no_failures.clone()),
         function("publish-events", "floor-publish", stream(), no_failures.clone()),
@@ -66,10 +76,10 @@ fn request(route: &str, body: &str) -> Value {
 }
 
 /// One message, as Lambda takes it from a queue.
-fn message(body: &Value) -> Value {
+fn message(body: &str) -> Value {
     json!({"Records": [{
         "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
-        "body": body.to_string(), "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3", "messageAttributes": {},
+        "body": body, "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3", "messageAttributes": {},
         "attributes": {
             "ApproximateReceiveCount": "1", "SentTimestamp": "1925035200000", "SenderId": "AIDAIENQZJOLO23YVJ4VO",
             "ApproximateFirstReceiveTimestamp": "1925035200001"
@@ -105,8 +115,9 @@ fn stream() -> Value {
 }
 
 /// What template.yaml and Lambda tell a function. One set does for all.
-pub(crate) fn environment() -> [(&'static str, &'static str); 15] {
+pub(crate) fn environment() -> [(&'static str, &'static str); 16] {
     [
+        ("ALLOCATE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/allocation-lines"),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "example"),
         ("AWS_SESSION_TOKEN", "example"),
@@ -129,11 +140,14 @@ pub(crate) fn environment() -> [(&'static str, &'static str); 15] {
 pub(crate) struct Executables(HashMap<String, PathBuf>);
 
 impl Executables {
-    /// Those of a function and its floor.
-    pub(crate) fn of(&self, function: &Function) -> Result<(&Path, &Path)> {
-        let executable =
-            |name| self.0.get(name).map(PathBuf::as_path).with_context(|| format!("cargo built no {name}"));
-        Ok((executable(function.name)?, executable(function.floor)?))
+    /// A function and its floor.
+    pub(crate) fn of<'a>(&'a self, function: &'a Function) -> Result<[Program<'a>; 2]> {
+        let Function { name, floor, event, answer } = function;
+        let program = |name: &str, answer| -> Result<Program<'a>> {
+            let path = self.0.get(name).with_context(|| format!("cargo built no {name}"))?;
+            Ok(Program { path, event, answer })
+        };
+        Ok([program(name, Some(answer))?, program(floor, None)?])
     }
 }
 

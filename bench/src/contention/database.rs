@@ -6,7 +6,7 @@
 //! - a transaction holds its items from a quarter of its time to three quarters. Another one that meets it there is
 //!   refused as a `TransactionConflict`;
 //! - a partition gives 1,000 write units and 3,000 read units in each second, and saves up for one second. The head
-//!   is one partition, and so are the index's entries of one batch.
+//!   is one partition; the index's entries of a batch are two, by even and odd versions, as docs/data-model.md has it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -226,12 +226,12 @@ fn throttled() -> StoreError {
     StoreError::Unavailable("throttled".into())
 }
 
-/// What the head's partition gives for a commit, and each batch's entries of the index.
+/// What a commit takes of the head's partition, and of the index's.
 fn units_by_partition(product: &Product, head_units: f64) -> HashMap<String, f64> {
     let mut units = HashMap::from([(product.sku().to_string(), head_units)]);
     for moved in product.moves() {
         let entry = match &moved.to {
-            Place::Batch(reference) => format!("index {reference}"),
+            Place::Batch(reference) => format!("index {reference} {}", product.version().0 % 2),
             Place::Waiting => "index waiting".to_owned(),
         };
         *units.entry(entry).or_default() += 1.0;

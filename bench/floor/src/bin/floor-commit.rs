@@ -1,4 +1,4 @@
-//! The calls of `allocate` and `batches`: one `BatchGetItem` of two items, one `TransactWriteItems` of two.
+//! The calls of `allocate`, `allocate-queued` and `batches`: one `BatchGetItem` of two items, one `TransactWriteItems` of two.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
