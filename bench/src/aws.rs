@@ -30,7 +30,10 @@ impl Aws {
     pub(crate) async fn start(folder: &Path) -> Result<Self> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).context("making a certificate")?;
         let system = SYSTEM_AUTHORITIES.iter().find_map(|path| std::fs::read_to_string(path).ok());
-        let authorities = folder.join("authorities.pem");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening as AWS")?;
+        let port = listener.local_addr()?.port();
+        // Another run at the same time has another certificate.
+        let authorities = folder.join(format!("authorities-{port}.pem"));
         std::fs::write(&authorities, system.unwrap_or_default() + &made.cert.pem())
             .with_context(|| format!("writing {}", authorities.display()))?;
 
@@ -38,8 +41,6 @@ impl Aws {
         let config = ServerConfig::builder().with_no_client_auth();
         let config = config.with_single_cert(vec![made.cert.der().clone()], key).context("using the certificate")?;
         let tls = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening as AWS")?;
-        let port = listener.local_addr()?.port();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let tls = tls.clone();
@@ -60,6 +61,12 @@ impl Aws {
             ("AWS_ENDPOINT_URL", format!("https://localhost:{}", self.port)),
             ("SSL_CERT_FILE", self.authorities.display().to_string()),
         ]
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.authorities);
     }
 }
 

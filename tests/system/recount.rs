@@ -142,11 +142,11 @@ async fn items_that_were_edited_by_hand_are_named(servers: Arc<Servers>) -> Outc
     table.edit(["SKU#B", "PRODUCT"], "SET waiting = :w", &[(":w", waiting(2, 7))]).await?;
     table.delete(["ORDER#o3-C", "LINE#C#4"]).await?;
     table.edit(["BATCH#full-D", "BATCH"], "REMOVE #full", &[]).await?;
-    let place = AttributeValue::S("BATCH#nowhere".to_owned());
+    let place = AttributeValue::S("BATCH#1#nowhere".to_owned());
     table.edit(["ORDER#o2-E", "LINE#E#3"], "SET place = :p", &[(":p", place)]).await?;
     table.edit(["ORDER#o2-F", "LINE#F#3"], "SET since = :n", &[(":n", number(99))]).await?;
     table.delete(["SKU#G", "PRODUCT"]).await?;
-    let place = AttributeValue::S("BATCH#open-healthy".to_owned());
+    let place = AttributeValue::S("BATCH#0#open-healthy".to_owned());
     table.edit(["ORDER#o3-H", "LINE#H#4"], "SET place = :p", &[(":p", place)]).await?;
 
     let report = table.recount().await?;

@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn line() -> Value {
-        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "place": {"S": "BATCH#b1"}, "since": {"N": "2"}})
+        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "place": {"S": "BATCH#0#b1"}, "since": {"N": "2"}})
     }
 
     /// The published ids, and what the stream is answered.

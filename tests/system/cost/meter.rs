@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, Capacity, ConsumedCapacity, ReturnConsumedCapacity, TransactWriteItem};
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -52,7 +53,7 @@ impl Cost {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter(Arc<Mutex<State>>);
 
-/// A request under way. One client makes one at a time.
+/// A request under way, kept with its call.
 #[derive(Debug)]
 enum Request {
     BatchGet(BatchGetItemInput),
@@ -62,10 +63,14 @@ enum Request {
     Transaction(TransactWriteItemsInput),
 }
 
+impl Storable for Request {
+    type Storer = StoreReplace<Self>;
+}
+
 #[derive(Debug, Default)]
 struct State {
     cost: Cost,
-    request: Option<Request>,
+    under_way: u32,
     /// Bytes of items that were read or written: a write is charged for the larger of the old item and the new.
     sizes: HashMap<String, usize>,
 }
@@ -86,7 +91,7 @@ impl Intercept for Meter {
         &self,
         context: &mut BeforeSerializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let input = context.input_mut();
         let wanted = Some(ReturnConsumedCapacity::Indexes);
@@ -108,7 +113,11 @@ impl Intercept for Meter {
         } else {
             return Err("a call whose cost is not counted".into());
         };
-        self.0.lock().unwrap().request = Some(request);
+        call.interceptor_state().store_put(request);
+        let mut state = self.0.lock().unwrap();
+        // Requests side by side are one round trip.
+        state.cost.round_trips += u32::from(state.under_way == 0);
+        state.under_way += 1;
         Ok(())
     }
 
@@ -116,22 +125,23 @@ impl Intercept for Meter {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        call: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let request = call.load::<Request>().ok_or("a call that did not begin")?;
         let mut state = self.0.lock().unwrap();
-        let request = state.request.take().ok_or("two calls at a time")?;
+        state.under_way -= 1;
         let output = context.output_or_error().and_then(Result::ok);
         let failed = "a read failed, and its cost is not counted";
         let cost = match request {
             Request::BatchGet(input) => {
-                state.batch_get(&input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
+                state.batch_get(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
             }
             Request::Get => state.get(output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
             Request::Query(input) => {
-                State::query(&input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
+                State::query(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
             }
-            Request::Put(input) => state.put(&input, output.and_then(|output| output.downcast_ref())),
-            Request::Transaction(input) => state.transaction(&input, output.and_then(|output| output.downcast_ref())),
+            Request::Put(input) => state.put(input, output.and_then(|output| output.downcast_ref())),
+            Request::Transaction(input) => state.transaction(input, output.and_then(|output| output.downcast_ref())),
         };
         state.cost = state.cost.plus(cost?);
         Ok(())
@@ -165,13 +175,13 @@ impl State {
         let missing = blocks(1, 4) * f64::from(u32::try_from(keys - found.len())?);
         let reported = reported(output.consumed_capacity());
         agree("BatchGetItem", reported, &[[units, 0.0], [units + missing, 0.0]])?;
-        Ok(Cost { round_trips: 1, read_units: units + missing, ..Cost::default() })
+        Ok(Cost { read_units: units + missing, ..Cost::default() })
     }
 
     fn get(&mut self, output: &GetItemOutput) -> Result<Cost, BoxError> {
         let units = blocks(output.item().map_or(0, |item| self.see(item)), 4);
         agree("GetItem", reported(output.consumed_capacity()), &[[units, 0.0]])?;
-        Ok(Cost { round_trips: 1, read_units: units, ..Cost::default() })
+        Ok(Cost { read_units: units, ..Cost::default() })
     }
 
     /// All items of a page together are rounded up. What is read from the index costs half.
@@ -185,7 +195,7 @@ impl State {
             (units, [units, 0.0])
         };
         agree("Query", reported(output.consumed_capacity()), &[expected])?;
-        Ok(Cost { round_trips: 1, read_units: units, ..Cost::default() })
+        Ok(Cost { read_units: units, ..Cost::default() })
     }
 
     fn put(&mut self, input: &PutItemInput, output: Option<&PutItemOutput>) -> Result<Cost, BoxError> {
@@ -195,7 +205,7 @@ impl State {
             agree("PutItem", reported(output.consumed_capacity()), &[[units, 0.0]])?;
             self.see(item);
         }
-        Ok(Cost { round_trips: 1, writes: 1, write_units: [units, 0.0], ..Cost::default() })
+        Ok(Cost { writes: 1, write_units: [units, 0.0], ..Cost::default() })
     }
 
     /// Twice the units on the table, and once those of the index, which is written after the transaction. A refused one
@@ -211,7 +221,7 @@ impl State {
         }
         let sum = |actions: &[[f64; 2]]| actions.iter().fold([0.0, 0.0], |sum, one| [sum[0] + one[0], sum[1] + one[1]]);
         let [table, index] = sum(&actions);
-        let mut cost = Cost { round_trips: 1, writes: 1, write_units: [2.0 * table, 0.0], ..Cost::default() };
+        let mut cost = Cost { writes: 1, write_units: [2.0 * table, 0.0], ..Cost::default() };
         let Some(output) = output else { return Ok(cost) };
         cost.write_units[1] = index;
         let mut distinct: Vec<[f64; 2]> = Vec::new();

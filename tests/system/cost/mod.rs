@@ -107,7 +107,7 @@ async fn every_command_costs_the_same_whatever_the_history(servers: Arc<Servers>
     assert_eq!(prices["allocate, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["allocate, out of stock"], cost(2, 1, 2.0, [4.0, 0.0]));
     assert_eq!(prices["change a quantity, 0 lines give way"], cost(3, 1, 2.0, [1.0, 0.0]));
-    assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 2.5, [6.0, 2.0]));
+    assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 3.0, [6.0, 2.0]));
     assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
     for victims in VICTIMS {
         let Cost { round_trips, writes, write_units, .. } = prices[&change_of(victims)];

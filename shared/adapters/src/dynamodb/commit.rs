@@ -135,12 +135,12 @@ impl DynamoDb {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match from {
             None => put.condition_expression(IS_NEW),
-            Some(Position { place, since }) => put
+            Some(from) => put
                 .condition_expression("#place = :place AND #since = :since")
                 .expression_attribute_names("#place", "place")
                 .expression_attribute_names("#since", "since")
-                .expression_attribute_values(":place", AttributeValue::S(items::place_key(place, &line.sku)))
-                .expression_attribute_values(":since", AttributeValue::N(since.to_string())),
+                .expression_attribute_values(":place", AttributeValue::S(items::partition(from, &line.sku)))
+                .expression_attribute_values(":since", AttributeValue::N(from.since.to_string())),
         };
         Ok(TransactWriteItem::builder().put(put.build().map_err(fault)?).build())
     }

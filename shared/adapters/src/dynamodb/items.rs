@@ -74,12 +74,30 @@ pub(super) fn order_partition(orderid: &OrderId) -> String {
     format!("ORDER#{orderid}")
 }
 
-/// Where lines stand, as the index's partitions name it.
-pub(super) fn place_key(place: &Place, sku: &Sku) -> String {
-    match place {
-        Place::Batch(reference) => format!("BATCH#{reference}"),
-        Place::Waiting => format!("WAITING#{sku}"),
+/// How many partitions of the index share the lines of a batch. One takes 1,000 lines a second, and a SKU on sale can
+/// place more.
+const SHELVES: u64 = 2;
+
+/// The partition of the index that lists a line. Those of one commit stay together, those of the next go elsewhere.
+pub(super) fn partition(position: &Position, sku: &Sku) -> String {
+    match &position.place {
+        Place::Batch(reference) => shelf(reference, position.since.0 % SHELVES),
+        Place::Waiting => waiting(sku),
     }
+}
+
+/// All partitions of the index that list lines of a batch.
+pub(super) fn shelves(reference: &BatchRef) -> impl Iterator<Item = String> {
+    (0..SHELVES).map(|number| shelf(reference, number))
+}
+
+fn shelf(reference: &BatchRef, number: u64) -> String {
+    format!("BATCH#{number}#{reference}")
+}
+
+/// The partition of the index that lists the lines of a SKU that wait.
+pub(super) fn waiting(sku: &Sku) -> String {
+    format!("WAITING#{sku}")
 }
 
 /// A product as of its last commit, with what that commit has to tell.
@@ -240,7 +258,7 @@ pub(super) fn batch(item: Item) -> Result<(NewBatch, Option<BatchEntry>), Unread
 
 impl LineItem {
     pub(super) fn new(line: &OrderLine, position: &Position) -> Self {
-        Self { key: Key::line(line), place: place_key(&position.place, &line.sku), since: position.since }
+        Self { key: Key::line(line), place: partition(position, &line.sku), since: position.since }
     }
 }
 
@@ -248,13 +266,19 @@ impl LineItem {
 pub(super) fn placed_line(item: Item) -> Result<Placed, UnreadableItem> {
     let LineItem { key, place, since } = from_item(item)?;
     let line = line_of(&key).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
-    let place = match place.strip_prefix("BATCH#").map(BatchRef::try_from) {
+    let reference =
+        place.strip_prefix("BATCH#").and_then(|shelf| shelf.split_once('#')).map(|(_, reference)| reference);
+    let stands = match reference.map(BatchRef::try_from) {
         Some(Ok(reference)) => Place::Batch(reference),
         Some(Err(error)) => return Err(key.unreadable(format!("place: {error}"))),
-        None if place == place_key(&Place::Waiting, &line.sku) => Place::Waiting,
-        None => return Err(key.unreadable(format!("place: {place:?} is neither a batch nor waiting"))),
+        None => Place::Waiting,
     };
-    Ok(Placed { line, position: Position { place, since } })
+    let position = Position { place: stands, since };
+    let expected = partition(&position, &line.sku);
+    if place != expected {
+        return Err(key.unreadable(format!("place: must be {expected:?} at version {since}, not {place:?}")));
+    }
+    Ok(Placed { line, position })
 }
 
 fn line_of(key: &Key) -> Option<OrderLine> {
@@ -292,4 +316,19 @@ fn from_item<T: DeserializeOwned>(item: impl Into<serde_dynamo::Item>) -> Result
     let attributes = serde_dynamo::AttributeValue::M(item.into_inner());
     serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(attributes))
         .map_err(|error| key.unreadable(shortened(error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn commits_that_follow_each_other_list_their_lines_in_different_partitions_and_all_of_those_are_known() {
+        let (reference, sku) = (BatchRef::try_from("b#1").unwrap(), Sku::try_from("LAMP").unwrap());
+        let at = |since| partition(&Position { place: Place::Batch(reference.clone()), since: Version(since) }, &sku);
+        assert_ne!(at(1), at(2));
+        assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&reference).collect());
+    }
 }

@@ -1,10 +1,12 @@
 //! Reading: products for commands, lines for those that move them, and the view.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Sku};
+use futures_util::future::try_join_all;
 use service_layer::ports::{AllocationsView, Head, Snapshot, StoreError, Wanted};
 
 use super::failure::{classify, fault};
@@ -99,23 +101,32 @@ impl DynamoDb {
         Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()))
     }
 
+    /// From all shelves at once, of which each has as many as might be the newest.
     pub(super) async fn query_newest(
         &self,
         batch: &BatchRef,
         pieces: u32,
         at_most: usize,
     ) -> Result<Vec<Placed>, StoreError> {
-        let place = format!("BATCH#{batch}");
+        let shelves = items::shelves(batch).map(|shelf| Box::pin(self.newest_on(shelf, pieces, at_most)));
+        let mut lines = try_join_all(shelves).await?.concat();
+        lines.sort_by_key(|placed| Reverse(placed.position.since));
+        let mut needed = Needed { pieces, lines: at_most };
+        lines.retain(|placed| needed.take(placed));
+        Ok(lines)
+    }
+
+    async fn newest_on(&self, shelf: String, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
         // Each line has a piece at least, so no more lines than pieces are needed.
         let page = pieces.min(u32::try_from(at_most).unwrap_or(u32::MAX));
-        let query = self.by_place(place).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
-        let mut missing = pieces;
+        let query = self.listed_in(shelf).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let mut needed = Needed { pieces, lines: at_most };
         let mut lines = Vec::new();
         self.pages(query, |item| {
             let placed = items::placed_line(item)?;
-            missing = missing.saturating_sub(placed.line.qty.get());
+            needed.take(&placed);
             lines.push(placed);
-            Ok(if missing == 0 || lines.len() >= at_most { More::Enough } else { More::Wanted })
+            Ok(if needed.is_met() { More::Enough } else { More::Wanted })
         })
         .await?;
         Ok(lines)
@@ -123,7 +134,7 @@ impl DynamoDb {
 
     pub(super) async fn query_waiting(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
         let mut lines = Vec::new();
-        self.pages(self.by_place(items::place_key(&Place::Waiting, sku)), |item| {
+        self.pages(self.listed_in(items::waiting(sku)), |item| {
             lines.push(items::placed_line(item)?);
             Ok(More::Wanted)
         })
@@ -131,14 +142,15 @@ impl DynamoDb {
         Ok(lines)
     }
 
-    pub(super) fn by_place(&self, place: String) -> QueryFluentBuilder {
+    /// What one partition of the index lists.
+    pub(super) fn listed_in(&self, partition: String) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
             .key_condition_expression("#place = :place")
             .expression_attribute_names("#place", "place")
-            .expression_attribute_values(":place", AttributeValue::S(place))
+            .expression_attribute_values(":place", AttributeValue::S(partition))
     }
 
     /// Follows a query over all its pages, until `take` has enough.
@@ -167,6 +179,26 @@ impl DynamoDb {
 pub(super) enum More {
     Wanted,
     Enough,
+}
+
+/// How much is still to be found of lines that give way.
+struct Needed {
+    pieces: u32,
+    lines: usize,
+}
+
+impl Needed {
+    /// Whether this line is one of them.
+    fn take(&mut self, placed: &Placed) -> bool {
+        let wanted = !self.is_met();
+        self.pieces = self.pieces.saturating_sub(placed.line.qty.get());
+        self.lines = self.lines.saturating_sub(1);
+        wanted
+    }
+
+    fn is_met(&self) -> bool {
+        self.pieces == 0 || self.lines == 0
+    }
 }
 
 impl AllocationsView for DynamoDb {

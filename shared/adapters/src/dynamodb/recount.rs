@@ -80,12 +80,18 @@ impl DynamoDb {
     /// # Errors
     /// When the table, or one of these items, can't be read.
     pub async fn lines_at(&self, place: &Place, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+        let partitions = match place {
+            Place::Batch(reference) => items::shelves(reference).collect(),
+            Place::Waiting => vec![items::waiting(sku)],
+        };
         let mut keys = Vec::new();
-        self.pages(self.by_place(items::place_key(place, sku)), |mut item| {
-            keys.push(["PK", "SK"].into_iter().filter_map(|name| item.remove_entry(name)).collect::<Item>());
-            Ok(More::Wanted)
-        })
-        .await?;
+        for partition in partitions {
+            self.pages(self.listed_in(partition), |mut item| {
+                keys.push(["PK", "SK"].into_iter().filter_map(|name| item.remove_entry(name)).collect::<Item>());
+                Ok(More::Wanted)
+            })
+            .await?;
+        }
         let mut lines = Vec::new();
         for keys in keys.chunks(KEYS) {
             for item in self.get_all(keys.to_vec(), TRIES).await? {

@@ -14,7 +14,7 @@ const NOBODY: &str = "NOBODY";
 impl DynamoDb {
     /// For functions that carry out commands: all of them may query the index, and not all may read the same items.
     pub(crate) async fn touch_index(&self) -> Result<(), StoreError> {
-        self.by_place(NOBODY.to_owned()).limit(1).send().await.map(drop).map_err(classify)
+        self.listed_in(NOBODY.to_owned()).limit(1).send().await.map(drop).map_err(classify)
     }
 
     /// For the view, which may query the table.
