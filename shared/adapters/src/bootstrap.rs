@@ -16,8 +16,8 @@ use crate::sns::SnsTopic;
 use crate::system::System;
 
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long a start may be held up by a service that does not answer.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// How long one try of a call may take; and how long a start may be held up by a service that does not answer.
+const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// A function can't start.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ async fn start() -> SdkConfig {
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)
-        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(Duration::from_secs(5))
         .build()
 }
@@ -143,7 +143,7 @@ pub fn mail_client(config: &SdkConfig) -> aws_sdk_sesv2::Client {
 /// TLS, credentials and the code behind them are paid for where they are cheap. If the call fails, the function starts all the same;
 /// whoever calls next meets the fault and tells it.
 async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Future<Output = Result<T, E>>) {
-    match tokio::time::timeout(WARM_UP, call).await {
+    match tokio::time::timeout(ATTEMPT, call).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(service, reason = chain(&error), "a warm-up was refused"),
         Err(_) => tracing::debug!(service, "a warm-up was not answered in time"),
