@@ -38,7 +38,8 @@ struct Arguments {
 enum Other {
     /// Fails if a function takes more of what its floor takes than it may
     Guard(Chosen),
-    /// Many callers of one SKU, in a simulation of DynamoDB and of the queues that could bring their lines together
+    /// Many callers of one SKU, in a simulation of DynamoDB and of the queues that could bring their lines together; or
+    /// on DynamoDB Local
     Contention(contention::Arguments),
 }
 
@@ -61,7 +62,7 @@ async fn main() -> Result<()> {
             let (functions, executables, aws) = prepare(chosen).await?;
             guard::guard(&functions, &executables, &aws).await
         }
-        Some(Other::Contention(arguments)) => contention::run(&arguments),
+        Some(Other::Contention(arguments)) => contention::run(&arguments).await,
     }
 }
 

@@ -59,7 +59,7 @@ impl Clock {
     }
 
     /// Runs tasks until all are done, or it is this late.
-    pub(crate) fn run(&self, tasks: impl IntoIterator<Item = Task<'static>>, end: Duration) {
+    pub(crate) fn run<'a>(&self, tasks: impl IntoIterator<Item = Task<'a>>, end: Duration) {
         let mut tasks: FuturesUnordered<_> = tasks.into_iter().collect();
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));

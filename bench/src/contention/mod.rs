@@ -1,4 +1,4 @@
-//! Contention on one hot SKU: the real unit of work, over a simulated DynamoDB and in simulated time.
+//! Contention on one hot SKU: the real unit of work, over a simulated DynamoDB and in simulated time, or on DynamoDB Local.
 
 #![expect(
     clippy::expect_used,
@@ -8,15 +8,18 @@
 
 mod clock;
 mod database;
+mod figures;
 mod picture;
 mod plain;
 mod queued;
+mod real;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use database::Toll;
 use picture::Curve;
 use queued::{Candidate, Load};
 
@@ -25,8 +28,11 @@ const CALLERS: [u32; 5] = [1, 2, 8, 32, 128];
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
-/// As template.yaml has it.
-const CHOSEN: Candidate = Candidate::Standard { concurrency: 2, batch: 1_000, window: ONE_SECOND };
+/// The queue as template.yaml has it: invocations at a time, and how many messages each gets, gathered for how long.
+const CONCURRENCY: u32 = 2;
+const BATCH: usize = 1_000;
+const WINDOW: Duration = ONE_SECOND;
+const CHOSEN: Candidate = Candidate::Standard { concurrency: CONCURRENCY, batch: BATCH, window: WINDOW };
 
 const CANDIDATES: [Candidate; 8] = [
     Candidate::Fifo { groups: 1 },
@@ -41,6 +47,9 @@ const CANDIDATES: [Candidate; 8] = [
 
 #[derive(Args)]
 pub(crate) struct Arguments {
+    /// Measures on DynamoDB Local, in real time, instead of in the simulation; takes some four minutes
+    #[arg(long, conflicts_with_all = ["seed", "picture"])]
+    dynamodb: bool,
     /// Equal seeds give equal figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -49,14 +58,19 @@ pub(crate) struct Arguments {
     picture: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.dynamodb { real::run().await } else { simulate(arguments) }
+}
+
+fn simulate(arguments: &Arguments) -> Result<()> {
     println!("### One line a request\n");
-    println!("{}", plain::Figures::HEADER);
+    println!("{}", figures::header(&["throttled", "WCU a line", "RCU a line"]));
     let mut one_a_request = Vec::new();
     for callers in CALLERS {
-        let figures = plain::measure(arguments.seed, callers);
+        let (figures, toll) = plain::measure(arguments.seed, callers);
         one_a_request.push((callers, figures.lines_each_second()));
-        println!("{figures}");
+        let [wcu, rcu] = units_each_line(&toll).map(|units| format!("{units:.1}"));
+        println!("{}", figures::row(callers, &figures, &[toll.throttled.to_string(), wcu, rcu]));
     }
     println!("\n### Many lines a commit, 128 callers\n");
     println!(
@@ -64,17 +78,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for candidate in CANDIDATES {
-        let figures = queued::measure(arguments.seed, candidate, Load::Callers(128));
-        let placed = f64::from(figures.toll.placed);
+        let (figures, toll) = queued::measure(arguments.seed, candidate, Load::Callers(128));
+        let [wcu, rcu] = units_each_line(&toll);
         println!(
-            "| {candidate} | {:.0} | {:.1} | {:.2} | {} | {:.2} | {:.2} | {} |",
+            "| {candidate} | {:.0} | {:.1} | {:.2} | {} | {wcu:.2} | {rcu:.2} | {} |",
             figures.lines_each_second(),
             figures.lines_each_commit(),
             figures.lost_each_commit(),
-            figures.toll.throttled,
-            figures.toll.write_units / placed,
-            figures.toll.read_units / placed,
-            figures.returned,
+            toll.throttled,
+            figures.turned_away,
         );
     }
     println!("\n### From the request to the commit, ms\n");
@@ -82,22 +94,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     for candidate in CANDIDATES {
         for rate in [10, 300, 900] {
-            let figures = queued::measure(arguments.seed, candidate, Load::Rate(rate));
-            println!(
-                "| {candidate} | {rate} | {:.0} | {:.0} | {:.0} | {:.2} |",
-                figures.lines_each_second(),
-                figures.latency(0.5),
-                figures.latency(0.99),
-                figures.toll.write_units / f64::from(figures.toll.placed),
-            );
+            let (figures, toll) = queued::measure(arguments.seed, candidate, Load::Rate(rate));
+            let ([p50, p99], [wcu, _]) = (figures.percentiles([0.5, 0.99]), units_each_line(&toll));
+            let lines = figures.lines_each_second();
+            println!("| {candidate} | {rate} | {lines:.0} | {p50:.0} | {p99:.0} | {wcu:.2} |");
         }
     }
     let Some(path) = &arguments.picture else { return Ok(()) };
-    let queued = CALLERS
-        .map(|callers| (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).lines_each_second()));
+    let queued = CALLERS.map(|callers| {
+        (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).0.lines_each_second())
+    });
     let curves = [
         Curve { name: "one line a request", points: one_a_request },
         Curve { name: "Prefer: respond-async", points: queued.to_vec() },
     ];
     std::fs::write(path, picture::draw(&curves)).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Write units and read units.
+fn units_each_line(toll: &Toll) -> [f64; 2] {
+    [toll.write_units, toll.read_units].map(|units| units / f64::from(toll.placed))
 }

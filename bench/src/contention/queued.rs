@@ -17,11 +17,12 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use domain::OrderLine;
 use lambda_runtime::Context;
 use service_layer::MessageBus;
-use service_layer::ports::Environment as _;
+use service_layer::ports::{Environment, Products};
 
 use super::clock::{Clock, Task};
 use super::database::{Database, Toll};
-use super::plain::{RUN, line, percentile, stocked};
+use super::figures::{Figures, RUN};
+use super::plain::{line, stocked};
 
 const SEND: Duration = Duration::from_millis(10);
 const RECEIVE: Duration = Duration::from_millis(5);
@@ -60,31 +61,6 @@ pub(crate) enum Load {
     Callers(u32),
     /// So many lines each second, whatever comes of them.
     Rate(u32),
-}
-
-pub(crate) struct Figures {
-    pub(crate) toll: Toll,
-    /// From the request to the commit.
-    pub(crate) latencies: Vec<Duration>,
-    pub(crate) returned: u32,
-}
-
-impl Figures {
-    pub(crate) fn lines_each_second(&self) -> f64 {
-        f64::from(self.toll.placed) / RUN.as_secs_f64()
-    }
-
-    pub(crate) fn lines_each_commit(&self) -> f64 {
-        f64::from(self.toll.placed) / f64::from(self.toll.commits)
-    }
-
-    pub(crate) fn lost_each_commit(&self) -> f64 {
-        f64::from(self.toll.collisions + self.toll.overtaken) / f64::from(self.toll.commits)
-    }
-
-    pub(crate) fn latency(&self, share: f64) -> f64 {
-        percentile(&self.latencies, share)
-    }
 }
 
 struct Message {
@@ -202,7 +178,7 @@ impl Queue {
     }
 }
 
-pub(crate) fn measure(seed: u64, candidate: Candidate, load: Load) -> Figures {
+pub(crate) fn measure(seed: u64, candidate: Candidate, load: Load) -> (Figures, Toll) {
     let clock = Clock::from_seed(seed);
     let database = stocked(&clock);
     let queue = Arc::new(Queue { clock: clock.clone(), candidate, state: Mutex::default() });
@@ -221,10 +197,9 @@ pub(crate) fn measure(seed: u64, candidate: Candidate, load: Load) -> Figures {
     let toll = database.toll();
     let state = queue.state();
     let placed = database.placed();
-    let mut latencies: Vec<Duration> =
+    let latencies =
         placed.iter().filter_map(|(line, time)| Some(time.saturating_sub(*state.accepted.get(line)?))).collect();
-    latencies.sort_unstable();
-    Figures { toll, latencies, returned: state.returned }
+    (Figures { latencies, turned_away: state.returned, ..Figures::of_store(&toll) }, toll)
 }
 
 async fn send(queue: Arc<Queue>, load: Load, sender: u32) {
@@ -246,21 +221,30 @@ async fn work(queue: Arc<Queue>, database: Arc<Database>) {
     loop {
         let batch = queue.gather().await;
         queue.clock.wait(INVOCATION).await;
-        let mut event = SqsEvent::default();
-        event.records = batch.iter().map(record).collect();
-        let mut context = Context::default();
-        context.deadline = queue.clock.now().plus(LIMIT).0;
-        let answer = allocate_lines(&bus, event, &context, MAX_RECEIVES).await;
-        let failed = answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+        let records = batch.iter().map(|message| record(&message.line, message.receives)).collect();
+        let failed = invoke(&bus, records).await;
         queue.finish(batch, &failed);
     }
 }
 
-fn record(message: &Message) -> SqsMessage {
+/// Has the real consumer allocate the lines of messages. Tells the ids of those that it gives back.
+pub(crate) async fn invoke<S: Products, E: Environment>(
+    bus: &MessageBus<S, E>,
+    records: Vec<SqsMessage>,
+) -> HashSet<String> {
+    let mut event = SqsEvent::default();
+    event.records = records;
+    let mut context = Context::default();
+    context.deadline = bus.environment().now().plus(LIMIT).0;
+    let answer = allocate_lines(bus, event, &context, MAX_RECEIVES).await;
+    answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+/// A message as the consumer gets it.
+pub(crate) fn record(OrderLine { orderid, sku, qty }: &OrderLine, receives: u32) -> SqsMessage {
     let mut record = SqsMessage::default();
-    let OrderLine { orderid, sku, qty } = &message.line;
     record.message_id = Some(orderid.to_string());
     record.body = Some(format!(r#"{{"orderid":"{orderid}","sku":"{sku}","qty":{qty}}}"#));
-    record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receives.to_string());
+    record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
     record
 }
