@@ -24,6 +24,9 @@ const TRIES: u32 = 100;
 const SILENCES: u32 = 3;
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_millis(250);
+/// How long a head that was handed back is worth a try: as long as the first delay may be. After a longer one somebody
+/// else has committed, where many do, and the try would be lost as well.
+const FRESH: Duration = Duration::from_millis(20);
 /// What a last try and its answer may take.
 const MARGIN: Duration = Duration::from_millis(500);
 
@@ -141,6 +144,9 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
             StoreError::Fault(source) => return Err(Error::Fault(source)),
         }
         environment.sleep(delay).await;
+        if delay > FRESH {
+            memory.snapshot = None;
+        }
         memory.work.retries = memory.work.retries.saturating_add(1);
     }
 }

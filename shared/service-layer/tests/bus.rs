@@ -491,6 +491,18 @@ async fn a_lost_race_is_decided_on_what_the_refusal_showed() {
 }
 
 #[tokio::test]
+async fn what_a_refusal_showed_is_read_again_after_a_long_wait() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 100)).await.unwrap();
+    let rivals = (0..10).map(|rival| Meddle::After(vec![line(&format!("rival-{rival}"), "LAMP", 1)]));
+    let unlucky = Meddling::new(&store, rivals);
+    unlucky.handle(line("o1", "LAMP", 1)).await.unwrap();
+    // The first wait is short, and of the later ones most are long.
+    let finds = unlucky.finds.load(Ordering::Relaxed);
+    assert!((2..=10).contains(&finds), "{finds}");
+}
+
+#[tokio::test]
 async fn what_is_committed_is_answered_even_if_debts_are_left() {
     let store = InMemoryStore::default();
     Meddling::new(&store, []).handle(new_batch("b1", "SPOON", 150)).await.unwrap();
