@@ -113,6 +113,7 @@ fn call_of_many(
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use aws_lambda_events::sqs::SqsMessageAttribute;
     use domain::{BatchRef, Command, NewBatch, Placed, Sku};
     use service_layer::Figures;
     use service_layer::ports::{AllocationsView, Commit, Snapshot, StoreError, Wanted};
@@ -120,20 +121,34 @@ mod tests {
     use super::*;
     use crate::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 
-    /// A store in which one line's item can't be read, or that is throttled for a while.
+    /// A store in which one line's item can't be read, or another one's makes the reader panic, or that refuses so many
+    /// commits, or that does not answer some reads.
     #[derive(Default)]
     struct Ailing {
         store: InMemoryStore,
         unreadable: Option<&'static str>,
-        throttled: AtomicU32,
+        maddening: Option<&'static str>,
+        refusals: AtomicU32,
+        refusal: Option<fn() -> StoreError>,
+        /// How many reads of a SKU get no answer.
+        silences: Vec<(&'static str, AtomicU32)>,
+    }
+
+    fn one_of(left: &AtomicU32) -> bool {
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     impl Products for Ailing {
         async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
-            if let Wanted::Lines(_, lines) = wanted
-                && lines.iter().any(|line| Some(line.orderid.as_str()) == self.unreadable)
-            {
-                return Err(StoreError::Fault("an item that can't be read".into()));
+            if let Wanted::Lines(sku, lines) = wanted {
+                let is_among = |orderid| lines.iter().any(|line| Some(line.orderid.as_str()) == orderid);
+                assert!(!is_among(self.maddening), "an item that nobody thought of");
+                if is_among(self.unreadable) {
+                    return Err(StoreError::Fault("an item that can't be read".into()));
+                }
+                if self.silences.iter().any(|(silent, left)| *silent == sku.as_str() && one_of(left)) {
+                    std::future::pending::<()>().await;
+                }
             }
             self.store.find(wanted).await
         }
@@ -147,27 +162,32 @@ mod tests {
         }
 
         async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-            let throttled = |left: u32| left.checked_sub(1);
-            if self.throttled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, throttled).is_ok() {
-                return Err(StoreError::Unavailable("throttled".into()));
+            if let Some(refusal) = self.refusal
+                && one_of(&self.refusals)
+            {
+                return Err(refusal());
             }
             self.store.commit(commit).await
         }
     }
 
     async fn shop(store: Ailing) -> MessageBus<Ailing, InMemoryEnvironment> {
-        // Each process draws its own commit ids.
-        let others = MessageBus::new(&store.store, InMemoryEnvironment::starting_at(7), ());
         for sku in ["LAMP", "DESK"] {
-            let new = NewBatch {
-                reference: format!("b-{sku}").try_into().unwrap(),
-                sku: sku.try_into().unwrap(),
-                qty: 1_000.try_into().unwrap(),
-                eta: None,
-            };
-            others.handle_command(Command::CreateBatch(new), &call_until(Timestamp(1_000_000))).await.unwrap();
+            create_batch(&store.store, &format!("b-{sku}"), sku, 1_000).await;
         }
         MessageBus::new(store, InMemoryEnvironment::default(), ())
+    }
+
+    async fn create_batch(store: &InMemoryStore, reference: &str, sku: &str, qty: u32) {
+        let new = NewBatch {
+            reference: reference.try_into().unwrap(),
+            sku: sku.try_into().unwrap(),
+            qty: qty.try_into().unwrap(),
+            eta: None,
+        };
+        // Each process draws its own commit ids.
+        let others = MessageBus::new(store, InMemoryEnvironment::starting_at(7), ());
+        others.handle_command(Command::CreateBatch(new), &call_until(Timestamp(1_000_000))).await.unwrap();
     }
 
     fn message(id: &str, body: &str) -> SqsMessage {
@@ -181,10 +201,21 @@ mod tests {
         message(id, &format!(r#"{{"orderid":"{id}","sku":"{sku}","qty":1}}"#))
     }
 
+    /// Comes for the last time.
+    fn last(mut message: SqsMessage) -> SqsMessage {
+        message.attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
+        message
+    }
+
+    fn throttled() -> StoreError {
+        StoreError::Unavailable("throttled".into())
+    }
+
     async fn failures(bus: &MessageBus<Ailing, InMemoryEnvironment>, records: Vec<SqsMessage>) -> Vec<String> {
         let mut event = SqsEvent::default();
         event.records = records;
         let mut context = Context::default();
+        context.request_id = "invocation".to_owned();
         context.deadline = 30_000;
         let response = allocate_lines(bus, event, &context, 5).await;
         let mut failed: Vec<_> =
@@ -198,17 +229,22 @@ mod tests {
         products.iter().find(|product| product.sku().as_str() == sku).map_or(0, |product| product.version().0)
     }
 
+    fn dead_letters(bus: &MessageBus<Ailing, InMemoryEnvironment>) -> usize {
+        bus.environment().recorded().iter().filter(|figures| **figures == Figures::DeadLetter).count()
+    }
+
     #[tokio::test]
     async fn lines_of_a_sku_share_commits_and_a_bad_message_fails_alone() {
         let bus = shop(Ailing::default()).await;
         let mut records: Vec<_> = (0..150).map(|number| asks(&format!("o{number}"), "LAMP")).collect();
-        records.insert(70, message("bad", r#"{"orderid":"o","sku":"LAMP","qty":0}"#));
+        records.insert(70, last(message("bad", r#"{"orderid":"o","sku":"LAMP","qty":0}"#)));
         records.insert(20, asks("unknown", "NOTHING"));
         records.insert(10, asks("desk", "DESK"));
         records.push(message("again", r#"{"orderid":"o7","sku":"LAMP","qty":"1"}"#));
         assert_eq!(failures(&bus, records.clone()).await, ["bad", "unknown"]);
         assert_eq!(bus.store().store.lines().len(), 151);
         assert_eq!((version(&bus, "LAMP"), version(&bus, "DESK")), (3, 2), "98 and 52 lines");
+        assert_eq!(dead_letters(&bus), 1, "of the bad one");
 
         assert_eq!(failures(&bus, records).await, ["bad", "unknown"], "delivered again");
         assert_eq!((version(&bus, "LAMP"), version(&bus, "DESK")), (3, 2), "and nothing changed");
@@ -225,21 +261,63 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_product_is_waited_for_and_does_not_hold_up_others() {
-        let bus = shop(Ailing { throttled: 20.into(), ..Ailing::default() }).await;
-        let records = (0..100).map(|number| asks(&format!("o{number}"), if number < 50 { "LAMP" } else { "DESK" }));
+    async fn lines_that_one_commit_does_not_hold_go_into_the_next() {
+        let bus = shop(Ailing::default()).await;
+        // Each line fills a batch, which is an item of the transaction too.
+        for number in 0..60 {
+            create_batch(&bus.store().store, &format!("b{number}"), "BED", 1).await;
+        }
+        let records = (0..60).map(|number| asks(&format!("o{number}"), "BED"));
         assert_eq!(failures(&bus, records.collect()).await, [""; 0]);
-        assert_eq!(bus.store().store.lines().len(), 100);
+        assert_eq!((bus.store().store.lines().len(), version(&bus, "BED")), (60, 62), "49 and 11 lines");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_nobody_shares_a_commit_with_keeps_its_correlation_id() {
+        let bus = shop(Ailing::default()).await;
+        let records = [("o1", "LAMP"), ("o2", "DESK"), ("o3", "DESK")].map(|(id, sku)| {
+            let (mut message, mut named) = (asks(id, sku), SqsMessageAttribute::default());
+            named.string_value = Some(format!("basket-of-{id}"));
+            message.message_attributes.insert(calls::CORRELATION_ATTRIBUTE.to_owned(), named);
+            message
+        });
+        assert_eq!(failures(&bus, records.into()).await, [""; 0]);
+        let told = bus.store().store.outbox().into_iter().skip(2).map(|told| told.correlation.unwrap().to_string());
+        assert_eq!(told.collect::<Vec<_>>(), ["basket-of-o1", "invocation", "invocation"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_does_not_touch_other_products() {
+        let bus = shop(Ailing { maddening: Some("o2"), ..Ailing::default() }).await;
+        let records = [("o1", "LAMP"), ("o2", "LAMP"), ("o3", "DESK")].map(|(id, sku)| asks(id, sku));
+        assert_eq!(failures(&bus, records.into()).await, ["o1", "o2"]);
+        assert_eq!(bus.store().store.lines().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_product_that_is_throttled_or_contended_is_waited_for() {
+        // A unit of work gives up after three silences, or after a hundred lost races.
+        let refusals: [(u32, fn() -> StoreError); 2] = [(20, throttled), (120, || StoreError::Conflict(None))];
+        for (times, refusal) in refusals {
+            let bus = shop(Ailing { refusals: times.into(), refusal: Some(refusal), ..Ailing::default() }).await;
+            let records = (0..100).map(|number| asks(&format!("o{number}"), if number < 50 { "LAMP" } else { "DESK" }));
+            assert_eq!(failures(&bus, records.collect()).await, [""; 0]);
+            assert_eq!(bus.store().store.lines().len(), 100);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_product_that_takes_long_leaves_others_their_time() {
+        let silences = vec![("LAMP", u32::MAX.into()), ("DESK", 1.into())];
+        let bus = shop(Ailing { silences, ..Ailing::default() }).await;
+        assert_eq!(failures(&bus, vec![asks("lamp", "LAMP"), asks("desk", "DESK")]).await, ["lamp"]);
     }
 
     #[tokio::test]
     async fn messages_go_back_when_time_is_up() {
-        let bus = shop(Ailing { throttled: u32::MAX.into(), ..Ailing::default() }).await;
-        let mut dead = asks("o1", "LAMP");
-        dead.attributes.insert("ApproximateReceiveCount".to_owned(), "5".to_owned());
-        assert_eq!(failures(&bus, vec![dead, asks("o2", "LAMP")]).await, ["o1", "o2"]);
+        let bus = shop(Ailing { refusals: u32::MAX.into(), refusal: Some(throttled), ..Ailing::default() }).await;
+        assert_eq!(failures(&bus, vec![last(asks("o1", "LAMP")), asks("o2", "LAMP")]).await, ["o1", "o2"]);
         assert!(bus.environment().now() < Timestamp(30_000), "{:?}", bus.environment().now());
-        let dead = bus.environment().recorded().into_iter().filter(|figures| *figures == Figures::DeadLetter);
-        assert_eq!(dead.count(), 1);
+        assert_eq!(dead_letters(&bus), 1);
     }
 }
