@@ -11,6 +11,7 @@
 
 mod clock;
 mod failures;
+mod lines;
 mod mail;
 mod store;
 mod table;

@@ -1,0 +1,85 @@
+//! Failures of SQS, on the way of a line whose client can wait to its queue.
+
+use std::time::Duration;
+
+use adapters::http::handle_allocate;
+use adapters::in_memory::InMemoryStore;
+use adapters::line_queue::SqsLineQueue;
+use lambda_http::{Context, Request, RequestExt};
+use serde_json::{Value, json};
+use service_layer::MessageBus;
+use service_layer::ports::Environment;
+
+use crate::clock::Clock;
+use crate::failures::{failures_of_any_call, lost_replies};
+use crate::wire::{Service, Strikes, Wire};
+
+const URL: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/lines";
+
+#[derive(Default)]
+struct Queue {
+    messages: Vec<Value>,
+}
+
+impl Service for Queue {
+    fn answer(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
+        assert_eq!(operation, "SendMessage");
+        self.messages.push(serde_json::from_slice(body).unwrap());
+        (200, r#"{"MessageId":"m","MD5OfMessageBody":"d41d8cd98f00b204e9800998ecf8427e"}"#.to_owned())
+    }
+}
+
+/// Whether the client was told that its line was taken, or else to ask again.
+async fn is_taken(wire: &Wire<Queue>) -> bool {
+    let clock = Clock::default();
+    clock.passes(Duration::from_secs(1_300_000_000));
+    let mut context = Context::default();
+    context.deadline = clock.now().plus(Duration::from_secs(10)).0;
+    let mut request = Request::new(r#"{"orderid":"o1","sku":"LAMP","qty":"3"}"#.into());
+    for (name, value) in [("prefer", "respond-async"), ("x-correlation-id", "basket-7")] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let queue = SqsLineQueue::new(aws_sdk_sqs::Client::new(&wire.config(&clock)), URL.to_owned());
+    let bus = MessageBus::new(InMemoryStore::default(), clock, ());
+    let response = handle_allocate(&bus, Some(&queue), request.with_lambda_context(context)).await.unwrap();
+    let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+    assert_eq!(header("x-correlation-id"), Some("basket-7"));
+    match (response.status().as_u16(), header("preference-applied"), header("retry-after")) {
+        (202, Some("respond-async"), None) => true,
+        (503, None, Some("1")) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_the_line_and_what_it_belongs_to() {
+    let wire = Wire::to(Queue::default());
+    assert!(is_taken(&wire).await);
+    let expected = json!({
+        "QueueUrl": URL,
+        "MessageBody": r#"{"orderid":"o1","sku":"LAMP","qty":3}"#,
+        "MessageAttributes": {"correlation_id": {"DataType": "String", "StringValue": "basket-7"}},
+    });
+    assert_eq!(wire.service(|queue| queue.messages.clone()), [expected]);
+}
+
+/// A line is taken if the queue has it, and only then.
+#[tokio::test]
+async fn sends_that_fail() {
+    for (what, failure, _) in failures_of_any_call() {
+        for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+            let wire = Wire::to(Queue::default());
+            wire.fails("SendMessage", &failure, strikes);
+            let taken = is_taken(&wire).await;
+            assert_eq!(wire.service(|queue| queue.messages.len()), usize::from(taken), "{what}");
+            assert!(strikes != Strikes::Always || !taken, "{what}");
+        }
+    }
+    // Nobody can tell these from lines that were not sent. One that is put twice is allocated once.
+    for (what, failure) in lost_replies() {
+        let wire = Wire::to(Queue::default());
+        wire.fails("SendMessage", &failure, Strikes::Always);
+        assert!(!is_taken(&wire).await, "{what}");
+        assert!(wire.service(|queue| !queue.messages.is_empty()), "{what}");
+    }
+}
