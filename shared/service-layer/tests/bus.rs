@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, InMemoryTopic, call_until};
 use domain::{
-    BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Revision,
-    Sku, SkuLines, Version,
+    Batch, BatchRef, ChangeBatchQuantity, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position,
+    Revision, Sku, SkuLines, Version,
 };
 use service_layer::outbox::{Message, Record, relay};
 use service_layer::ports::{
@@ -344,6 +344,9 @@ impl<'a> Meddling<'a> {
 impl Products for Meddling<'_> {
     async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
         self.finds.fetch_add(1, Ordering::Relaxed);
+        if let Wanted::Lines(_, lines) = wanted {
+            assert!(lines.len() < MOST_ITEMS, "{} lines and their product", lines.len());
+        }
         self.store.find(wanted).await
     }
 
@@ -364,6 +367,7 @@ impl Products for Meddling<'_> {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        assert!(items(commit) <= MOST_ITEMS, "{} items", items(commit));
         let meddle = self.at_commits.lock().unwrap().pop();
         match meddle {
             Some(Meddle::After(commands)) => {
@@ -386,6 +390,19 @@ impl Products for Meddling<'_> {
             None => self.store.commit(commit).await,
         }
     }
+}
+
+/// Most that DynamoDB reads or commits at once.
+const MOST_ITEMS: usize = 100;
+
+/// The items of a commit: the head, lines, and batches that are new or become full.
+fn items(Commit { before, after, announced, absent, .. }: Commit<'_>) -> usize {
+    let had_room = |batch: &&Batch| {
+        let before = before.and_then(|product| product.batch(&batch.reference));
+        before.is_some_and(|batch| batch.free() > 0)
+    };
+    let filled = after.batches().iter().filter(|batch| batch.free() == 0).filter(had_room).count();
+    1 + after.moves().len() + absent.len() + usize::from(announced.is_some()) + filled
 }
 
 /// Each process draws its own commit ids.
@@ -665,6 +682,19 @@ async fn lines_that_have_a_place_are_answered_again_without_a_commit() {
         assert_eq!(allocate_lines(&Meddling::new(&store, meddles), &lines).await.unwrap(), 50);
     }
     assert_eq!(store.outbox().last().unwrap().version, Version(2));
+}
+
+#[tokio::test]
+async fn a_line_that_waits_is_answered_beside_one_that_is_turned_away() {
+    let store = InMemoryStore::default();
+    for command in [new_batch("b1", "LAMP", 2), line("o1", "LAMP", 2), holds("b1", 0, 1)] {
+        Meddling::new(&store, []).handle(command).await.unwrap();
+    }
+    let told = store.outbox().len();
+    assert_eq!(allocate_lines(&Meddling::new(&store, []), &lines_of(1..3, 2)).await.unwrap(), 2);
+    let turned_away = Event::OutOfStock { line: lines_of(2..3, 2).lines()[0].clone() };
+    let events: Vec<_> = store.outbox().into_iter().skip(told).map(|message| message.event).collect();
+    assert_eq!(events, [turned_away], "and not the one that waits");
 }
 
 #[tokio::test]
