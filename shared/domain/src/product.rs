@@ -491,6 +491,39 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_bound_together_until_the_budget_ends() {
+        let lines = [line("large", 9), line("o1", 2), line("o2", 3), line("o3", 1)];
+        let bound = |mut budget: Budget| {
+            let mut product = product(&[batch("b1", 5, None)]);
+            let lines = lines.iter().map(|line| (line, None));
+            let answered = product.allocate_each(lines, &mut budget);
+            let story = story(&product);
+            (answered, story)
+        };
+        let all = ["large out of stock", "o1 on b1", "o2 on b1", "o3 out of stock"];
+        let first = |answered: usize| (answered, all[..answered].iter().map(|&told| told.to_owned()).collect());
+        // The batch that the third line fills is an item too.
+        for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {
+            assert_eq!(bound(Budget { items, ..ample() }), first(answered), "{items} items");
+        }
+        let out_of_stock = Event::OutOfStock { line: lines[0].clone() }.size();
+        let allocated = Event::Allocated { line: lines[1].clone(), batchref: "b1".try_into().unwrap() }.size();
+        for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
+            assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn lines_that_have_their_answer_need_no_budget() {
+        let [stands, waits] = [on("b1", 3, line("o1", 9)), waiting(4, line("o2", 9))];
+        let new = line("o3", 1);
+        let lines = [(&stands.line, Some(&stands.position)), (&waits.line, Some(&waits.position)), (&new, None)];
+        let mut product = product(&[batch("b1", 5, None)]);
+        assert_eq!(product.allocate_each(lines, &mut Budget { items: 0, ..ample() }), 2);
+        assert!(product.events().is_empty() && product.moves().is_empty());
+    }
+
+    #[test]
     fn changes_available_quantity() {
         let mut product = product(&[batch("batch1", 100, None)]);
         let progress = product.change_batch_quantity(&change("batch1", 50, 1), &[], &mut ample());
