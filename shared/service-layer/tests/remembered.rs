@@ -78,3 +78,36 @@ async fn memory_is_trusted_after_so_many_reads_that_told_nothing_new() {
         last = next;
     }
 }
+
+#[tokio::test]
+async fn a_read_that_finds_the_line_was_not_in_vain() {
+    let store = InMemoryStore::default();
+    let remembering = Remembering::new(&store, 2);
+    let empty = product(1, 1, false);
+    commit(&store, None, &empty).await.unwrap();
+    let mut allocated = empty.clone();
+    allocated.allocate(&line(), None);
+    commit(&store, Some(&empty), &allocated).await.unwrap();
+    for _ in 0..5 {
+        version(&remembering).await;
+    }
+    commit(&store, Some(&allocated), &product(3, 1, false)).await.unwrap();
+    assert_eq!(version(&remembering).await, Version(3));
+}
+
+#[tokio::test]
+async fn a_thousand_products_are_remembered() {
+    for (others, shown) in [(999, Version(1)), (1_000, Version(2))] {
+        let store = InMemoryStore::default();
+        let remembering = Remembering::new(&store, 0);
+        let lamp = product(1, 1, false);
+        commit(&remembering, None, &lamp).await.unwrap();
+        for number in 0..others {
+            let sku = format!("OTHER-{number}").try_into().unwrap();
+            let other = Product::restore(sku, Version(1), Vec::new(), Waiting::default(), false);
+            commit(&remembering, None, &other).await.unwrap();
+        }
+        commit(&store, Some(&lamp), &product(2, 1, false)).await.unwrap();
+        assert_eq!(version(&remembering).await, shown, "after {others} others");
+    }
+}
