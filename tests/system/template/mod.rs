@@ -21,6 +21,8 @@ pub(crate) fn add_to(layers: &mut Layers) {
             what_is_stored_is_encrypted_and_can_be_recovered,
             logs_are_deleted_some_day_and_keep_the_figures_till_then,
             what_is_asynchronous_has_dead_letters,
+            each_queue_has_dead_letters_of_its_own_that_are_kept_for_longer,
+            lines_are_gathered_as_was_measured,
             a_function_knows_when_a_message_comes_for_the_last_time,
             every_route_asks_who_calls_and_is_throttled,
             wrong_combinations_of_authorization_are_refused,
@@ -130,7 +132,8 @@ async fn what_is_asynchronous_has_dead_letters(servers: Arc<Servers>) -> Outcome
         if let Some(queue) = queues.get(source) {
             assert!(has_dead_letters(&queue["RedrivePolicy"]), "{source}");
             let function = template.resource(named(&mapping["FunctionName"]));
-            let patience = function["Timeout"].as_u64().unwrap() * 6;
+            let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap_or_default();
+            let patience = function["Timeout"].as_u64().unwrap() * 6 + window;
             assert!(
                 queue["VisibilityTimeout"].as_u64().unwrap() >= patience,
                 "{source} hands out what is being handled"
@@ -149,6 +152,31 @@ async fn what_is_asynchronous_has_dead_letters(servers: Arc<Servers>) -> Outcome
     for (id, subscription) in template.all("AWS::SNS::Subscription") {
         assert!(has_dead_letters(&subscription["RedrivePolicy"]), "{id}");
     }
+    Ok(())
+}
+
+/// A dead letter is as old as the message was, so it needs the time that this had, and some more.
+async fn each_queue_has_dead_letters_of_its_own_that_are_kept_for_longer(servers: Arc<Servers>) -> Outcome {
+    let template = Translated::read(&servers).await?;
+    let queues = template.all("AWS::SQS::Queue");
+    let mut owned = BTreeSet::new();
+    for (id, queue) in queues.iter().filter(|(_, queue)| queue["RedrivePolicy"].is_object()) {
+        let dead_letters = named(&queue["RedrivePolicy"]["deadLetterTargetArn"]);
+        assert!(owned.insert(dead_letters), "{dead_letters} has messages of {id} and of another queue");
+        let kept = |queue: &Value| queue["MessageRetentionPeriod"].as_u64().unwrap();
+        assert!(kept(queues[dead_letters]) > kept(queue), "{dead_letters}");
+    }
+    Ok(())
+}
+
+/// As docs/decisions/0019-many-lines-in-one-commit.md has it. Lambda takes no batch of more than ten without a window.
+async fn lines_are_gathered_as_was_measured(servers: Arc<Servers>) -> Outcome {
+    let template = Translated::read(&servers).await?;
+    let mapping = template.resource("AllocateQueuedMapping");
+    assert_eq!(
+        (&mapping["BatchSize"], &mapping["MaximumBatchingWindowInSeconds"], &mapping["ScalingConfig"]),
+        (&json!(1000), &json!(1), &json!({ "MaximumConcurrency": 2 }))
+    );
     Ok(())
 }
 
