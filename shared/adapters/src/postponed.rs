@@ -111,10 +111,12 @@ fn call_of_many(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use aws_lambda_events::sqs::SqsMessageAttribute;
     use domain::{BatchRef, Command, NewBatch, Placed, Sku};
+    use lambda_runtime::tracing::subscriber;
     use service_layer::Figures;
     use service_layer::ports::{AllocationsView, Commit, Snapshot, StoreError, Wanted};
 
@@ -319,5 +321,24 @@ mod tests {
         assert_eq!(failures(&bus, vec![last(asks("o1", "LAMP")), asks("o2", "LAMP")]).await, ["o1", "o2"]);
         assert!(bus.environment().now() < Timestamp(30_000), "{:?}", bus.environment().now());
         assert_eq!(dead_letters(&bus), 1);
+    }
+
+    #[tokio::test]
+    async fn the_log_says_which_messages_failed_and_why_but_not_what_they_said() {
+        let bus = shop(Ailing::default()).await;
+        let (mut log, writer) = std::io::pipe().unwrap();
+        let lines = subscriber::fmt().with_ansi(false).with_writer(move || writer.try_clone().unwrap()).finish();
+        let logged = tracing::subscriber::set_default(lines);
+        let bad = last(message("bad", r#"{"orderid":"o1","sku":"LAMP","qty":"a@b.c"}"#));
+        assert_eq!(failures(&bus, vec![bad, asks("unknown", "NOTHING")]).await, ["bad", "unknown"]);
+        drop(logged);
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        let [bad, unknown] = &text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert!(bad.contains("correlation_id=bad ") && unknown.contains("correlation_id=unknown "), "{text}");
+        let reason = r#"message_id="bad" reason="qty: invalid value, expected a whole number from 1 to 4294967295""#;
+        assert!(bad.ends_with(&format!("message goes to the dead letters {reason}")), "{bad}");
+        let reason = r#"message_id="unknown" reason="Invalid sku NOTHING""#;
+        assert!(unknown.ends_with(&format!("message goes back to the queue {reason}")), "{unknown}");
     }
 }
