@@ -189,6 +189,8 @@ async fn a_function_knows_when_a_message_comes_for_the_last_time(servers: Arc<Se
         assert!(told.is_object(), "{id}: {told}");
         assert_eq!(told, &queue["RedrivePolicy"]["maxReceiveCount"], "{id}");
     }
+    // As README.md and docs/operations.md say. Once would make a dead letter of what meets any passing trouble.
+    assert_eq!(template.0["Mappings"]["Deliveries"]["EachMessage"]["AtMost"], "5");
     Ok(())
 }
 
