@@ -144,7 +144,9 @@ async fn try_until_done<S: Products, E: Environment, C: Change>(
             StoreError::Fault(source) => return Err(Error::Fault(source)),
         }
         environment.sleep(delay).await;
-        if delay > FRESH {
+        // An own commit is not shown again, once somebody else has committed.
+        let shows_own = memory.snapshot.as_ref().is_some_and(|snapshot| memory.own_commit(snapshot).is_some());
+        if delay > FRESH && !shows_own {
             memory.snapshot = None;
         }
         memory.work.retries = memory.work.retries.saturating_add(1);
@@ -165,6 +167,14 @@ struct Memory<A> {
     /// What to tell the caller: it is committed, and only debts to waiting lines may be left.
     answer: Option<A>,
     work: Work,
+}
+
+impl<A> Memory<A> {
+    /// Which of the commits without a reply is the one that the product shows.
+    fn own_commit(&self, snapshot: &Snapshot) -> Option<usize> {
+        let head = snapshot.head.as_ref()?;
+        self.sent.iter().position(|sent| sent.id == head.commit)
+    }
 }
 
 struct Sent<A> {
@@ -199,8 +209,7 @@ async fn attempt<S: Products, E: Environment, C: Change>(
         None => store.find(change.wanted()).await?,
     };
     let mut newest = std::mem::take(&mut memory.newest);
-    let commit = snapshot.head.as_ref().map(|head| head.commit);
-    if let Some(own) = memory.sent.iter().position(|sent| Some(sent.id) == commit) {
+    if let Some(own) = memory.own_commit(&snapshot) {
         let own = memory.sent.swap_remove(own);
         memory.work.add_commit(&own.work);
         memory.answer = own.answer.or(memory.answer.take());
@@ -231,16 +240,17 @@ async fn attempt<S: Products, E: Environment, C: Change>(
             return Err(lagging());
         }
         product.offer(&memory.waiting, &mut budget);
-        if moves_a_line_twice(&product) {
-            // One of the two lists is older than the other.
-            return Err(lagging());
-        }
         if product.events().is_empty() {
             // No waiting line fits: the debt is settled without a commit.
             let head = snapshot.head.map(|head| Head { product, ..head });
             memory.snapshot = Some(Snapshot { head, ..snapshot });
             return Ok(None);
         }
+    }
+    if moves_a_line_twice(&product) {
+        // One of the two lists is older than the other; or a line came back to its batch, and the index shows both.
+        // DynamoDB takes no two writes of one item, and would call that a fault.
+        return Err(lagging());
     }
 
     let id = CommitId(environment.random());

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -309,6 +310,8 @@ struct Meddling<'a> {
     at_commits: Mutex<Vec<Meddle>>,
     /// What the index shows first, before it catches up.
     stale: Mutex<Option<Vec<Placed>>>,
+    /// Commands that come first when somebody reads, one each time.
+    before_finds: Mutex<Vec<Command>>,
     finds: AtomicU32,
 }
 
@@ -329,11 +332,16 @@ impl<'a> Meddling<'a> {
     fn new(store: &'a InMemoryStore, at_commits: impl IntoIterator<Item = Meddle>) -> Self {
         let mut at_commits: Vec<_> = at_commits.into_iter().collect();
         at_commits.reverse();
-        Self { store, at_commits: Mutex::new(at_commits), stale: Mutex::new(None), finds: AtomicU32::new(0) }
+        let (at_commits, before_finds) = (Mutex::new(at_commits), Mutex::default());
+        Self { store, at_commits, stale: Mutex::new(None), before_finds, finds: AtomicU32::new(0) }
     }
 
     fn showing_first(self, stale: Vec<Placed>) -> Self {
         Self { stale: Mutex::new(Some(stale)), ..self }
+    }
+
+    fn overtaken_at_each_find(self, by: impl IntoIterator<Item = Command>) -> Self {
+        Self { before_finds: Mutex::new(by.into_iter().collect()), ..self }
     }
 
     async fn handle(&self, command: Command) -> Result<Reply, Error> {
@@ -346,6 +354,11 @@ impl Products for Meddling<'_> {
         self.finds.fetch_add(1, Ordering::Relaxed);
         if let Wanted::Lines(_, lines) = wanted {
             assert!(lines.len() < MOST_ITEMS, "{} lines and their product", lines.len());
+        }
+        let rival = self.before_finds.lock().unwrap().pop();
+        if let Some(command) = rival {
+            let bus = MessageBus::new(self.store, another_environment(), ());
+            Box::pin(bus.handle_command(command, &call())).await.unwrap();
         }
         self.store.find(wanted).await
     }
@@ -368,6 +381,9 @@ impl Products for Meddling<'_> {
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         assert!(items(commit) <= MOST_ITEMS, "{} items", items(commit));
+        let moves = commit.after.moves();
+        let lines: HashSet<_> = moves.iter().map(|moved| &moved.line).collect();
+        assert_eq!(lines.len(), moves.len(), "DynamoDB takes no two writes of one item: {moves:?}");
         let meddle = self.at_commits.lock().unwrap().pop();
         match meddle {
             Some(Meddle::After(commands)) => {
@@ -520,6 +536,21 @@ async fn what_a_refusal_showed_is_read_again_after_a_long_wait() {
 }
 
 #[tokio::test]
+async fn a_commit_that_a_refusal_shows_is_recognised_after_a_long_wait_too() {
+    let store = InMemoryStore::default();
+    Meddling::new(&store, []).handle(new_batch("b1", "LAMP", 1_000)).await.unwrap();
+    for round in 0..10 {
+        let rival = |number| line(&format!("rival-{round}-{number}"), "LAMP", 1);
+        let mut meddles: Vec<_> = (0..4).map(|number| Meddle::After(vec![rival(number)])).collect();
+        meddles.push(Meddle::Misunderstand);
+        let unlucky = Meddling::new(&store, meddles).overtaken_at_each_find((4..20).map(rival));
+        unlucky.handle(line(&format!("o{round}"), "LAMP", 2_000)).await.unwrap();
+    }
+    let turned_away = |message: &Message| matches!(message.event, Event::OutOfStock { .. });
+    assert_eq!(store.outbox().into_iter().filter(turned_away).count(), 10, "each of them once");
+}
+
+#[tokio::test]
 async fn what_is_committed_is_answered_even_if_debts_are_left() {
     let store = InMemoryStore::default();
     Meddling::new(&store, []).handle(new_batch("b1", "SPOON", 150)).await.unwrap();
@@ -571,6 +602,29 @@ async fn a_line_that_the_index_shows_on_a_batch_it_left_does_not_distort_the_cou
     let [product] = store.products().try_into().unwrap();
     assert_eq!((product.batches()[0].purchased, product.batches()[0].allocated), (1, 0));
     assert_eq!(product.waiting().lines, 2);
+}
+
+#[tokio::test]
+async fn a_line_that_came_back_to_a_batch_gives_way_once_though_the_index_shows_it_twice() {
+    let store = InMemoryStore::default();
+    let handle = async |command| Meddling::new(&store, []).handle(command).await.unwrap();
+    handle(new_batch("b1", "LAMP", 9)).await;
+    handle(line("large", "LAMP", 7)).await;
+    handle(line("back", "LAMP", 2)).await;
+    handle(holds("b1", 7, 1)).await;
+    handle(line("refused", "LAMP", 1)).await;
+    handle(holds("b1", 9, 2)).await;
+    let b1 = "b1".try_into().unwrap();
+    let mut newest = store.newest_lines(&b1, 1, 98).await.unwrap();
+    assert_eq!(newest, [stale("back", 2, Place::Batch(b1.clone()), 6)]);
+
+    // By an odd version it was there before, and by an even one it came back: two parts of the index.
+    newest.push(stale("back", 2, Place::Batch(b1), 3));
+    let lagging = Meddling::new(&store, []).showing_first(newest);
+    lagging.handle(holds("b1", 6, 3)).await.unwrap();
+    let [product] = store.products().try_into().unwrap();
+    assert_eq!((product.batches()[0].purchased, product.batches()[0].allocated), (6, 2));
+    assert_eq!(product.waiting().lines, 1);
 }
 
 #[tokio::test]

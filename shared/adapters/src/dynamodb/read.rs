@@ -116,10 +116,10 @@ impl DynamoDb {
         Ok(lines)
     }
 
-    async fn newest_on(&self, shelf: String, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
+    async fn newest_on(&self, partition: String, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
         // Each line has a piece at least, so no more lines than pieces are needed.
         let page = pieces.min(u32::try_from(at_most).unwrap_or(u32::MAX));
-        let query = self.listed_in(shelf).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let query = self.listed_in(partition).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
         let mut needed = Needed { pieces, lines: at_most };
         let mut lines = Vec::new();
         self.pages(query, |item| {
