@@ -18,10 +18,10 @@ const COUNTED: u32 = 20;
 #[derive(Clone, Copy, clap::Args)]
 pub(crate) struct Effort {
     /// Processes of each program
-    #[arg(long, default_value_t = 41)]
+    #[arg(long, default_value_t = 41, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) starts: u32,
     /// Invocations of each process after its first
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) warm: u32,
 }
 
@@ -174,8 +174,9 @@ const SIZES: &str =
 
 async fn size(program: &Path) -> Result<[f64; 2]> {
     let mut python = Command::new("python3");
-    python.args(["-c", SIZES]).arg(program).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = python.output().await.context("running python3")?;
+    python.args(["-c", SIZES]).arg(program).stdin(Stdio::null()).stdout(Stdio::piped());
+    let python = python.spawn().context("running python3, which deflates as `sam deploy` does")?;
+    let output = python.wait_with_output().await?;
     let output = String::from_utf8_lossy(&output.stdout);
     let sizes = output.split_whitespace().map(|bytes| Ok(bytes.parse::<f64>()? / 1024.0 / 1024.0));
     sizes.collect::<Result<Vec<_>>>()?.try_into().ok().with_context(|| format!("measuring {}", program.display()))

@@ -10,9 +10,11 @@ mod programs;
 mod report;
 mod runtime_api;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::aws::Aws;
@@ -45,7 +47,7 @@ enum Other {
 
 #[derive(Args)]
 struct Chosen {
-    /// This function alone; may be given several times
+    /// This function alone, by the name of its folder; may be given several times
     #[arg(long)]
     only: Vec<String>,
     /// The profile to build with
@@ -67,22 +69,37 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(Arguments { chosen, effort, picture, .. }: Arguments) -> Result<()> {
+    // A path that can't be written is better known before minutes of measuring than after.
+    let picture = picture.map(|path| create(&path)).transpose()?;
+    let profile = chosen.profile.clone();
     let (functions, executables, aws) = prepare(chosen).await?;
     let mut measured = Vec::new();
     for function in &functions {
         eprintln!("measuring {} ...", function.name);
         measured.push(functions::measure(function.name, executables.of(function)?, &aws, effort).await?);
     }
-    println!("{}", report::tables(&measured));
-    let Some(path) = picture else { return Ok(()) };
-    std::fs::write(&path, report::picture(&measured)).with_context(|| format!("writing {}", path.display()))
+    let Effort { starts, warm } = effort;
+    println!(
+        "Profile {profile}, {starts} starts of each program with {warm} warm invocations\n{}",
+        report::tables(&measured)
+    );
+    let Some(mut picture) = picture else { return Ok(()) };
+    picture.write_all(report::picture(&measured).as_bytes()).context("writing the picture")
 }
 
 async fn prepare(Chosen { only, profile }: Chosen) -> Result<(Vec<Function>, Executables, Aws)> {
     let mut functions = Vec::from(programs::functions());
+    let known: Vec<_> = functions.iter().map(|function| function.name).collect();
+    for name in &only {
+        ensure!(known.contains(&name.as_str()), "there is no function {name:?}; there are {}", known.join(", "));
+    }
     functions.retain(|function| only.is_empty() || only.iter().any(|name| name == function.name));
     let executables = programs::build(&functions, &profile).await?;
     Ok((functions, executables, Aws::start(&folder()?).await?))
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("creating {}", path.display()))
 }
 
 /// Where this run keeps its files.

@@ -66,7 +66,7 @@ pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<L
 /// Instructions that a program executes until it asks for an event again, after so many invocations. `None` without valgrind.
 pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u32) -> Result<Option<f64>> {
     let mut api = RuntimeApi::start().await?;
-    let log = program.path.with_extension("callgrind");
+    let log = program.path.with_extension(format!("callgrind-{}", api.address().port()));
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(format!("--log-file={}", log.display())).arg(program.path);
@@ -83,8 +83,9 @@ pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u
     }
     process.idle().await?;
     process.end(Signal::SIGTERM).await?;
-    let log = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
-    let collected = log.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    let said = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
+    let _ = std::fs::remove_file(&log);
+    let collected = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
     collected.map(Some).context("valgrind did not say how many instructions it counted")
 }
 

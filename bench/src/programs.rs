@@ -158,8 +158,9 @@ pub(crate) async fn build(functions: &[Function], profile: &str) -> Result<Execu
     for Function { name, floor, .. } in functions {
         build.args(["--package", name, "--bin", name, "--package", "floor", "--bin", floor]);
     }
-    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = build.output().await.context("running cargo")?;
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null()).stdout(Stdio::piped());
+    // Not `output`, which would keep what cargo says.
+    let output = build.spawn().context("running cargo")?.wait_with_output().await?;
     ensure!(output.status.success(), "the functions don't compile");
     let messages = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let executable = |message: Value| {
