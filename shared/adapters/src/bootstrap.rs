@@ -46,7 +46,7 @@ pub async fn allocation_bus_and_queue()
     let (config, store, system) = command_store().await?;
     // The inner loop has no queue.
     let url = variable("ALLOCATE_QUEUE_URL").ok();
-    let queue = url.map(|url| SqsLineQueue::new(aws_sdk_sqs::Client::new(&config), url));
+    let queue = url.map(|url| SqsLineQueue::new(config, url));
     Ok((MessageBus::new(Remembering::new(store, VAIN_READS), system, ()), queue))
 }
 

@@ -1,5 +1,8 @@
 //! The queue of lines whose clients can wait.
 
+use std::sync::OnceLock;
+
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use domain::OrderLine;
@@ -11,15 +14,17 @@ use crate::calls::CORRELATION_ATTRIBUTE;
 /// A queue at SQS.
 #[derive(Clone, Debug)]
 pub struct SqsLineQueue {
-    client: Client,
+    config: SdkConfig,
+    /// Most processes never need one, and making it is a twentieth of a cold start.
+    client: OnceLock<Client>,
     url: String,
 }
 
 impl SqsLineQueue {
     /// The queue at this address.
     #[must_use]
-    pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub fn new(config: SdkConfig, url: String) -> Self {
+        Self { config, client: OnceLock::new(), url }
     }
 }
 
@@ -27,7 +32,8 @@ impl LineQueue for SqsLineQueue {
     async fn put(&self, line: &OrderLine, call: &Call) -> Result<(), Source> {
         let correlation =
             MessageAttributeValue::builder().data_type("String").string_value(call.correlation.as_str()).build()?;
-        self.client
+        let client = self.client.get_or_init(|| Client::new(&self.config));
+        client
             .send_message()
             .queue_url(&self.url)
             .message_body(serde_json::to_string(line)?)

@@ -39,7 +39,7 @@ async fn is_taken(wire: &Wire<Queue>) -> bool {
     for (name, value) in [("prefer", "respond-async"), ("x-correlation-id", "basket-7")] {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    let queue = SqsLineQueue::new(aws_sdk_sqs::Client::new(&wire.config(&clock)), URL.to_owned());
+    let queue = SqsLineQueue::new(wire.config(&clock), URL.to_owned());
     let bus = MessageBus::new(InMemoryStore::default(), clock, ());
     let response = handle_allocate(&bus, Some(&queue), request.with_lambda_context(context)).await.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
