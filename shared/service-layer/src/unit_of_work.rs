@@ -14,8 +14,8 @@ use crate::{Call, Error, Figures, Work};
 /// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the
 /// command names. A stored product holds 400 KB, half of which its batches may take.
 pub const BUDGET: Budget = Budget { items: 98, event_bytes: 150_000 };
-/// Most lines read at once to find the ones that give way: enough for several commits, and less than a page of the
-/// index, which is a megabyte.
+/// Most lines read at once to find the ones that give way: enough for several commits, and with names of up to some
+/// hundred bytes less than a page of the index, which is a megabyte.
 const LINES: usize = 1_000;
 
 /// Lost races before the caller is told; mostly, its time is up before.
