@@ -1,6 +1,6 @@
 //! The queue of lines whose clients can wait.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -12,11 +12,10 @@ use service_layer::{Call, Source};
 use crate::calls::CORRELATION_ATTRIBUTE;
 
 /// A queue at SQS.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SqsLineQueue {
-    config: SdkConfig,
-    /// Most processes never need one, and making it is a twentieth of a cold start.
-    client: OnceLock<Client>,
+    /// Made at the first line: most processes never put one, and making it is a twentieth of a cold start.
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     url: String,
 }
 
@@ -24,7 +23,7 @@ impl SqsLineQueue {
     /// The queue at this address.
     #[must_use]
     pub fn new(config: SdkConfig, url: String) -> Self {
-        Self { config, client: OnceLock::new(), url }
+        Self { client: LazyLock::new(Box::new(move || Client::new(&config))), url }
     }
 }
 
@@ -32,8 +31,7 @@ impl LineQueue for SqsLineQueue {
     async fn put(&self, line: &OrderLine, call: &Call) -> Result<(), Source> {
         let correlation =
             MessageAttributeValue::builder().data_type("String").string_value(call.correlation.as_str()).build()?;
-        let client = self.client.get_or_init(|| Client::new(&self.config));
-        client
+        self.client
             .send_message()
             .queue_url(&self.url)
             .message_body(serde_json::to_string(line)?)
