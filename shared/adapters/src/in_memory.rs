@@ -1,6 +1,6 @@
 //! Every port in memory, so that the whole service runs without a server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -125,6 +125,10 @@ impl Products for InMemoryStore {
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         let Commit { id, before, after, announced, absent, correlation } = commit;
+        let lines: BTreeSet<&OrderLine> = after.moves().iter().map(|moved| &moved.line).collect();
+        if lines.len() < after.moves().len() {
+            return Err(StoreError::Fault("two writes of one line in a commit, which DynamoDB refuses".into()));
+        }
         let mut state = self.state();
         let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
         let head_holds = stored == before.map(Product::version);

@@ -38,6 +38,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_shrink_and_a_request,
             every_schedule_of_stock_that_arrives_and_a_request,
             every_schedule_of_two_changes_of_one_batch,
+            every_schedule_of_a_shrink_on_an_index_that_lags,
             every_schedule_of_a_mail,
             random_worlds_with_lines_that_can_wait_keep_every_promise,
             every_schedule_of_lines_that_can_wait_for_the_last_piece,
@@ -61,6 +62,7 @@ fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Pla
     let verdict = catch_unwind(AssertUnwindSafe(|| run.finish()))
         .unwrap_or_else(|panic| Err(format!("panic: {:?}", panic.downcast_ref::<String>())));
     let mut state = world.state();
+    let verdict = state.wrong.take().map_or(verdict, Err);
     let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
     Told { verdict, choices, story: std::mem::take(&mut state.story) }
 }
@@ -238,6 +240,19 @@ async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome 
         outbox: Outbox::Unread,
     };
     every_schedule("two changes of one batch", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// A line left the batch and came back: the index may show it twice, or not at all.
+async fn every_schedule_of_a_shrink_on_an_index_that_lags(_: Arc<Servers>) -> Outcome {
+    let change = |qty, version| {
+        let revision = Revision::Version(version);
+        ChangeBatchQuantity { revision, ..holds("b1", qty) }
+    };
+    let [less, again] = [change(1, 1), change(2, 2)].map(Command::ChangeBatchQuantity);
+    let before = [new_batch("b1", 2), allocate("o1", 1), allocate("o2", 1), less, again];
+    let plan = Plan { requests: Vec::new(), changes: vec![change(0, 3)], later: Vec::new(), outbox: Outbox::Unread };
+    let lags = Adversity { lags: 2, ..A_DUPLICATE };
+    every_schedule("a shrink on an index that lags", &before, &plan, &[lags])
 }
 
 async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {

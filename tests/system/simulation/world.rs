@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) prepared: Vec<Command>,
     /// The store before each of the last commits, which a lagging index may still show.
     past: Vec<Arc<InMemoryStore>>,
+    /// What the world was asked that nobody may ask.
+    pub(crate) wrong: Option<String>,
     pub(crate) published: Vec<Message>,
     pub(crate) mails: Vec<Mail>,
     pub(crate) now: Timestamp,
@@ -86,6 +88,7 @@ impl World {
             store: Arc::new(InMemoryStore::default()),
             prepared: Vec::new(),
             past: Vec::new(),
+            wrong: None,
             published: Vec::new(),
             mails: Vec::new(),
             now: Timestamp(1_000_000),
@@ -103,6 +106,7 @@ impl World {
         let store = self.store();
         let bus = MessageBus::new(&*store, InMemoryEnvironment::default(), ());
         for command in commands {
+            self.state().past.push(Arc::new(store.copied()));
             now(bus.handle_command(command.clone(), &call_until(Timestamp(1_000_000)))).unwrap();
         }
     }
@@ -188,25 +192,29 @@ impl World {
         Arc::clone(&self.state().store)
     }
 
-    /// The lines as the index shows them: now, or each by itself as one of the last commits left it.
+    /// The entries of the index: those of now, or some as one of the last commits left them. A line's old entry and its new one may lie
+    /// in different partitions, each of which lags by itself: then the index shows both, or neither.
     fn indexed(&self) -> Vec<Placed> {
-        let mut lines = self.store().lines();
+        let lines = self.store().lines();
         let versions = self.state().past.len();
+        let mut past = lines.clone();
         if versions > 0 && self.chance(|left| &mut left.lags) {
             let back = 1 + self.choose(versions.min(3), Odds::Even);
-            let past = Arc::clone(&self.state().past[versions - back]).lines();
+            past = Arc::clone(&self.state().past[versions - back]).lines();
             self.tell(format!("    the index lags up to {back} commits"));
-            for line in lines.keys().cloned().collect::<Vec<_>>() {
-                if self.choose(2, Odds::Even) == 0 {
-                    continue;
-                }
-                match past.get(&line) {
-                    Some(position) => lines.insert(line, position.clone()),
-                    None => lines.remove(&line),
-                };
+        }
+        let mut shown = Vec::new();
+        for (line, position) in lines {
+            let before = past.remove(&line);
+            let is_new = before.as_ref() != Some(&position);
+            if !is_new || self.choose(2, Odds::Even) == 0 {
+                shown.push(Placed { line: line.clone(), position });
+            }
+            if let Some(position) = before.filter(|_| is_new && self.choose(2, Odds::Even) == 0) {
+                shown.push(Placed { line, position });
             }
         }
-        lines.into_iter().map(|(line, position)| Placed { line, position }).collect()
+        shown
     }
 }
 
@@ -259,7 +267,11 @@ impl Products for World {
         let work = || {
             let store = self.store();
             let before = Arc::new(store.copied());
-            now(store.commit(commit))?;
+            let committed = now(store.commit(commit));
+            if let Err(StoreError::Fault(reason)) = &committed {
+                self.state().wrong = Some(format!("a commit that no store takes: {reason}"));
+            }
+            committed?;
             let mut state = self.state();
             state.past.push(before);
             state.committed = true;
