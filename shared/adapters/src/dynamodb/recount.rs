@@ -1,5 +1,7 @@
 //! Reading whole rows, for an operator who recounts them. No function does this, and nothing here writes.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{Batch, BatchRef, NewBatch, Place, Placed, Product, Sku};
 use service_layer::ports::StoreError;
@@ -84,14 +86,16 @@ impl DynamoDb {
             Place::Batch(reference) => items::shelves(reference).collect(),
             Place::Waiting => vec![items::waiting(sku)],
         };
-        let mut keys = Vec::new();
+        // A line that moved may be listed where it was and where it is.
+        let mut listed = BTreeSet::new();
         for partition in partitions {
-            self.pages(self.listed_in(partition), |mut item| {
-                keys.push(["PK", "SK"].into_iter().filter_map(|name| item.remove_entry(name)).collect::<Item>());
+            self.pages(self.listed_in(partition), |item| {
+                listed.insert(items::placed_line(item)?.line);
                 Ok(More::Wanted)
             })
             .await?;
         }
+        let keys: Vec<Item> = listed.iter().map(|line| Key::line(line).into_item()).collect();
         let mut lines = Vec::new();
         for keys in keys.chunks(KEYS) {
             for item in self.get_all(keys.to_vec(), TRIES).await? {

@@ -7,7 +7,7 @@ use adapters::dynamodb::DynamoDb;
 use adapters::http::{handle_command, handle_view};
 use adapters::sqs::change_quantities;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use domain::Command;
+use domain::{BatchRef, Command, Place, Sku, Version};
 use lambda_http::request::from_str;
 use lambda_http::{Context, Request, RequestExt};
 use serde::de::DeserializeOwned;
@@ -321,6 +321,22 @@ async fn queries_of_many_pages() {
     assert_eq!([place(1), place(2), place(3)], ["WAITING#LAMP"; 3].map(|place| json!({"S": place})));
     assert_eq!(shop.create_batch("b2", 10).await.0, Answered);
     assert_eq!(shop.view("o1").await, on("b2"));
+}
+
+/// The index may show a line that has moved where it was and where it is. Who recounts sees it once.
+#[tokio::test]
+async fn lines_that_are_listed_twice() {
+    let shop = Shop::open().await;
+    let entry = |since: &str| {
+        let [partition, sort, place] = ["ORDER#o1", "LINE#LAMP#3", "BATCH#0#b1"].map(|text| json!({"S": text}));
+        json!({"PK": partition, "SK": sort, "place": place, "since": {"N": since}})
+    };
+    let moved = json!({"Items": [entry("4"), entry("2")]});
+    shop.wire.fails("Query", &Before(Reply::Says(200, moved.to_string())), Strikes::Once);
+    let (batch, sku) = (BatchRef::try_from("b1").unwrap(), Sku::try_from("LAMP").unwrap());
+    let lines = shop.bus.store().lines_at(&Place::Batch(batch), &sku).await.unwrap();
+    let since: Vec<_> = lines.iter().map(|placed| placed.position.since).collect();
+    assert_eq!(since, [Version(2)]);
 }
 
 /// An item that this version can't read fails whoever needs it, and nobody else.

@@ -127,10 +127,17 @@ impl Table {
         (200, "{}".to_owned())
     }
 
-    fn batch_get(&mut self, request: &Value) -> Value {
+    fn batch_get(&mut self, request: &Value) -> (u16, String) {
         let (table, wanted) = request["RequestItems"].as_object().unwrap().iter().next().unwrap();
         assert_consistent(wanted);
         let mut keys = wanted["Keys"].as_array().unwrap().clone();
+        if keys.iter().map(key).collect::<BTreeSet<_>>().len() < keys.len() {
+            let message = "Provided list of item keys contains duplicates";
+            return (
+                400,
+                json!({"__type": "com.amazon.coral.validate#ValidationException", "message": message}).to_string(),
+            );
+        }
         let mut left = Vec::new();
         if let Some((from, times @ 1..)) = self.unprocessed {
             self.unprocessed = Some((from, times - 1));
@@ -139,7 +146,7 @@ impl Table {
         let found: Vec<&Value> = keys.iter().filter_map(|wanted| self.items.get(&key(wanted))).collect();
         let unprocessed =
             if left.is_empty() { json!({}) } else { json!({table: {"Keys": left, "ConsistentRead": true}}) };
-        json!({"Responses": {table: found}, "UnprocessedKeys": unprocessed})
+        (200, json!({"Responses": {table: found}, "UnprocessedKeys": unprocessed}).to_string())
     }
 
     fn query(&self, query: &Value) -> Value {
@@ -178,7 +185,7 @@ impl Service for Table {
                     None => json!({}),
                 }
             }
-            "BatchGetItem" => self.batch_get(&request),
+            "BatchGetItem" => return self.batch_get(&request),
             "Query" => self.query(&request),
             other => panic!("{other}"),
         };
