@@ -14,14 +14,16 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::aws::Aws;
 use crate::functions::Effort;
 use crate::programs::{Executables, Function};
 
-/// Measures this service on this machine: each function beside its floor, unless something else is asked for.
+/// Measures this service on this machine: each function beside its floor, unless something else is asked for. Needs Linux and python3, and
+/// valgrind for instructions.
 #[derive(Parser)]
 #[command(name = "bench", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -47,8 +49,8 @@ enum Other {
 
 #[derive(Args)]
 struct Chosen {
-    /// This function alone, by the name of its folder; may be given several times
-    #[arg(long)]
+    /// This function alone; may be given several times
+    #[arg(long, value_parser = PossibleValuesParser::new(programs::functions().map(|function| function.name)))]
     only: Vec<String>,
     /// The profile to build with
     #[arg(long, default_value = "release")]
@@ -69,7 +71,6 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(Arguments { chosen, effort, picture, .. }: Arguments) -> Result<()> {
-    // A path that can't be written is better known before minutes of measuring than after.
     let picture = picture.map(|path| create(&path)).transpose()?;
     let profile = chosen.profile.clone();
     let (functions, executables, aws) = prepare(chosen).await?;
@@ -89,15 +90,12 @@ async fn measure(Arguments { chosen, effort, picture, .. }: Arguments) -> Result
 
 async fn prepare(Chosen { only, profile }: Chosen) -> Result<(Vec<Function>, Executables, Aws)> {
     let mut functions = Vec::from(programs::functions());
-    let known: Vec<_> = functions.iter().map(|function| function.name).collect();
-    for name in &only {
-        ensure!(known.contains(&name.as_str()), "there is no function {name:?}; there are {}", known.join(", "));
-    }
     functions.retain(|function| only.is_empty() || only.iter().any(|name| name == function.name));
     let executables = programs::build(&functions, &profile).await?;
     Ok((functions, executables, Aws::start(&folder()?).await?))
 }
 
+/// A path that can't be written is better known before minutes of measuring than after.
 fn create(path: &Path) -> Result<File> {
     File::create(path).with_context(|| format!("creating {}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! One process of a function or floor, from its start to its end, and what it took.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -40,22 +41,17 @@ pub(crate) struct Life {
 pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<Life> {
     let mut api = RuntimeApi::start().await?;
     let start = Instant::now();
-    let process = Process::start(Command::new(program.path), &api, aws)?;
-    api.asked().await?;
+    let mut process = Process::start(Command::new(program.path), &api, aws)?;
+    process.living(api.asked()).await?;
     let init = Time { cpu: process.idle().await?, wall: start.elapsed() };
 
-    let (wall, answer) = api.invoke(program.event).await?;
-    check(program, &answer)?;
-    api.asked().await?;
+    let wall = process.invoke(&mut api, program).await?;
     let after_first = process.idle().await?;
     let first = Time { cpu: after_first.saturating_sub(init.cpu), wall };
 
     let mut warm_wall = Vec::new();
     for _ in 0..warm {
-        let (wall, answer) = api.invoke(program.event).await?;
-        check(program, &answer)?;
-        api.asked().await?;
-        warm_wall.push(wall);
+        warm_wall.push(process.invoke(&mut api, program).await?);
     }
     let warm_cpu = process.idle().await?.saturating_sub(after_first).checked_div(warm).unwrap_or_default();
     let memory = process.peak_memory()?;
@@ -70,16 +66,14 @@ pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(format!("--log-file={}", log.display())).arg(program.path);
-    let process = match Process::start(valgrind, &api, aws) {
+    let mut process = match Process::start(valgrind, &api, aws) {
         Ok(process) => process,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    api.asked().await?;
+    process.living(api.asked()).await?;
     for _ in 0..invocations {
-        let (_, answer) = api.invoke(program.event).await?;
-        check(program, &answer)?;
-        api.asked().await?;
+        process.invoke(&mut api, program).await?;
     }
     process.idle().await?;
     process.end(Signal::SIGTERM).await?;
@@ -104,6 +98,7 @@ fn check(Program { path, answer: expected, .. }: Program<'_>, answer: &Value) ->
 
 /// A process that is measured; killed when it is dropped.
 struct Process {
+    program: OsString,
     child: Child,
     id: Pid,
 }
@@ -117,7 +112,25 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
         let child = command.spawn()?;
         let id = child.id().context("the process has ended already")?;
-        Ok(Self { child, id: Pid::from_raw(i32::try_from(id)?) })
+        let program = command.as_std().get_program().to_owned();
+        Ok(Self { program, child, id: Pid::from_raw(i32::try_from(id)?) })
+    }
+
+    /// Hands it an event, and waits until it asks for another one: how long its answer took.
+    async fn invoke(&mut self, api: &mut RuntimeApi, program: Program<'_>) -> Result<Duration> {
+        let (wall, answer) = self.living(api.invoke(program.event)).await?;
+        check(program, &answer)?;
+        self.living(api.asked()).await?;
+        Ok(wall)
+    }
+
+    /// What the process does next, unless it ends.
+    async fn living<T>(&mut self, next: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            next = next => next,
+            status = self.child.wait() => bail!("{} ended, {}", self.program.display(), status?),
+        }
     }
 
     fn read(&self, file: &str) -> Result<String> {

@@ -14,6 +14,7 @@ mod plain;
 mod queued;
 mod real;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use clap::Args;
 use database::Toll;
 use picture::Curve;
 use queued::{Candidate, Load};
+
+use crate::create;
 
 /// Callers at a time, as docs/performance.md tells them.
 const CALLERS: [u32; 5] = [1, 2, 8, 32, 128];
@@ -63,6 +66,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn simulate(arguments: &Arguments) -> Result<()> {
+    let picture = arguments.picture.as_deref().map(create).transpose()?;
     println!("### One line a request\n");
     println!("{}", figures::header(&["throttled", "WCU a line", "RCU a line"]));
     let mut one_a_request = Vec::new();
@@ -100,7 +104,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
             println!("| {candidate} | {rate} | {lines:.0} | {p50:.0} | {p99:.0} | {wcu:.2} |");
         }
     }
-    let Some(path) = &arguments.picture else { return Ok(()) };
+    let Some(mut picture) = picture else { return Ok(()) };
     let queued = CALLERS.map(|callers| {
         (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).0.lines_each_second())
     });
@@ -108,7 +112,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
         Curve { name: "one line a request", points: one_a_request },
         Curve { name: "Prefer: respond-async", points: queued.to_vec() },
     ];
-    std::fs::write(path, picture::draw(&curves)).with_context(|| format!("writing {}", path.display()))
+    picture.write_all(picture::draw(&curves).as_bytes()).context("writing the picture")
 }
 
 /// Write units and read units.
