@@ -1,45 +1,93 @@
 //! Figures for `CloudWatch`, as lines of the log in its embedded metric format.
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>)
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 use service_layer::ports::Timestamp;
 use service_layer::{Call, Figures, Work};
 
-const NAMESPACE: &str = "Allocation";
-/// The only dimension: each combination of values is a metric of its own, and paid for.
-const DIMENSION: &str = "Stack";
-
-/// One line: the figures, and whose they are. What tells calls apart is no dimension, but can be searched for.
-pub(crate) fn line(stack: &str, now: Timestamp, call: &Call, cold_start: bool, figures: &Figures) -> String {
-    let values = values(figures);
-    let definitions: Vec<Value> = values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-    let mut line = Map::new();
-    let metrics = json!([{"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": definitions}]);
-    line.insert("_aws".to_owned(), json!({"Timestamp": now.0, "CloudWatchMetrics": metrics}));
-    line.insert(DIMENSION.to_owned(), stack.into());
-    line.insert("request_id".to_owned(), call.request.as_str().into());
-    line.insert("correlation_id".to_owned(), call.correlation.as_str().into());
-    line.insert("cold_start".to_owned(), cold_start.into());
-    line.extend(values.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
-    Value::Object(line).to_string()
+/// Written field by field, not gathered in a `serde_json::Value` first: each invocation writes one of these, and maps of maps took
+/// half of what it takes more than its calls to AWS.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(rename = "_aws")]
+    metadata: Metadata<'a>,
+    /// The only dimension: each combination of values is a metric of its own, and paid for.
+    #[serde(rename = "Stack")]
+    stack: &'a str,
+    // What tells calls apart is no dimension, but can be searched for.
+    request_id: &'a str,
+    correlation_id: &'a str,
+    cold_start: bool,
+    #[serde(flatten, serialize_with = "by_name")]
+    values: &'a [Metric],
 }
 
-fn values(figures: &Figures) -> Vec<(&'static str, &'static str, u64)> {
-    let count = |name, count: u32| (name, "Count", u64::from(count));
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: &'a [Metric],
+}
+
+/// Serialized, it is a metric's definition. Its value is a field of the line.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    #[serde(skip)]
+    value: u64,
+}
+
+fn by_name<S: Serializer>(metrics: &&[Metric], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(metrics.iter().map(|metric| (metric.name, metric.value)))
+}
+
+/// One line: the figures, and whose they are.
+pub(crate) fn line(
+    stack: &str,
+    now: Timestamp,
+    call: &Call,
+    cold_start: bool,
+    figures: &Figures,
+) -> serde_json::Result<String> {
+    let metrics = &metrics(figures)[..];
+    let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
+    serde_json::to_string(&Line {
+        metadata: Metadata { timestamp: now.0, cloud_watch_metrics: [directive] },
+        stack,
+        request_id: &call.request,
+        correlation_id: call.correlation.as_str(),
+        cold_start,
+        values: metrics,
+    })
+}
+
+fn metrics(figures: &Figures) -> Vec<Metric> {
+    let count = |name, count: u32| Metric { name, unit: "Count", value: u64::from(count) };
     match figures {
         Figures::Command(Work { allocations, out_of_stock, conflicts, retries, retries_exhausted, waiting_lines }) => {
-            let mut values = vec![
+            let mut metrics = vec![
                 count("Allocations", *allocations),
                 count("OutOfStock", *out_of_stock),
                 count("Conflicts", *conflicts),
                 count("Retries", *retries),
                 count("RetriesExhausted", *retries_exhausted),
             ];
-            values.extend(waiting_lines.map(|lines| count("WaitingLines", lines)));
-            values
+            metrics.extend(waiting_lines.map(|lines| count("WaitingLines", lines)));
+            metrics
         }
         Figures::Relay(lag) => {
-            vec![("RelayLag", "Milliseconds", u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))]
+            let value = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+            vec![Metric { name: "RelayLag", unit: "Milliseconds", value }]
         }
         Figures::DeadLetter => vec![count("DeadLetters", 1)],
     }
@@ -56,14 +104,14 @@ mod tests {
     fn of(figures: &Figures) -> String {
         let call =
             Call { request: "r1".to_owned(), correlation: "order-7".try_into().unwrap(), deadline: Timestamp(0) };
-        line("allocation", Timestamp(1_700_000_000_000), &call, true, figures)
+        line("allocation", Timestamp(1_700_000_000_000), &call, true, figures).unwrap()
     }
 
     #[test]
     fn figures_are_lines_that_cloudwatch_reads() {
         let work = Work { allocations: 1, conflicts: 2, retries: 2, waiting_lines: Some(3), ..Work::default() };
-        assert_snapshot!(of(&Figures::Command(work)), @r#"{"Allocations":1,"Conflicts":2,"OutOfStock":0,"Retries":2,"RetriesExhausted":0,"Stack":"allocation","WaitingLines":3,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"OutOfStock","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}],"Namespace":"Allocation"}],"Timestamp":1700000000000},"cold_start":true,"correlation_id":"order-7","request_id":"r1"}"#);
-        assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"RelayLag":250,"Stack":"allocation","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}],"Namespace":"Allocation"}],"Timestamp":1700000000000},"cold_start":true,"correlation_id":"order-7","request_id":"r1"}"#);
-        assert_snapshot!(of(&Figures::DeadLetter), @r#"{"DeadLetters":1,"Stack":"allocation","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}],"Namespace":"Allocation"}],"Timestamp":1700000000000},"cold_start":true,"correlation_id":"order-7","request_id":"r1"}"#);
+        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"OutOfStock","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"OutOfStock":0,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":3}"#);
+        assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RelayLag":250}"#);
+        assert_snapshot!(of(&Figures::DeadLetter), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"DeadLetters":1}"#);
     }
 }

@@ -47,9 +47,10 @@ impl Environment for System {
 
     /// One line of standard output, where Lambda takes logs from.
     fn record(&self, call: &Call, figures: &Figures) {
-        if let Some(stack) = &self.stack {
-            let cold_start = calls::is_cold(&call.request);
-            println!("{}", metrics::line(stack, self.now(), call, cold_start, figures));
+        if let Some(stack) = &self.stack
+            && let Ok(line) = metrics::line(stack, self.now(), call, calls::is_cold(&call.request), figures)
+        {
+            println!("{line}");
         }
     }
 }
