@@ -96,17 +96,20 @@ pub(crate) async fn run<S: Products, E: Environment, C: Change>(
 }
 
 /// Gives up in time to answer. What was under way may still happen.
-pub async fn in_time<E: Environment, T>(
+pub fn in_time<E: Environment, T>(
     environment: &E,
     deadline: Timestamp,
     work: impl Future<Output = T>,
-) -> Option<T> {
-    let left = deadline.since(environment.now()).saturating_sub(MARGIN);
-    // Work comes first: where a clock jumps, time is not up before it has begun.
-    // Boxed, so that callers' futures stay small.
-    match select(Box::pin(work), pin!(environment.sleep(left))).await {
-        Either::Left((outcome, _)) => Some(outcome),
-        Either::Right(((), _)) => None,
+) -> impl Future<Output = Option<T>> {
+    // Work is large. Boxed before it is part of another future, it is not copied with each one that that becomes a part of.
+    let work = Box::pin(work);
+    async move {
+        let left = deadline.since(environment.now()).saturating_sub(MARGIN);
+        // Work comes first: where a clock jumps, time is not up before it has begun.
+        match select(work, pin!(environment.sleep(left))).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(((), _)) => None,
+        }
     }
 }
 
