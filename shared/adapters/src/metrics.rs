@@ -9,8 +9,9 @@ use service_layer::{Call, Figures, Work};
 /// half of what it takes more than its calls to AWS.
 #[derive(Serialize)]
 struct Line<'a> {
-    #[serde(rename = "_aws")]
-    metadata: Metadata<'a>,
+    /// None where there is nothing to count; the line still says that there was a call.
+    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata<'a>>,
     /// The only dimension: each combination of values is a metric of its own, and paid for.
     #[serde(rename = "Stack")]
     stack: &'a str,
@@ -60,9 +61,12 @@ pub(crate) fn line(
     figures: &Figures,
 ) -> serde_json::Result<String> {
     let metrics = &metrics(figures)[..];
-    let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
+    let metadata = (!metrics.is_empty()).then(|| {
+        let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
+        Metadata { timestamp: now.0, cloud_watch_metrics: [directive] }
+    });
     serde_json::to_string(&Line {
-        metadata: Metadata { timestamp: now.0, cloud_watch_metrics: [directive] },
+        metadata,
         stack,
         request_id: &call.request,
         correlation_id: call.correlation.as_str(),
@@ -71,6 +75,7 @@ pub(crate) fn line(
     })
 }
 
+/// Of what is counted, zeros are left out: they add nothing to a sum, and each byte of a log is paid for.
 fn metrics(figures: &Figures) -> Vec<Metric> {
     let count = |name, count: u32| Metric { name, unit: "Count", value: u64::from(count) };
     match figures {
@@ -82,6 +87,7 @@ fn metrics(figures: &Figures) -> Vec<Metric> {
                 count("Retries", *retries),
                 count("RetriesExhausted", *retries_exhausted),
             ];
+            metrics.retain(|metric| metric.value > 0);
             metrics.extend(waiting_lines.map(|lines| count("WaitingLines", lines)));
             metrics
         }
@@ -109,8 +115,9 @@ mod tests {
 
     #[test]
     fn figures_are_lines_that_cloudwatch_reads() {
-        let work = Work { allocations: 1, conflicts: 2, retries: 2, waiting_lines: Some(3), ..Work::default() };
-        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"OutOfStock","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"OutOfStock":0,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":3}"#);
+        let work = Work { allocations: 1, conflicts: 2, retries: 2, waiting_lines: Some(0), ..Work::default() };
+        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"WaitingLines":0}"#);
+        assert_snapshot!(of(&Figures::Command(Work::default())), @r#"{"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true}"#);
         assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RelayLag":250}"#);
         assert_snapshot!(of(&Figures::DeadLetter), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"DeadLetters":1}"#);
     }
