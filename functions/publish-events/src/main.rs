@@ -1,14 +1,16 @@
 //! The outbox relay: what each commit has to tell, from the table's stream to the topic.
 
 use adapters::{bootstrap, stream};
-use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let (topic, system) = &bootstrap::topic().await?;
-    let handle = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
-        Ok::<_, Error>(stream::publish_events(topic, system, payload, &context).await?)
+    let handle = async |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
+        // Read here: the runtime would keep the path to each attribute of each item in mind, in case that one can't be read.
+        let event = serde_json::from_str(payload.get())?;
+        Ok::<_, Error>(stream::publish_events(topic, system, event, &context).await?)
     };
     run(service_fn(handle)).await
 }
