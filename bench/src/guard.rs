@@ -6,9 +6,10 @@ use crate::aws::Aws;
 use crate::functions::{Effort, Figure, Programs, Row, instruction_rows, time_rows};
 use crate::programs::{Executables, Function};
 
-/// The most that a function may take of what its floor takes in its cold start, and in each warm invocation: the goals. A change that needs
-/// more raises them here, and says why.
+/// The most that a function may take of what its floor takes in its cold start: the goal. A change that needs more raises it here and in
+/// docs/performance.md, and says why.
 const COLD: f64 = 1.15;
+/// The same of each warm invocation.
 const WARM: f64 = 1.25;
 
 /// CPU time differs by so much from run to run. Instructions hardly do.

@@ -1,6 +1,5 @@
 //! One process of a function or floor, from its start to its end, and what it took.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -41,7 +40,7 @@ pub(crate) struct Life {
 pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<Life> {
     let mut api = RuntimeApi::start().await?;
     let start = Instant::now();
-    let mut process = Process::start(Command::new(program.path), &api, aws)?;
+    let mut process = Process::start(Command::new(program.path), program.path.to_owned(), &api, aws)?;
     process.living(api.asked()).await?;
     let init = Time { cpu: process.idle().await?, wall: start.elapsed() };
 
@@ -66,7 +65,7 @@ pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(format!("--log-file={}", log.display())).arg(program.path);
-    let mut process = match Process::start(valgrind, &api, aws) {
+    let mut process = match Process::start(valgrind, program.path.to_owned(), &api, aws) {
         Ok(process) => process,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
@@ -98,13 +97,14 @@ fn check(Program { path, answer: expected, .. }: Program<'_>, answer: &Value) ->
 
 /// A process that is measured; killed when it is dropped.
 struct Process {
-    program: OsString,
+    /// Of the program, also where another one runs it.
+    path: PathBuf,
     child: Child,
     id: Pid,
 }
 
 impl Process {
-    fn start(mut command: Command, api: &RuntimeApi, aws: &Aws) -> Result<Self> {
+    fn start(mut command: Command, path: PathBuf, api: &RuntimeApi, aws: &Aws) -> Result<Self> {
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(programs::environment()).envs(aws.environment());
         command.env("AWS_LAMBDA_RUNTIME_API", api.address().to_string());
@@ -112,8 +112,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
         let child = command.spawn()?;
         let id = child.id().context("the process has ended already")?;
-        let program = command.as_std().get_program().to_owned();
-        Ok(Self { program, child, id: Pid::from_raw(i32::try_from(id)?) })
+        Ok(Self { path, child, id: Pid::from_raw(i32::try_from(id)?) })
     }
 
     /// Hands it an event, and waits until it asks for another one: how long its answer took.
@@ -124,12 +123,12 @@ impl Process {
         Ok(wall)
     }
 
-    /// What the process does next, unless it ends.
+    /// Waits for this, and fails at once if the process ends first.
     async fn living<T>(&mut self, next: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             next = next => next,
-            status = self.child.wait() => bail!("{} ended, {}", self.program.display(), status?),
+            status = self.child.wait() => bail!("{} ended, {}", self.path.display(), status?),
         }
     }
 
@@ -139,8 +138,11 @@ impl Process {
     }
 
     /// Waits until no thread runs, and says how much CPU they took so far.
-    async fn idle(&self) -> Result<Duration> {
+    async fn idle(&mut self) -> Result<Duration> {
         loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended, {status}", self.path.display());
+            }
             if self
                 .threads()?
                 .iter()

@@ -8,9 +8,7 @@ use serde_json::value::RawValue;
 async fn main() -> Result<(), Error> {
     let (topic, system) = &bootstrap::topic().await?;
     let handle = async |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
-        // Read here: the runtime would keep the path to each attribute of each item in mind, in case that one can't be read.
-        let event = serde_json::from_str(payload.get())?;
-        Ok::<_, Error>(stream::publish_events(topic, system, event, &context).await?)
+        Ok::<_, Error>(stream::publish_events(topic, system, stream::read_event(&payload)?, &context).await?)
     };
     run(service_fn(handle)).await
 }

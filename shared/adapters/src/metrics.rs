@@ -5,13 +5,12 @@ use serde::{Serialize, Serializer};
 use service_layer::ports::Timestamp;
 use service_layer::{Call, Figures, Work};
 
-/// Written field by field, not gathered in a `serde_json::Value` first: each invocation writes one of these, and maps of maps took
-/// half of what it takes more than its calls to AWS.
+/// Written field by field, not gathered in a `serde_json::Value` first: each command writes one of these, and maps of maps took
+/// half of what a warm invocation took beyond its floor.
 #[derive(Serialize)]
 struct Line<'a> {
-    /// None where there is nothing to count; the line still says that there was a call.
-    #[serde(rename = "_aws", skip_serializing_if = "Option::is_none")]
-    metadata: Option<Metadata<'a>>,
+    #[serde(rename = "_aws")]
+    metadata: Metadata<'a>,
     /// The only dimension: each combination of values is a metric of its own, and paid for.
     #[serde(rename = "Stack")]
     stack: &'a str,
@@ -60,13 +59,10 @@ pub(crate) fn line(
     cold_start: bool,
     figures: &Figures,
 ) -> serde_json::Result<String> {
-    let metrics = &metrics(figures)[..];
-    let metadata = (!metrics.is_empty()).then(|| {
-        let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
-        Metadata { timestamp: now.0, cloud_watch_metrics: [directive] }
-    });
+    let metrics = &metrics_of(figures)[..];
+    let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
     serde_json::to_string(&Line {
-        metadata,
+        metadata: Metadata { timestamp: now.0, cloud_watch_metrics: [directive] },
         stack,
         request_id: &call.request,
         correlation_id: call.correlation.as_str(),
@@ -75,8 +71,9 @@ pub(crate) fn line(
     })
 }
 
-/// Of what is counted, zeros are left out: they add nothing to a sum, and each byte of a log is paid for.
-fn metrics(figures: &Figures) -> Vec<Metric> {
+/// Zeros are left out: they add nothing to a sum, and each byte of a log is paid for. But for the one that has an alarm, which
+/// ends at the next zero.
+fn metrics_of(figures: &Figures) -> Vec<Metric> {
     let count = |name, count: u32| Metric { name, unit: "Count", value: u64::from(count) };
     match figures {
         Figures::Command(Work { allocations, out_of_stock, conflicts, retries, retries_exhausted, waiting_lines }) => {
@@ -85,9 +82,9 @@ fn metrics(figures: &Figures) -> Vec<Metric> {
                 count("OutOfStock", *out_of_stock),
                 count("Conflicts", *conflicts),
                 count("Retries", *retries),
-                count("RetriesExhausted", *retries_exhausted),
             ];
             metrics.retain(|metric| metric.value > 0);
+            metrics.push(count("RetriesExhausted", *retries_exhausted));
             metrics.extend(waiting_lines.map(|lines| count("WaitingLines", lines)));
             metrics
         }
@@ -116,8 +113,8 @@ mod tests {
     #[test]
     fn figures_are_lines_that_cloudwatch_reads() {
         let work = Work { allocations: 1, conflicts: 2, retries: 2, waiting_lines: Some(0), ..Work::default() };
-        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"WaitingLines":0}"#);
-        assert_snapshot!(of(&Figures::Command(Work::default())), @r#"{"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true}"#);
+        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":0}"#);
+        assert_snapshot!(of(&Figures::Command(Work::default())), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RetriesExhausted","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RetriesExhausted":0}"#);
         assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RelayLag":250}"#);
         assert_snapshot!(of(&Figures::DeadLetter), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"DeadLetters":1}"#);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Context;
+use serde_json::value::RawValue;
 use service_layer::outbox::{Message, Record, Stopped, relay};
 use service_layer::ports::{Environment, PublishError, Publisher, Timestamp};
 use service_layer::{Call, Figures};
@@ -21,6 +22,16 @@ const MARGIN: Duration = Duration::from_secs(6);
 /// neighbours go out again with each.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// Reads a batch. The runtime would do it, and keep the path to each attribute of each item in mind, in case that one can't be
+/// read: a twentieth of what an invocation executes.
+///
+/// # Errors
+/// When it is no batch of a stream. That is logged.
+pub fn read_event(payload: &RawValue) -> serde_json::Result<StreamEvent> {
+    let event = serde_json::from_str(payload.get());
+    event.inspect_err(|error| tracing::error!(reason = chain(error), "the batch can't be read"))
+}
 
 /// Publishes what the records of a batch have to tell, and tells the stream where to go on.
 ///
@@ -110,6 +121,7 @@ fn record(record: EventRecord) -> Record {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
     use super::*;
@@ -147,7 +159,7 @@ mod tests {
             })
         };
         let records: Vec<Value> = images.iter().enumerate().map(record).collect();
-        let event = serde_json::from_value(json!({"Records": records})).unwrap();
+        let event = read_event(&to_raw_value(&json!({"Records": records})).unwrap()).unwrap();
         let topic = InMemoryTopic::default();
         let mut context = Context::default();
         context.deadline = 30_000;
@@ -181,5 +193,12 @@ mod tests {
         assert!(reason.contains("events[0]: qty: must be a whole number from 1"), "{reason}");
         let (_, answer) = publish(&[poison]).await;
         assert_eq!(answer, Ok(json!({"batchItemFailures": [{"itemIdentifier": "0"}]})));
+    }
+
+    #[test]
+    fn what_is_no_batch_is_an_error() {
+        for payload in [json!({}), json!({"Records": [{"eventID": "e"}]}), json!(["Records"])] {
+            assert!(read_event(&to_raw_value(&payload).unwrap()).is_err(), "{payload}");
+        }
     }
 }

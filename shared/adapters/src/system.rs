@@ -45,7 +45,7 @@ impl Environment for System {
         fastrand::u64(..)
     }
 
-    /// One line of standard output, where Lambda takes logs from.
+    /// One line of standard output, where Lambda takes logs from. (Text and numbers can always be written as JSON.)
     fn record(&self, call: &Call, figures: &Figures) {
         if let Some(stack) = &self.stack
             && let Ok(line) = metrics::line(stack, self.now(), call, calls::is_cold(&call.request), figures)

@@ -101,7 +101,7 @@ pub fn in_time<E: Environment, T>(
     deadline: Timestamp,
     work: impl Future<Output = T>,
 ) -> impl Future<Output = Option<T>> {
-    // Work is large. Boxed before it is part of another future, it is not copied with each one that that becomes a part of.
+    // Boxed before the future below holds it: work is large, and whatever held it would be as large, and be copied when it moves.
     let work = Box::pin(work);
     async move {
         let left = deadline.since(environment.now()).saturating_sub(MARGIN);

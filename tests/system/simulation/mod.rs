@@ -145,8 +145,8 @@ fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
 fn every_schedule(what: &str, before: &[Command], plan: &Plan, adversities: &[Adversity]) -> Outcome {
     for adversity in adversities {
         let schedules = explore(what, *adversity, before, plan)?;
-        let Adversity { crashes, duplicates, .. } = adversity;
-        println!("{what}, at most {crashes} crash and {duplicates} duplicate: {schedules} schedules");
+        let Adversity { crashes, duplicates, lags, .. } = adversity;
+        println!("{what}, at most {crashes} crash, {duplicates} duplicate and {lags} lags: {schedules} schedules");
     }
     Ok(())
 }

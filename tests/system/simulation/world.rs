@@ -45,7 +45,7 @@ pub(crate) struct State {
     pub(crate) store: Arc<InMemoryStore>,
     /// What was carried out before the run.
     pub(crate) prepared: Vec<Command>,
-    /// The store before each of the last commits, which a lagging index may still show.
+    /// The store before each of the last commits, and of the commands before all, which a lagging index may still show.
     past: Vec<Arc<InMemoryStore>>,
     /// What the world was asked that nobody may ask.
     pub(crate) wrong: Option<String>,
@@ -192,7 +192,7 @@ impl World {
         Arc::clone(&self.state().store)
     }
 
-    /// The entries of the index: those of now, or some as one of the last commits left them. A line's old entry and its new one may lie
+    /// The entries of the index: those of now, or some as one of the last commits found them. A line's old entry and its new one may lie
     /// in different partitions, each of which lags by itself: then the index shows both, or neither.
     fn indexed(&self) -> Vec<Placed> {
         let lines = self.store().lines();
@@ -206,11 +206,16 @@ impl World {
         let mut shown = Vec::new();
         for (line, position) in lines {
             let before = past.remove(&line);
-            let is_new = before.as_ref() != Some(&position);
-            if !is_new || self.choose(2, Odds::Even) == 0 {
+            if before.as_ref() == Some(&position) {
+                shown.push(Placed { line, position });
+                continue;
+            }
+            if self.choose(2, Odds::Even) == 0 {
                 shown.push(Placed { line: line.clone(), position });
             }
-            if let Some(position) = before.filter(|_| is_new && self.choose(2, Odds::Even) == 0) {
+            if let Some(position) = before
+                && self.choose(2, Odds::Even) == 1
+            {
                 shown.push(Placed { line, position });
             }
         }
