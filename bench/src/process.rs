@@ -1,10 +1,10 @@
 //! One process of a function or floor, from its start to its end, and what it took.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -40,17 +40,17 @@ pub(crate) struct Life {
 pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<Life> {
     let mut api = RuntimeApi::start().await?;
     let start = Instant::now();
-    let mut process = Process::start(Command::new(program.path), program.path.to_owned(), &api, aws)?;
+    let mut process = Process::start(Command::new(program.path), program, &api, aws)?;
     process.living(api.asked()).await?;
     let init = Time { cpu: process.idle().await?, wall: start.elapsed() };
 
-    let wall = process.invoke(&mut api, program).await?;
+    let wall = process.invoke(&mut api).await?;
     let after_first = process.idle().await?;
     let first = Time { cpu: after_first.saturating_sub(init.cpu), wall };
 
     let mut warm_wall = Vec::new();
     for _ in 0..warm {
-        warm_wall.push(process.invoke(&mut api, program).await?);
+        warm_wall.push(process.invoke(&mut api).await?);
     }
     let warm_cpu = process.idle().await?.saturating_sub(after_first).checked_div(warm).unwrap_or_default();
     let memory = process.peak_memory()?;
@@ -65,14 +65,14 @@ pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(format!("--log-file={}", log.display())).arg(program.path);
-    let mut process = match Process::start(valgrind, program.path.to_owned(), &api, aws) {
+    let mut process = match Process::start(valgrind, program, &api, aws) {
         Ok(process) => process,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     process.living(api.asked()).await?;
     for _ in 0..invocations {
-        process.invoke(&mut api, program).await?;
+        process.invoke(&mut api).await?;
     }
     process.idle().await?;
     process.end(Signal::SIGTERM).await?;
@@ -96,15 +96,15 @@ fn check(Program { path, answer: expected, .. }: Program<'_>, answer: &Value) ->
 }
 
 /// A process that is measured; killed when it is dropped.
-struct Process {
-    /// Of the program, also where another one runs it.
-    path: PathBuf,
+struct Process<'a> {
+    /// Also where valgrind runs it.
+    program: Program<'a>,
     child: Child,
     id: Pid,
 }
 
-impl Process {
-    fn start(mut command: Command, path: PathBuf, api: &RuntimeApi, aws: &Aws) -> Result<Self> {
+impl<'a> Process<'a> {
+    fn start(mut command: Command, program: Program<'a>, api: &RuntimeApi, aws: &Aws) -> Result<Self> {
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(programs::environment()).envs(aws.environment());
         command.env("AWS_LAMBDA_RUNTIME_API", api.address().to_string());
@@ -112,13 +112,13 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
         let child = command.spawn()?;
         let id = child.id().context("the process has ended already")?;
-        Ok(Self { path, child, id: Pid::from_raw(i32::try_from(id)?) })
+        Ok(Self { program, child, id: Pid::from_raw(i32::try_from(id)?) })
     }
 
     /// Hands it an event, and waits until it asks for another one: how long its answer took.
-    async fn invoke(&mut self, api: &mut RuntimeApi, program: Program<'_>) -> Result<Duration> {
-        let (wall, answer) = self.living(api.invoke(program.event)).await?;
-        check(program, &answer)?;
+    async fn invoke(&mut self, api: &mut RuntimeApi) -> Result<Duration> {
+        let (wall, answer) = self.living(api.invoke(self.program.event)).await?;
+        check(self.program, &answer)?;
         self.living(api.asked()).await?;
         Ok(wall)
     }
@@ -128,8 +128,12 @@ impl Process {
         tokio::select! {
             biased;
             next = next => next,
-            status = self.child.wait() => bail!("{} ended, {}", self.path.display(), status?),
+            status = self.child.wait() => Err(self.ended(status?)),
         }
+    }
+
+    fn ended(&self, status: ExitStatus) -> Error {
+        anyhow!("{} ended, {status}", self.program.path.display())
     }
 
     fn read(&self, file: &str) -> Result<String> {
@@ -141,7 +145,7 @@ impl Process {
     async fn idle(&mut self) -> Result<Duration> {
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended, {status}", self.path.display());
+                return Err(self.ended(status));
             }
             if self
                 .threads()?

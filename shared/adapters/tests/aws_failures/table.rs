@@ -21,8 +21,13 @@ pub(crate) struct Table {
 }
 
 pub(crate) fn refusal(code: &str) -> Reply {
+    let (status, body) = refused(code);
+    Reply::Says(status, body)
+}
+
+fn refused(code: &str) -> (u16, String) {
     let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "refused"});
-    Reply::Says(400, body.to_string())
+    (400, body.to_string())
 }
 
 pub(crate) fn cancelled(codes: &[&str]) -> Reply {
@@ -132,11 +137,7 @@ impl Table {
         assert_consistent(wanted);
         let mut keys = wanted["Keys"].as_array().unwrap().clone();
         if keys.iter().map(key).collect::<BTreeSet<_>>().len() < keys.len() {
-            let message = "Provided list of item keys contains duplicates";
-            return (
-                400,
-                json!({"__type": "com.amazon.coral.validate#ValidationException", "message": message}).to_string(),
-            );
+            return refused("ValidationException");
         }
         let mut left = Vec::new();
         if let Some((from, times @ 1..)) = self.unprocessed {
