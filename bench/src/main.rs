@@ -43,7 +43,7 @@ enum Other {
     /// Fails if a function takes more of what its floor takes than it may
     Guard(Chosen),
     /// Many callers of one SKU, in a simulation of DynamoDB and of the queues that could bring their lines together; or
-    /// on DynamoDB Local
+    /// on dynoxide
     Contention(contention::Arguments),
 }
 

@@ -15,7 +15,7 @@ pub const REGION: &str = "us-east-1";
 /// The profile that samconfig.toml's `local` environment names.
 pub const PROFILE: &str = "allocation-local";
 
-/// Both halves of the made-up credentials. DynamoDB Local takes letters and digits only.
+/// Both halves of the made-up credentials. Some emulators take letters and digits only.
 const KEY: &str = "local";
 
 /// A configuration for SDK clients that speak to `endpoint`.
@@ -73,7 +73,8 @@ pub async fn call(http: &reqwest::Client, endpoint: &str, target: &str, body: &V
         .post(endpoint)
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", target)
-        // The emulators look up the account and region here, but check no signature.
+        // The emulators look up the account and region here, but check no signature; some want to know its date.
+        .header("x-amz-date", "20260101T000000Z")
         .header(
             "authorization",
             format!("AWS4-HMAC-SHA256 Credential={KEY}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"),

@@ -1,7 +1,7 @@
 //! The whole system on this machine, from the real parts: what `cargo local` and the tests start.
 //!
 //! Invariants:
-//! - everything comes from this repository, `PyPI` or Maven Central, in pinned versions, and stays inside `target/`;
+//! - everything comes from this repository, crates.io or `PyPI`, in pinned versions, and stays inside `target/`;
 //! - whatever is started stops when its value is dropped, and also when the process that holds it is killed;
 //! - no name or port is fixed, so any number of stacks runs side by side;
 //! - nothing here can reach an AWS account: see [`aws`];
@@ -19,7 +19,7 @@
 //! ```
 
 pub mod aws;
-mod dynamodb;
+mod database;
 mod functions;
 pub mod port;
 mod process;
@@ -31,7 +31,7 @@ mod trouble;
 mod watch;
 mod workspace;
 
-pub use dynamodb::DynamoDbLocal;
+pub use database::Database;
 pub use functions::Functions;
 pub use stack::{Mail, Stack};
 pub use template::Template;

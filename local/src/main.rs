@@ -4,7 +4,7 @@ mod demonstration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Stack, Template, Tools, WatchLog};
+use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with DynamoDB Local.
+    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with a DynamoDB in memory.
     ///
     /// No queues, topic or mail: `cargo local` has those.
     Watch {
@@ -115,7 +115,7 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
 async fn watch(port: Option<u16>) -> Result<&'static str> {
     let tools = Tools::install().await?;
     let template = Template::read(&tools).await?;
-    let database = DynamoDbLocal::start(&tools).await?;
+    let database = Database::start()?;
     database.create_table(&template, WATCH_TABLE).await?;
     let mut watch =
         CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port, WatchLog::Inherited).await?;

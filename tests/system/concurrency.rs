@@ -1,4 +1,4 @@
-//! Many writers on one product, over DynamoDB Local: nothing is oversold, and every race is won in the end.
+//! Many writers on one product, over dynoxide: nothing is oversold, and every race is won in the end.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What every store keeps to. The same tests run over the one in memory and over DynamoDB Local.
+//! What every store keeps to. The same tests run over the one in memory and over dynoxide.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The inner loop: functions under the Lambda emulator of `cargo lambda watch`, on DynamoDB Local.
+//! The inner loop: functions under the Lambda emulator of `cargo lambda watch`, on a DynamoDB in memory.
 
 use std::sync::Arc;
 

@@ -4,11 +4,11 @@ use adapters::dynamodb::DynamoDb;
 use anyhow::{Result, anyhow};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use local::{CargoLambdaWatch, DynamoDbLocal, Functions, Stack, Template, Tools, WatchLog};
+use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
-/// The table on DynamoDB Local.
+/// The table that tests share.
 pub(crate) const TABLE: &str = "allocation";
 
 type Shared<T> = OnceCell<Result<T, String>>;
@@ -17,7 +17,7 @@ pub(crate) struct Servers {
     runtime: Runtime,
     tools: Shared<Tools>,
     functions: Shared<Functions>,
-    database: Shared<DynamoDbLocal>,
+    database: Shared<Database>,
     watch: Shared<CargoLambdaWatch>,
     stack: Shared<Stack>,
 }
@@ -47,24 +47,24 @@ impl Servers {
         share(&self.functions, start.boxed()).await
     }
 
-    /// DynamoDB Local, with the template's table.
-    pub(crate) async fn database(&self) -> Result<&DynamoDbLocal> {
+    /// A DynamoDB in memory, with the template's table.
+    pub(crate) async fn database(&self) -> Result<&Database> {
         let start = async {
-            let tools = self.tools().await?;
-            let database = DynamoDbLocal::start(tools).await?;
-            database.create_table(&Template::read(tools).await?, TABLE).await?;
+            let template = Template::read(self.tools().await?).await?;
+            let database = Database::start()?;
+            database.create_table(&template, TABLE).await?;
             Ok(database)
         };
         share(&self.database, start.boxed()).await
     }
 
-    /// The store on DynamoDB Local.
+    /// The store on that table.
     pub(crate) async fn store(&self) -> Result<DynamoDb> {
         let client = aws_sdk_dynamodb::Client::new(&self.database().await?.sdk_config());
         Ok(DynamoDb::new(client, TABLE.to_owned()))
     }
 
-    /// The functions under `cargo lambda watch`, on DynamoDB Local.
+    /// The functions under `cargo lambda watch`, on that table.
     pub(crate) async fn watch(&self) -> Result<&CargoLambdaWatch> {
         let start = async {
             // Built before, they start at once; and two compilers at a time would only be in each other's way.

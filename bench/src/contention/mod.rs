@@ -1,4 +1,4 @@
-//! Contention on one hot SKU: the real unit of work, over a simulated DynamoDB and in simulated time, or on DynamoDB Local.
+//! Contention on one hot SKU: the real unit of work, over a simulated DynamoDB and in simulated time, or on dynoxide.
 
 #![expect(
     clippy::expect_used,
@@ -50,7 +50,7 @@ const CANDIDATES: [Candidate; 8] = [
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Measures on DynamoDB Local, in real time, instead of in the simulation; takes some four minutes
+    /// Measures on dynoxide, in real time, instead of in the simulation; takes some four minutes
     #[arg(long, conflicts_with_all = ["seed", "picture"])]
     dynamodb: bool,
     /// Equal seeds give equal figures.

@@ -1,4 +1,4 @@
-//! The same on DynamoDB Local, in real time: its commits, its conditions, and races that are lost to real rivals.
+//! The same on dynoxide, a DynamoDB in this process, in real time: its commits, its conditions, and races that are lost to real rivals.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use adapters::system::System;
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::Client;
 use domain::OrderLine;
-use local::{DynamoDbLocal, Template, Tools};
+use local::{Database, Template, Tools};
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::{Call, MessageBus};
 use tokio::sync::mpsc;
@@ -22,13 +22,13 @@ use super::queued::{invoke, record};
 use super::{BATCH, CALLERS, CHOSEN, CONCURRENCY, WINDOW};
 
 const TABLE: &str = "allocation";
-/// Before anything counts: connections are made, and Java compiles what is called often.
+/// Before anything counts: connections are made.
 const WARM_UP: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run() -> Result<()> {
-    let tools = Tools::install().await.context("DynamoDB Local can't be installed")?;
+    let tools = Tools::install().await.context("the parser of template.yaml can't be installed")?;
 
-    println!("### One line a request, on DynamoDB Local\n\n{}", header(&[]));
+    println!("### One line a request, on dynoxide\n\n{}", header(&[]));
     let mut plain = Figures::default();
     for callers in CALLERS {
         eprintln!("measuring {callers} callers ...");
@@ -39,7 +39,7 @@ pub(crate) async fn run() -> Result<()> {
     let [.., callers] = CALLERS;
     eprintln!("measuring {callers} callers and a queue ...");
     let queued = measure(&tools, |tasks, store, counted| many_lines_a_commit(tasks, store, counted, callers)).await?;
-    println!("\n### Many lines a commit, {callers} callers, on DynamoDB Local\n");
+    println!("\n### Many lines a commit, {callers} callers, on dynoxide\n");
     println!("| queue | lines/s | times one line a request | lines a commit | lost races a commit | given back |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     println!(
@@ -58,9 +58,8 @@ async fn measure(
     tools: &Tools,
     start: impl FnOnce(&mut JoinSet<()>, &DynamoDb, &Arc<Mutex<Figures>>),
 ) -> Result<Figures> {
-    // A process for each measurement: a second table is many times slower than the first, once that has thousands of
-    // lines.
-    let database = DynamoDbLocal::start(tools).await?;
+    // One for each measurement, so that none begins with the lines of another.
+    let database = Database::start()?;
     database.create_table(&Template::read(tools).await?, TABLE).await?;
     let config = database.sdk_config().into_builder().timeout_config(timeouts()).retry_config(retries()).build();
     let store = DynamoDb::new(Client::new(&config), TABLE.to_owned());

@@ -167,7 +167,7 @@ fn agree(what: &str, reported: [f64; 2], accepted: &[[f64; 2]]) -> Result<(), Bo
 }
 
 impl State {
-    /// A missing item is read too: it takes a unit. DynamoDB Local forgets that here, and nowhere else.
+    /// A missing item is read too: it takes a unit. Some emulators forget that here, and nowhere else.
     fn batch_get(&mut self, input: &BatchGetItemInput, output: &BatchGetItemOutput) -> Result<Cost, BoxError> {
         let keys = input.request_items().into_iter().flatten().map(|(_, keys)| keys.keys().len()).sum::<usize>();
         let found: Vec<&Item> = output.responses().into_iter().flatten().flat_map(|(_, items)| items).collect();

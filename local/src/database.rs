@@ -1,0 +1,72 @@
+//! DynamoDB for the tests and the inner loop: dynoxide, in this process and in memory.
+
+use std::net::TcpListener;
+
+use anyhow::{Context as _, Result, anyhow};
+use dynoxide::server;
+use tokio::runtime::{self, Runtime};
+
+use crate::aws;
+use crate::template::Template;
+
+/// A running DynamoDB with nothing in it. It stops on drop, and forgets everything.
+pub struct Database {
+    endpoint: String,
+    /// Its own, so that it answers however busy its callers are. Taken on drop.
+    runtime: Option<Runtime>,
+}
+
+impl Database {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start() -> Result<Self> {
+        let database =
+            dynoxide::Database::memory().map_err(|error| anyhow!("opening a database in memory: {error}"))?;
+        let listening = || "listening for calls of DynamoDB";
+        let listener = TcpListener::bind(("127.0.0.1", 0)).with_context(listening)?;
+        let endpoint = format!("http://{}", listener.local_addr().with_context(listening)?);
+        listener.set_nonblocking(true).with_context(listening)?;
+
+        let mut runtime = runtime::Builder::new_multi_thread();
+        // It does one call after the other anyway.
+        let runtime = runtime.worker_threads(1).thread_name("dynamodb").enable_all().build();
+        let runtime = runtime.context("starting a thread for DynamoDB")?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).with_context(listening)?
+        };
+        runtime.spawn(server::serve_on(listener, database));
+        Ok(Self { endpoint, runtime: Some(runtime) })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A configuration for SDK clients.
+    #[must_use]
+    pub fn sdk_config(&self) -> aws_types::SdkConfig {
+        aws::sdk_config(&self.endpoint)
+    }
+
+    /// Creates a table as template.yaml describes it.
+    ///
+    /// # Errors
+    /// When there is a table of that name.
+    pub async fn create_table(&self, template: &Template, name: &str) -> Result<()> {
+        template.create_table(&self.endpoint, name).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Without waiting for it, which a thread of another runtime must not do.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
