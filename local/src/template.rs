@@ -71,7 +71,8 @@ impl Template {
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Creates the table, with this template's keys and index, under any name.
+    /// Creates the table, with this template's keys and index, under any name. Without its stream, which nobody reads outside the stack, and
+    /// for which dynoxide looks through all earlier records at each write.
     ///
     /// # Errors
     /// When the database can't be reached, refuses, or has a table of that name.
@@ -91,9 +92,6 @@ impl Template {
                 table.pointer(&format!("/Properties/{field}")).with_context(|| format!("the table has no {field}"))?;
             request.insert(field.into(), value.clone());
         }
-        let view =
-            table.pointer("/Properties/StreamSpecification/StreamViewType").context("the table has no stream")?;
-        request.insert("StreamSpecification".into(), json!({ "StreamEnabled": true, "StreamViewType": view }));
         Ok(Value::Object(request))
     }
 
@@ -124,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_the_templates_keys_and_index_and_streams() {
+    fn the_table_has_the_templates_keys_and_index_and_no_stream() {
         let template = Template(json!({ "Resources": {
             "Other": { "Type": "AWS::SQS::Queue" },
             "Table": { "Type": "AWS::DynamoDB::Table", "Properties": {
@@ -142,7 +140,6 @@ mod tests {
             "AttributeDefinitions": ["definitions"],
             "KeySchema": ["keys"],
             "GlobalSecondaryIndexes": ["index"],
-            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
         });
         assert_eq!(template.create_table_request("stock").unwrap(), expected);
     }
