@@ -77,10 +77,9 @@ fn answer(request: &Request<Bytes>) -> Response<Full<Bytes>> {
         let (status, body) = dynamodb(operation, body);
         return response(status, "application/x-amz-json-1.0", body.to_string());
     }
-    let is_mail = request.uri().path() == "/v2/email/outbound-emails";
     match () {
-        () if is_mail && contains(body, "Destination") => response(200, "application/json", MAILED),
-        () if is_mail => response(400, "application/json", NO_RECIPIENT),
+        () if contains(body, "Destination.ToAddresses.member.1") => response(200, "text/xml", MAILED),
+        () if contains(body, "Action=SendEmail") => response(400, "text/xml", NO_MAIL),
         () if contains(body, "PublishBatchRequestEntries.member.1") => response(200, "text/xml", PUBLISHED),
         () if contains(body, "Action=PublishBatch") => response(400, "text/xml", NOTHING_TO_PUBLISH),
         () => response(404, "text/plain", format!("nothing answers {} here", request.uri())),
@@ -127,8 +126,8 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
     (200, answer)
 }
 
-const MAILED: &str = r#"{"MessageId":"010001760000-567910cd-659e-55d4-8ccb-5aaf14679dc0-000000"}"#;
-const NO_RECIPIENT: &str = r#"{"message":"Destination is required"}"#;
+const MAILED: &str = r#"<SendEmailResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><SendEmailResult><MessageId>010001760000-567910cd-659e-55d4-8ccb-5aaf14679dc0-000000</MessageId></SendEmailResult><ResponseMetadata><RequestId>d74b8436-ae13-5ab4-a9ff-ce54dfea72a0</RequestId></ResponseMetadata></SendEmailResponse>"#;
+const NO_MAIL: &str = r#"<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type><Code>ValidationError</Code><Message>2 validation errors detected: Value null at 'destination' failed to satisfy constraint: Member must not be null; Value null at 'message' failed to satisfy constraint: Member must not be null</Message></Error><RequestId>d74b8436-ae13-5ab4-a9ff-ce54dfea72a0</RequestId></ErrorResponse>"#;
 const NOTHING_TO_PUBLISH: &str = r#"<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type><Code>EmptyBatchRequest</Code><Message>The batch request doesn't contain any entries.</Message></Error><RequestId>d74b8436-ae13-5ab4-a9ff-ce54dfea72a0</RequestId></ErrorResponse>"#;
 const PUBLISHED: &str = r#"<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/><Successful><member><MessageId>567910cd-659e-55d4-8ccb-5aaf14679dc0</MessageId><Id>0</Id></member></Successful></PublishBatchResult><ResponseMetadata><RequestId>d74b8436-ae13-5ab4-a9ff-ce54dfea72a0</RequestId></ResponseMetadata></PublishBatchResponse>"#;
 

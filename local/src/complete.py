@@ -10,5 +10,5 @@ import boto3
 
 deployed = boto3.client("cloudformation").describe_stacks(StackName=sys.argv[1])["Stacks"][0]
 parameters = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in deployed["Parameters"]}
-boto3.client("sesv2").create_email_identity(EmailIdentity=parameters["MailFrom"])
+boto3.client("ses").verify_email_identity(EmailAddress=parameters["MailFrom"])
 json.dump({output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}, sys.stdout)

@@ -150,6 +150,8 @@ async fn a_sku_that_runs_out_is_mailed_to_the_buyers_once(servers: Arc<Servers>)
     api.allocate(&orderid, &other, 2).await?;
     until_mails(stack, &other, 1).await?;
     assert_eq!(until_mails(stack, &sku, 1).await?.len(), 1);
+    // The call that opens the connection is none.
+    assert!(stack.mails().await?.iter().all(|mail| mail.to == ["stock@made.com"]));
     Ok(())
 }
 

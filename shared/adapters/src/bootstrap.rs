@@ -72,13 +72,15 @@ pub async fn topic() -> Result<(SnsTopic, System), InvalidEnvironment> {
     Ok((topic, system))
 }
 
-/// For functions that react to events. Reads `TABLE_NAME`, `STACK_NAME`, `MAIL_FROM` and `MAIL_TO`.
+/// For functions that react to events. Reads `TABLE_NAME`, `STACK_NAME`, `MAIL_FROM`, `MAIL_TO` and, if there is one,
+/// `MAIL_CONFIGURATION_SET`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
 pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, InvalidEnvironment> {
     let config = start().await;
-    let mailer = SesMailer::new(mail_client(&config), variable("MAIL_FROM")?, variable("MAIL_TO")?);
+    let (from, to) = (variable("MAIL_FROM")?, variable("MAIL_TO")?);
+    let mailer = SesMailer::new(mail_client(&config), from, to, variable("MAIL_CONFIGURATION_SET").ok());
     let (store, system) = (store(&config)?, system()?);
     // Boxed, since a future of two calls side by side is large.
     let table = Box::pin(warm_up("DynamoDB", store.touch_inbox()));
@@ -132,11 +134,10 @@ pub fn retries() -> RetryConfig {
 /// SES, patient and without retries: a mail that was accepted but not confirmed in time would be sent once more by
 /// each. The queue tries again.
 #[must_use]
-pub fn mail_client(config: &SdkConfig) -> aws_sdk_sesv2::Client {
+pub fn mail_client(config: &SdkConfig) -> aws_sdk_ses::Client {
     let patient = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(Duration::from_secs(20)).build();
-    let once =
-        aws_sdk_sesv2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(patient);
-    aws_sdk_sesv2::Client::from_conf(once.build())
+    let once = aws_sdk_ses::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(patient);
+    aws_sdk_ses::Client::from_conf(once.build())
 }
 
 /// Makes a call whose answer nobody needs. A start has a whole core, but an invocation only a share of one by the function's memory: name,

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use domain::{ChangeBatchQuantity, Command, Revision, SkuLines};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service_layer::ports::{
     AllocationsView as _, Commit, CommitId, Environment as _, Inbox as _, Products as _, Wanted,
 };
@@ -35,6 +35,7 @@ pub(super) fn add_to(layers: &mut Layers) {
         [
             each_function_has_the_rights_that_it_uses_and_no_others,
             no_right_is_wider_than_it_must_be,
+            mail_is_from_one_sender_by_any_identity_of_it_and_by_its_configuration_set,
             the_adapters_make_no_other_calls,
         ]
     );
@@ -63,11 +64,11 @@ const CALLS: [(&str, &[&str]); 8] = [
     ("sns.rs", &["publish_batch"]),
 ];
 
-/// Where SES lets a mail be sent from, and to while an account is in the sandbox.
-const IDENTITIES: [&str; 3] = [
-    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailFrom}",
-    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${Domain}",
-    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailTo}",
+/// What SES sends a mail by: an identity, and a configuration set, either the named one or an identity's default.
+const SENT_BY: [&str; 3] = [
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${MailConfigurationSet}",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*",
 ];
 
 /// What the bootstrap function that a `main.rs` calls gives it beside DynamoDB.
@@ -76,7 +77,7 @@ fn of_clients(bootstrap: &str) -> Vec<Right> {
         "command_bus" | "view" | "max_receives" => Vec::new(),
         "allocation_bus_and_queue" => vec![right("sqs:SendMessage", "AllocateQueue.Arn")],
         "topic" => vec![right("sns:Publish", "EventsTopic")],
-        "event_bus" => IDENTITIES.map(|identity| right("ses:SendEmail", identity)).to_vec(),
+        "event_bus" => SENT_BY.map(|resource| right("ses:SendEmail", resource)).to_vec(),
         other => panic!("what bootstrap::{other} needs is not known here"),
     }
 }
@@ -257,9 +258,19 @@ fn change(reference: &str, qty: u32) -> Command {
 // --- what the template grants ---------------------------------------------------------------------------------
 
 /// Rights to everything, or to all that begins with a name, each with its reason.
-const WIDE: [(&str, &str, &str); 4] = [
+const WIDE: [(&str, &str, &str); 6] = [
     ("dynamodb:ListStreams", "*", "AWS knows no resource for it; Lambda's list for stream mappings has it"),
     ("s3:PutObject", "${UnpublishedEvents.Arn}/*", "Lambda names the objects"),
+    (
+        "ses:SendEmail",
+        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+        "the sender's domain or one above may be what is verified; a condition names the sender",
+    ),
+    (
+        "ses:SendEmail",
+        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*",
+        "an identity's default one, if the template's parameter names none",
+    ),
     ("xray:PutTelemetryRecords", "*", "AWS knows no resource for it"),
     ("xray:PutTraceSegments", "*", "AWS knows no resource for it"),
 ];
@@ -282,15 +293,21 @@ fn resource(expression: &Value) -> String {
     named(expression).to_owned()
 }
 
+/// The resources of a statement, whatever its conditions.
+fn resources(expression: &Value) -> Vec<String> {
+    match expression.get("Fn::If") {
+        Some(choice) => [&choice[1], &choice[2]].into_iter().flat_map(resources).collect(),
+        None => list(expression).into_iter().map(resource).collect(),
+    }
+}
+
 /// The rights of a statement. One that grants all but some, or to all but some, is no list of rights.
 fn granted(statement: &Value) -> Vec<Right> {
     for inverse in ["NotAction", "NotResource", "NotPrincipal"] {
         assert_eq!(statement[inverse], Value::Null, "{statement}");
     }
     let actions = list(&statement["Action"]).into_iter().map(|action| action.as_str().unwrap());
-    actions
-        .flat_map(|action| list(&statement["Resource"]).into_iter().map(move |of| right(action, &resource(of))))
-        .collect()
+    actions.flat_map(|action| resources(&statement["Resource"]).into_iter().map(move |of| right(action, &of))).collect()
 }
 
 fn statements(role: &Value) -> impl Iterator<Item = &Value> {
@@ -351,10 +368,7 @@ async fn no_right_is_wider_than_it_must_be(servers: Arc<Servers>) -> Outcome {
     for (id, role) in template.all("AWS::IAM::Role") {
         assert_eq!(role["ManagedPolicyArns"], Value::Null, "{id}: AWS's own policies reach every resource");
         let trust = list(&role["AssumeRolePolicyDocument"]["Statement"]);
-        assert!(
-            trust.iter().all(|who| who["Principal"] == serde_json::json!({ "Service": "lambda.amazonaws.com" })),
-            "{id}"
-        );
+        assert!(trust.iter().all(|who| who["Principal"] == json!({ "Service": "lambda.amazonaws.com" })), "{id}");
         for statement in statements(role) {
             for (action, resource) in granted(statement) {
                 assert!(!action.contains('*'), "{id}: {action}");
@@ -368,7 +382,7 @@ async fn no_right_is_wider_than_it_must_be(servers: Arc<Servers>) -> Outcome {
     assert_eq!(wide, reasoned, "each right to everything has its reason");
     for (id, policy) in template.all("AWS::SQS::QueuePolicy") {
         for statement in list(&policy["PolicyDocument"]["Statement"]) {
-            assert_eq!(statement["Principal"], serde_json::json!({ "Service": "sns.amazonaws.com" }), "{id}");
+            assert_eq!(statement["Principal"], json!({ "Service": "sns.amazonaws.com" }), "{id}");
             assert_eq!(statement["Action"], "sqs:SendMessage", "{id}");
             assert!(queues_of(policy).contains(named(&statement["Resource"])), "{id}");
             let topic = &statement["Condition"]["ArnEquals"]["aws:SourceArn"];
@@ -383,6 +397,31 @@ async fn no_right_is_wider_than_it_must_be(servers: Arc<Servers>) -> Outcome {
             "{id}: any stage, but one route: {from}"
         );
     }
+    Ok(())
+}
+
+/// SES refuses an identity that the sender does not belong to, so the condition on the sender is what limits the right.
+async fn mail_is_from_one_sender_by_any_identity_of_it_and_by_its_configuration_set(servers: Arc<Servers>) -> Outcome {
+    let template = Translated::read(&servers).await?;
+    let [identity, named, default] = SENT_BY;
+    let mut seen = Vec::new();
+    for (_, role) in template.all("AWS::IAM::Role") {
+        for statement in statements(role).filter(|statement| statement["Action"] == "ses:SendEmail") {
+            seen.push((&statement["Resource"], &statement["Condition"]));
+        }
+    }
+    let from = json!({ "StringEquals": { "ses:FromAddress": { "Ref": "MailFrom" } } });
+    let identity = json!({ "Fn::Sub": identity });
+    let set = json!({ "Fn::If": ["NamesConfigurationSet", { "Fn::Sub": named }, { "Fn::Sub": default }] });
+    assert_eq!(seen, [(&identity, &from), (&set, &Value::Null)]);
+
+    let names = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "MailConfigurationSet" }, ""] }] });
+    assert_eq!(template.0["Conditions"]["NamesConfigurationSet"], names);
+    assert_eq!(template.parameter("MailConfigurationSet")["Default"], "");
+    let mailer = template.resource("HandleEventsFunction");
+    let set =
+        json!({ "Fn::If": ["NamesConfigurationSet", { "Ref": "MailConfigurationSet" }, { "Ref": "AWS::NoValue" }] });
+    assert_eq!(mailer["Environment"]["Variables"]["MAIL_CONFIGURATION_SET"], set);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The calls of `handle-events`: `PutItem`, `SendEmail`, `PutItem`.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use floor::{TABLE, key, number};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
@@ -10,7 +10,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws_config::load_from_env().await;
-    let (table, mailer) = &(Client::new(&config), aws_sdk_sesv2::Client::new(&config));
+    let (table, mailer) = &(Client::new(&config), aws_sdk_ses::Client::new(&config));
     let handle = async |_: LambdaEvent<IgnoredAny>| {
         let entry = || table.put_item().table_name(TABLE).set_item(Some(key("EVENT#RETRO-CLOCK#8#1", "INBOX")));
         entry()
@@ -29,9 +29,9 @@ async fn main() -> Result<(), Error> {
             .build();
         mailer
             .send_email()
-            .from_email_address("shop@example.com")
+            .source("shop@example.com")
             .destination(Destination::builder().to_addresses("stock@example.com").build())
-            .content(EmailContent::builder().simple(message).build())
+            .message(message)
             .send()
             .await?;
         entry().item("expires_at", number("1800000000")).send().await?;

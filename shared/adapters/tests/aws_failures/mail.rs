@@ -1,5 +1,6 @@
 //! Failures of SES, and of the inbox, on the way from an event to its mail.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use adapters::bootstrap::mail_client;
@@ -8,6 +9,7 @@ use adapters::ses::SesMailer;
 use adapters::sqs::handle_events;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use lambda_http::Context;
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use service_layer::MessageBus;
 use service_layer::ports::Environment;
@@ -39,6 +41,8 @@ use Outcome::{DeadLetter, Done};
 #[derive(Default)]
 struct Ses {
     accepted: u32,
+    /// The fields of the last mail but for its text.
+    fields: BTreeMap<String, String>,
     /// Called with each mail that is accepted.
     then: Option<Box<dyn Fn() + Send>>,
 }
@@ -46,17 +50,25 @@ struct Ses {
 impl Service for Ses {
     fn answer(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
         assert_eq!(operation, "SendEmail");
-        assert!(String::from_utf8_lossy(body).contains("Out of stock for LAMP"));
+        self.fields = fields(body);
+        assert!(self.fields.remove("Message.Body.Text.Data").unwrap().starts_with("Out of stock for LAMP: "));
         self.accepted += 1;
         if let Some(then) = &self.then {
             then();
         }
-        (200, json!({"MessageId": "m"}).to_string())
+        let body = "<SendEmailResponse><SendEmailResult><MessageId>m</MessageId></SendEmailResult></SendEmailResponse>";
+        (200, body.to_owned())
     }
 }
 
+fn fields(form: &[u8]) -> BTreeMap<String, String> {
+    let fields = std::str::from_utf8(form).unwrap().split('&').map(|field| field.split_once('=').unwrap());
+    fields.map(|(name, text)| (name.to_owned(), percent_decode_str(text).decode_utf8().unwrap().into_owned())).collect()
+}
+
 fn refusal(status: u16, code: &str) -> Reply {
-    Reply::Says(status, json!({"__type": code, "message": "refused"}).to_string())
+    let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>refused</Message></Error></ErrorResponse>");
+    Reply::Says(status, body)
 }
 
 struct Office {
@@ -67,11 +79,16 @@ struct Office {
 
 impl Office {
     fn open() -> Self {
+        Self::with_configuration_set(None)
+    }
+
+    fn with_configuration_set(name: Option<&str>) -> Self {
         let (ses, table, clock) = (Wire::to(Ses::default()), Wire::to(Table::default()), Clock::default());
         clock.passes(Duration::from_secs(1_300_000_000));
         let config = aws_sdk_dynamodb::config::Builder::from(&table.config(&clock)).retry_partition(own_budget());
         let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config.build()), "allocation".to_owned());
-        let mailer = SesMailer::new(mail_client(&ses.config(&clock)), "a@made.com".to_owned(), "b@made.com".to_owned());
+        let (from, to) = ("a@made.com".to_owned(), "b@made.com".to_owned());
+        let mailer = SesMailer::new(mail_client(&ses.config(&clock)), from, to, name.map(str::to_owned));
         Self { ses, table, bus: MessageBus::new(store, clock, mailer) }
     }
 
@@ -119,25 +136,44 @@ fn failures() -> Vec<(&'static str, Failure, Mails)> {
     vec![
         ("message rejected (a sandbox, an address not verified)", Before(refusal(400, "MessageRejected")), 1),
         ("domain not verified", Before(refusal(400, "MailFromDomainNotVerifiedException")), 1),
-        ("account suspended", Before(refusal(400, "AccountSuspendedException")), 1),
-        ("sending paused", Before(refusal(400, "SendingPausedException")), 1),
-        ("too many requests", Before(refusal(429, "TooManyRequestsException")), 1),
-        ("over the day's limit", Before(refusal(400, "LimitExceededException")), 1),
-        ("no such identity", Before(refusal(404, "NotFoundException")), 1),
-        ("invalid request", Before(refusal(400, "BadRequestException")), 1),
-        ("expired credentials", Before(refusal(403, "ExpiredTokenException")), 1),
-        ("unknown credentials", Before(refusal(403, "UnrecognizedClientException")), 1),
-        ("no permission", Before(refusal(403, "AccessDeniedException")), 1),
-        ("internal error", Before(refusal(500, "InternalServiceErrorException")), 1),
-        ("service unavailable, without JSON", Before(says(503, "")), 1),
+        ("sending paused", Before(refusal(400, "AccountSendingPausedException")), 1),
+        ("no such configuration set", Before(refusal(400, "ConfigurationSetDoesNotExist")), 1),
+        ("configuration set paused", Before(refusal(400, "ConfigurationSetSendingPausedException")), 1),
+        ("too many a second, or a day", Before(refusal(400, "Throttling")), 1),
+        ("invalid request", Before(refusal(400, "InvalidParameterValue")), 1),
+        ("expired credentials", Before(refusal(403, "ExpiredToken")), 1),
+        ("unknown credentials", Before(refusal(403, "InvalidClientTokenId")), 1),
+        ("no permission", Before(refusal(403, "AccessDenied")), 1),
+        ("internal error", Before(refusal(500, "InternalFailure")), 1),
+        ("service unavailable, without XML", Before(says(503, "")), 1),
         ("no reply in time", Before(Reply::Hangs), 1),
         ("connection broken", Before(Reply::Breaks), 1),
         // Nobody can tell these from mails that were not sent. Two are better than none.
         ("no reply in time, though sent", After(Reply::Hangs), 2),
         ("connection broken, though sent", After(Reply::Breaks), 2),
-        ("internal error, though sent", After(refusal(500, "InternalServiceErrorException")), 2),
-        ("a reply that is no JSON, though sent", After(says(200, "<html>")), 2),
+        ("internal error, though sent", After(refusal(500, "InternalFailure")), 2),
+        ("a reply that is no XML, though sent", After(says(200, "{}")), 2),
     ]
+}
+
+#[tokio::test]
+async fn a_mail_names_a_configuration_set_only_if_there_is_one() {
+    for name in [None, Some("desk")] {
+        let office = Office::with_configuration_set(name);
+        assert_eq!(office.handle(|| ()).await, Done(1, 1));
+        let mut expected = BTreeMap::from([
+            ("Action", "SendEmail"),
+            ("Version", "2010-12-01"),
+            ("Source", "a@made.com"),
+            ("Destination.ToAddresses.member.1", "b@made.com"),
+            ("Message.Subject.Data", "Out of stock for LAMP"),
+            ("Message.Subject.Charset", "UTF-8"),
+            ("Message.Body.Text.Charset", "UTF-8"),
+        ]);
+        expected.extend(name.map(|name| ("ConfigurationSetName", name)));
+        let sent = office.ses.service(|ses| ses.fields.clone());
+        assert_eq!(sent.iter().map(|(name, text)| (&**name, &**text)).collect::<BTreeMap<_, _>>(), expected);
+    }
 }
 
 /// The message goes back to the queue at once: no mail is tried twice within a delivery.

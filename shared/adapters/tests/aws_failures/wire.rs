@@ -153,11 +153,9 @@ fn operation(request: &HttpRequest, body: &[u8]) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.split('.').next_back().unwrap_or_default().to_owned();
     }
-    let form = std::str::from_utf8(body).unwrap_or_default();
-    match form.strip_prefix("Action=").and_then(|rest| rest.split('&').next()) {
-        Some(action) => action.to_owned(),
-        None => "SendEmail".to_owned(),
-    }
+    let form = std::str::from_utf8(body).unwrap();
+    let (_, action) = form.split_once("Action=").expect("a request that names its operation");
+    action.split('&').next().unwrap_or_default().to_owned()
 }
 
 impl<S: Service> HttpConnector for Wire<S> {
