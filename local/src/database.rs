@@ -1,18 +1,19 @@
-//! DynamoDB for the tests and the inner loop: dynoxide, in this process and in memory.
+//! DynamoDB for the tests and the inner loop: dynoxide, in this process and in memory; or one that runs already.
 
 use std::net::TcpListener;
 
 use anyhow::{Context as _, Result, anyhow};
 use dynoxide::server;
+use serde_json::json;
 use tokio::runtime::{self, Runtime};
 
 use crate::aws;
 use crate::template::Template;
 
-/// A running DynamoDB with nothing in it. It stops on drop, and forgets everything.
+/// A running DynamoDB. One that was started here has nothing in it at first, stops on drop, and forgets everything.
 pub struct Database {
     endpoint: String,
-    /// Its own, so that it answers however busy its callers are. Taken on drop.
+    /// Its own, so that it answers however busy its callers are. Taken on drop. None: it was not started here.
     runtime: Option<Runtime>,
 }
 
@@ -41,6 +42,12 @@ impl Database {
         Ok(Self { endpoint, runtime: Some(runtime) })
     }
 
+    /// One that somebody else has started, such as DynamoDB Local, at an address such as `http://localhost:8000`.
+    #[must_use]
+    pub fn at(endpoint: &str) -> Self {
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), runtime: None }
+    }
+
     /// Where it answers.
     #[must_use]
     pub fn endpoint(&self) -> &str {
@@ -59,6 +66,29 @@ impl Database {
     /// When there is a table of that name.
     pub async fn create_table(&self, template: &Template, name: &str) -> Result<()> {
         template.create_table(&self.endpoint, name).await
+    }
+
+    /// Creates a table as template.yaml describes it, unless there is one of that name.
+    ///
+    /// # Errors
+    /// When the database can't be reached, or refuses for another reason.
+    pub async fn ensure_table(&self, template: &Template, name: &str) -> Result<()> {
+        match self.create_table(template, name).await {
+            Err(error) if !format!("{error:#}").contains("ResourceInUse") => {
+                Err(error).with_context(|| format!("creating table {name} at {}", self.endpoint))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes a table and all in it.
+    ///
+    /// # Errors
+    /// When there is none, or the database refuses.
+    pub async fn delete_table(&self, name: &str) -> Result<()> {
+        let request = json!({ "TableName": name });
+        aws::call(&aws::http_client()?, &self.endpoint, "DynamoDB_20120810.DeleteTable", &request).await?;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// As shells say it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The table of the inner loop, whose database holds nothing else.
+/// The table of the inner loop.
 const WATCH_TABLE: &str = "allocation";
 
 /// Runs the whole allocation service on this machine, from its real parts: template.yaml, deployed by `sam deploy` to an emulator of AWS.
@@ -45,6 +45,11 @@ enum Command {
         /// The port of the HTTP API [default: a free one]
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
+
+        /// Use the DynamoDB that runs at this address, such as `http://localhost:8000`, and keep its table from one start to the next
+        /// [default: one in memory]
+        #[arg(long, value_name = "URL")]
+        dynamodb: Option<String>,
     },
     /// An operator's check: recount an existing table's rows against its counters (`cargo local check --help`)
     ///
@@ -64,7 +69,7 @@ async fn main() -> ExitCode {
     let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
-            Some(Command::Watch { port }) => watch(port).await,
+            Some(Command::Watch { port, dynamodb }) => watch(port, dynamodb.as_deref()).await,
             Some(Command::Check { arguments }) => Err(check(&arguments)),
             None => start(arguments.port, arguments.check).await,
         }
@@ -112,11 +117,11 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
     Err(stack.until_it_ends().await)
 }
 
-async fn watch(port: Option<u16>) -> Result<&'static str> {
+async fn watch(port: Option<u16>, dynamodb: Option<&str>) -> Result<&'static str> {
     let tools = Tools::install().await?;
     let template = Template::read(&tools).await?;
-    let database = Database::start()?;
-    database.create_table(&template, WATCH_TABLE).await?;
+    let database = dynamodb.map_or_else(Database::start, |url| Ok(Database::at(url)))?;
+    database.ensure_table(&template, WATCH_TABLE).await?;
     let mut watch =
         CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port, WatchLog::Inherited).await?;
     println!(

@@ -154,7 +154,7 @@ fn operation(request: &HttpRequest, body: &[u8]) -> String {
         return target.split('.').next_back().unwrap_or_default().to_owned();
     }
     let form = std::str::from_utf8(body).unwrap();
-    let (_, action) = form.split_once("Action=").expect("a request that names its operation");
+    let (_, action) = form.split_once("Action=").unwrap();
     action.split('&').next().unwrap_or_default().to_owned()
 }
 
