@@ -6,7 +6,7 @@
 //!   product, until its head is the same before and after; only what is found in each of several such looks is reported;
 //! - an item that can't be read is reported, and stops nothing.
 
-mod tally;
+mod sums;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use adapters::dynamodb::DynamoDb;
 use adapters::report::chain;
 use domain::{BatchRef, Place, Product, Sku};
-use service_layer::ports::StoreError;
-pub use tally::Drift;
-use tally::{Tallies, Tally};
+use service_layer::store::StoreError;
+pub use sums::Drift;
+use sums::{Products, Sums};
 use tokio::time::sleep;
 
 /// How often a product that seems to drift must show the same, looked at while it stands still.
@@ -61,17 +61,17 @@ pub async fn whole_table(
     pace: &Pace,
     mut progress: impl FnMut(&Report),
 ) -> Result<Report, StoreError> {
-    let (mut report, mut tallies, mut from) = (Report::default(), Tallies::default(), None);
+    let (mut report, mut products, mut from) = (Report::default(), Products::default(), None);
     loop {
         let found = store.page(from, pace.items).await?;
         for row in found.rows {
             report.items = report.items.saturating_add(1);
             match row {
-                Ok(row) => tallies.add(row),
+                Ok(row) => products.add(row),
                 Err(error) => report.unreadable.push(error.to_string()),
             }
         }
-        report.products = tallies.len();
+        report.products = products.len();
         progress(&report);
         if found.next.is_none() {
             break;
@@ -79,7 +79,7 @@ pub async fn whole_table(
         from = found.next;
         sleep(Duration::try_from_secs_f64(found.units / pace.units).unwrap_or_default()).await;
     }
-    for (sku, references) in tallies.suspects() {
+    for (sku, references) in products.suspects() {
         look_again(store, sku, references, &mut report).await;
     }
     Ok(report)
@@ -124,20 +124,20 @@ enum Look {
 }
 
 async fn look(store: &DynamoDb, sku: &Sku, references: &BTreeSet<BatchRef>) -> Result<Look, StoreError> {
-    let mut tally = Tally::default();
+    let mut sums = Sums::default();
     let head = store.head_row(sku).await?;
     let version = head.as_ref().map(Product::version);
     if let Some(head) = head {
-        tally.add_head(head);
+        sums.add_head(head);
     }
-    for reference in tally.references().union(references) {
-        if let Some((announced, full)) = store.batch_row(reference).await? {
-            tally.add_batch(announced, full);
+    for reference in sums.references().union(references) {
+        if let Some((added, full)) = store.batch_row(reference).await? {
+            sums.add_batch(added, full);
         }
-        let lines = store.lines_at(&Place::Batch(reference.clone()), sku).await?;
-        tally.add_lines(lines.iter().filter(|placed| placed.line.sku == *sku));
+        let parts = store.parts_at(&Place::Batch(reference.clone()), sku).await?;
+        sums.add_parts(parts.iter().filter(|part| part.line.sku == *sku));
     }
-    tally.add_lines(&store.lines_at(&Place::Waiting, sku).await?);
+    sums.add_parts(&store.parts_at(&Place::Waiting, sku).await?);
     let after = store.head_row(sku).await?.map(|head| head.version());
-    Ok(if after == version { Look::Still(tally.drift(sku)) } else { Look::Changing })
+    Ok(if after == version { Look::Still(sums.drift(sku)) } else { Look::Changing })
 }

@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use adapters::dynamodb::DynamoDb;
 use adapters::system::System;
-use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Placed, Revision, Sku};
-use service_layer::ports::{AllocationsView, Commit, Products, Snapshot, StoreError, Wanted};
-use service_layer::{MessageBus, Reply};
+use domain::{OrderId, Revision};
+use service_layer::MessageBus;
+use service_layer::ports::AllocationsView;
+use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
+use testing::{
+    Command, HandleCommand as _, Hooked, Hooks, Reply, change, found_product, line, new_batch, waiting_lines,
+};
 use tokio::task::JoinSet;
 
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line, soon, unique};
+use crate::names::{soon, unique};
 use crate::servers::Servers;
 
 pub(crate) fn add_to(layers: &mut Layers) {
@@ -22,15 +26,15 @@ pub(crate) fn add_to(layers: &mut Layers) {
             eight_writers_never_oversell_and_count_every_commit,
             a_lost_race_is_won_on_the_next_try_without_reading_again,
             the_same_line_asked_for_by_many_is_allocated_once,
-            the_same_batch_announced_by_many_is_added_once,
+            the_same_batch_asked_for_by_many_is_added_once,
             a_shrink_of_250_lines_ends_while_others_allocate,
         ]
     );
 }
 
-/// A store that counts what is asked of it.
-pub(crate) struct Counted {
-    store: DynamoDb,
+/// Counts what is asked of a store.
+#[derive(Default)]
+pub(crate) struct Counts {
     /// Somebody else's command, which comes first at the first commit.
     rival: Mutex<Option<Command>>,
     finds: AtomicU32,
@@ -38,39 +42,32 @@ pub(crate) struct Counted {
     conflicts: AtomicU32,
 }
 
-impl Counted {
-    pub(crate) fn new(store: DynamoDb, rival: Option<Command>) -> Self {
-        let [finds, commits, conflicts] = [0, 0, 0].map(AtomicU32::new);
-        Self { store, rival: Mutex::new(rival), finds, commits, conflicts }
-    }
+pub(crate) type Counted = Hooked<DynamoDb, Counts>;
 
+pub(crate) fn counted(store: DynamoDb, rival: Option<Command>) -> Counted {
+    Hooked { store, hooks: Counts { rival: Mutex::new(rival), ..Counts::default() } }
+}
+
+impl Counts {
     /// How often it was asked to find, how often to commit, and how many commits came too late.
-    fn counted(&self) -> [u32; 3] {
+    fn read(&self) -> [u32; 3] {
         [&self.finds, &self.commits, &self.conflicts].map(|counter| counter.load(Ordering::Relaxed))
     }
 }
 
-impl Products for Counted {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+impl Hooks<DynamoDb> for Counts {
+    async fn find(&self, store: &DynamoDb, wanted: &ReadSet) -> Result<Found, StoreError> {
         self.finds.fetch_add(1, Ordering::Relaxed);
-        self.store.find(wanted).await
+        store.find(wanted).await
     }
 
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.store.waiting_lines(sku).await
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.store.newest_lines(batch, pieces, at_most).await
-    }
-
-    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+    async fn commit(&self, store: &DynamoDb, commit: Commit<'_>) -> Result<(), StoreError> {
         let rival = self.rival.lock().unwrap().take();
         if let Some(command) = rival {
-            bus(&self.store).handle_command(command, &soon()).await.unwrap();
+            bus(store).handle_command(command, &soon()).await.unwrap();
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
-        let result = self.store.commit(commit).await;
+        let result = store.commit(commit).await;
         if let Err(StoreError::Conflict(_)) = result {
             self.conflicts.fetch_add(1, Ordering::Relaxed);
         }
@@ -87,8 +84,7 @@ async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<Reply>
 }
 
 async fn version<S: Products>(store: &S, sku: &str) -> anyhow::Result<u64> {
-    let head = store.find(Wanted::Line(&line("nobody", sku, 1))).await?.head;
-    Ok(head.map_or(0, |head| head.product.version().0))
+    Ok(found_product(store, sku).await?.map_or(0, |product| product.version().0))
 }
 
 async fn batch_of(store: &DynamoDb, orderid: &str) -> anyhow::Result<Option<String>> {
@@ -99,11 +95,11 @@ async fn batch_of(store: &DynamoDb, orderid: &str) -> anyhow::Result<Option<Stri
 async fn eight_writers_never_oversell_and_count_every_commit(servers: Arc<Servers>) -> Outcome {
     const WRITERS: u32 = 8;
     const LINES_EACH: u32 = 10;
-    let store = Arc::new(Counted::new(servers.store().await?, None));
+    let store = Arc::new(counted(servers.store().await?, None));
     let (sku, order) = (unique("LAMP"), unique("order"));
     // Room for 50 of 80 lines, on two batches, one of which fills up on the way.
     for qty in [20, 30] {
-        do_it(&*store, Command::CreateBatch(batch(&unique("batch"), &sku, qty))).await?;
+        do_it(&*store, Command::CreateBatch(new_batch(&unique("batch"), &sku, qty))).await?;
     }
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -122,7 +118,7 @@ async fn eight_writers_never_oversell_and_count_every_commit(servers: Arc<Server
         allocated += replies??.iter().filter(|reply| matches!(reply, Reply::Allocated(_))).count();
     }
     assert_eq!(allocated, 50);
-    let [_, commits, conflicts] = store.counted();
+    let [_, commits, conflicts] = store.hooks.read();
     assert!(conflicts > 0, "eight writers never met in {commits} commits");
     // Each line is one commit, allocated or out of stock, after the two batches.
     assert_eq!(version(&*store, &sku).await?, u64::from(2 + WRITERS * LINES_EACH));
@@ -139,46 +135,46 @@ async fn eight_writers_never_oversell_and_count_every_commit(servers: Arc<Server
 async fn a_lost_race_is_won_on_the_next_try_without_reading_again(servers: Arc<Servers>) -> Outcome {
     let store = servers.store().await?;
     let (sku, reference) = (unique("LAMP"), unique("batch"));
-    do_it(&store, Command::CreateBatch(batch(&reference, &sku, 10))).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&reference, &sku, 10))).await?;
     let rival = line(&unique("order"), &sku, 4);
-    let raced = Counted::new(store.clone(), Some(Command::Allocate(rival)));
+    let raced = counted(store.clone(), Some(Command::Allocate(rival)));
     let reply = do_it(&raced, Command::Allocate(line(&unique("order"), &sku, 5))).await?;
     assert_eq!(reply, Reply::Allocated(reference.as_str().try_into()?));
-    assert_eq!(raced.counted(), [1, 2, 1], "finds, commits, conflicts");
+    assert_eq!(raced.hooks.read(), [1, 2, 1], "finds, commits, conflicts");
     assert_eq!(version(&store, &sku).await?, 3);
 
     // The rival may also have taken the last piece, or given this very line its place.
     let rival = line(&unique("order"), &sku, 1);
-    let raced = Counted::new(store.clone(), Some(Command::Allocate(rival)));
+    let raced = counted(store.clone(), Some(Command::Allocate(rival)));
     let reply = do_it(&raced, Command::Allocate(line(&unique("order"), &sku, 1))).await?;
-    assert!(matches!(reply, Reply::OutOfStock(_)), "{reply:?}");
-    assert_eq!(raced.counted(), [1, 2, 1], "finds, commits, conflicts");
-    do_it(&store, Command::CreateBatch(batch(&unique("batch"), &sku, 10))).await?;
+    assert!(matches!(reply, Reply::OutOfStock), "{reply:?}");
+    assert_eq!(raced.hooks.read(), [1, 2, 1], "finds, commits, conflicts");
+    do_it(&store, Command::CreateBatch(new_batch(&unique("batch"), &sku, 10))).await?;
     let same = line(&unique("order"), &sku, 2);
-    let raced = Counted::new(store.clone(), Some(Command::Allocate(same.clone())));
+    let raced = counted(store.clone(), Some(Command::Allocate(same.clone())));
     let reply = do_it(&raced, Command::Allocate(same)).await?;
     assert!(matches!(reply, Reply::Allocated(_)), "{reply:?}");
-    assert_eq!(raced.counted(), [2, 1, 1], "the line was in the way, so it was read again, and had its place");
+    assert_eq!(raced.hooks.read(), [2, 1, 1], "the line was in the way, so it was read again, and had its place");
     Ok(())
 }
 
 async fn the_same_line_asked_for_by_many_is_allocated_once(servers: Arc<Servers>) -> Outcome {
     let store = servers.store().await?;
     let sku = unique("LAMP");
-    do_it(&store, Command::CreateBatch(batch(&unique("batch"), &sku, 100))).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&unique("batch"), &sku, 100))).await?;
     let line = line(&unique("order"), &sku, 7);
     let replies = all_at_once(&store, (0..8).map(|_| Command::Allocate(line.clone()))).await?;
     assert!(replies.iter().all(|reply| *reply == replies[0]), "{replies:?}");
     assert_eq!(version(&store, &sku).await?, 2);
-    let head = store.find(Wanted::Line(&line)).await?.head;
-    assert_eq!(head.map(|head| head.product.batches()[0].allocated), Some(7));
+    let product = found_product(&store, &sku).await?;
+    assert_eq!(product.map(|product| product.batches()[0].allocated), Some(7));
     Ok(())
 }
 
-async fn the_same_batch_announced_by_many_is_added_once(servers: Arc<Servers>) -> Outcome {
+async fn the_same_batch_asked_for_by_many_is_added_once(servers: Arc<Servers>) -> Outcome {
     let store = servers.store().await?;
     let (sku, new) = (unique("LAMP"), unique("batch"));
-    let new = batch(&new, &sku, 5);
+    let new = new_batch(&new, &sku, 5);
     let replies = all_at_once(&store, (0..8).map(|_| Command::CreateBatch(new.clone()))).await?;
     assert_eq!(replies, vec![Reply::Done; 8]);
     assert_eq!(version(&store, &sku).await?, 1);
@@ -199,12 +195,12 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
     let store = servers.store().await?;
     let (sku, order) = (unique("SPOON"), unique("order"));
     let (small, large) = (unique("batch"), unique("batch"));
-    do_it(&store, Command::CreateBatch(batch(&small, &sku, VICTIMS + 10))).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&small, &sku, VICTIMS + 10))).await?;
     for number in 0..VICTIMS + 10 {
         do_it(&store, Command::Allocate(line(&format!("{order}-{number:03}"), &sku, 1))).await?;
     }
     // Room for all but 20 of those that give way, if the ten that come meanwhile come in time for the rest.
-    do_it(&store, Command::CreateBatch(batch(&large, &sku, VICTIMS - 20 + 10))).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&large, &sku, VICTIMS - 20 + 10))).await?;
     let before = version(&store, &sku).await?;
 
     let newcomers = async {
@@ -213,14 +209,13 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
         }
         anyhow::Ok(())
     };
-    let counted = Counted::new(store.clone(), None);
-    let reference = small.as_str().try_into()?;
-    let change = ChangeBatchQuantity { reference, qty: 10, revision: Revision::AsOf(1) };
-    let shrink = do_it(&counted, Command::ChangeBatchQuantity(change.clone()));
+    let counting = counted(store.clone(), None);
+    let change = change(&small, 10, Revision::AsOf(1));
+    let shrink = do_it(&counting, Command::ChangeBatchQuantity(change.clone()));
     let (newcomers, shrink) = tokio::join!(newcomers, shrink);
     newcomers?;
     assert_eq!(shrink?, Reply::Done);
-    let [_, commits, conflicts] = counted.counted();
+    let [_, commits, conflicts] = counting.hooks.read();
     assert_eq!(commits - conflicts, 3, "250 lines, at 98 a commit");
     assert_eq!(version(&store, &sku).await?, before + 3 + 10);
 
@@ -238,7 +233,7 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
         came_in_time += u32::from(batch_of(&store, &format!("{order}-new-{number}")).await?.is_some());
     }
     assert_eq!((stayed, moved + came_in_time, moved + waiting), (10, VICTIMS - 20 + 10, VICTIMS));
-    assert_eq!(store.waiting_lines(&sku.as_str().try_into()?).await?.len(), usize::try_from(waiting)?);
+    assert_eq!(waiting_lines(&store, &sku.as_str().try_into()?).await?.len(), usize::try_from(waiting)?);
     for oldest in 0..10 {
         assert_eq!(batch_of(&store, &format!("{order}-{oldest:03}")).await?.as_deref(), Some(small.as_str()));
     }
@@ -247,7 +242,7 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
     let version_then = version(&store, &sku).await?;
     do_it(&store, Command::ChangeBatchQuantity(change)).await?;
     assert_eq!(version(&store, &sku).await?, version_then);
-    do_it(&store, Command::CreateBatch(batch(&unique("batch"), &sku, waiting))).await?;
-    assert!(store.waiting_lines(&sku.as_str().try_into()?).await?.is_empty());
+    do_it(&store, Command::CreateBatch(new_batch(&unique("batch"), &sku, waiting))).await?;
+    assert!(waiting_lines(&store, &sku.as_str().try_into()?).await?.is_empty());
     Ok(())
 }

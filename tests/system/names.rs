@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use adapters::in_memory::call_until;
 use adapters::system::System;
-use domain::{NewBatch, OrderLine};
 use service_layer::Call;
 use service_layer::ports::Environment as _;
 
@@ -14,21 +13,6 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 /// A name of this kind, such as `RETRO-CLOCK-17`.
 pub(crate) fn unique(kind: &str) -> String {
     format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A batch in the warehouse.
-pub(crate) fn batch(reference: &str, sku: &str, qty: u32) -> NewBatch {
-    NewBatch {
-        reference: reference.try_into().unwrap(),
-        sku: sku.try_into().unwrap(),
-        qty: qty.try_into().unwrap(),
-        eta: None,
-    }
-}
-
-/// An order's line.
-pub(crate) fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
-    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: qty.try_into().unwrap() }
 }
 
 /// Order ids that need percent-encoding in a path, and how they are written there.

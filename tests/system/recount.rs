@@ -7,16 +7,17 @@ use std::time::Duration;
 use adapters::dynamodb::DynamoDb;
 use adapters::system::System;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{ChangeBatchQuantity, Command, Revision};
+use domain::{ChangeBatchQuantity, Revision};
 use futures_util::future::join_all;
 use local::Template;
 use recount::{Pace, Report};
 use service_layer::MessageBus;
 use service_layer::ports::{Inbox as _, Timestamp};
+use testing::{Command, HandleCommand as _, line, new_batch};
 
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line, soon, unique};
-use crate::servers::Servers;
+use crate::names::{soon, unique};
+use crate::servers::{Servers, TABLE, create_anew};
 
 pub(crate) fn add_to(layers: &mut Layers) {
     add_tests!(
@@ -43,8 +44,8 @@ struct Table {
 
 impl Table {
     async fn new(servers: &Servers) -> anyhow::Result<Self> {
-        let (database, name) = (servers.database().await?, unique("table"));
-        database.create_table(&Template::read(servers.tools().await?).await?, &name).await?;
+        let (database, name) = (servers.database().await?, unique(TABLE));
+        create_anew(database, &Template::read(servers.tools().await?).await?, &name).await?;
         let client = aws_sdk_dynamodb::Client::new(&database.sdk_config());
         Ok(Self { store: DynamoDb::new(client.clone(), name.clone()), client, name })
     }
@@ -63,7 +64,7 @@ impl Table {
     async fn stock(&self, sku: &str) {
         let named = |name: &str| format!("{name}-{sku}");
         for (reference, qty) in [("open", 6), ("full", 3), ("gone", 7)] {
-            self.carry_out(Command::CreateBatch(batch(&named(reference), sku, qty))).await;
+            self.carry_out(Command::CreateBatch(new_batch(&named(reference), sku, qty))).await;
         }
         for (orderid, qty) in [("o1", 7), ("o2", 3), ("o3", 4)] {
             self.carry_out(Command::Allocate(line(&named(orderid), sku, qty))).await;

@@ -1,7 +1,7 @@
 //! The servers that tests share. Each starts when it is first asked for; a failure is kept and told to all.
 
 use adapters::dynamodb::DynamoDb;
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
@@ -9,7 +9,10 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
 /// The table that tests share.
-pub(crate) const TABLE: &str = "allocation";
+pub(crate) const TABLE: &str = "allocation-test";
+/// The variable that names a running DynamoDB for the tests of the store, instead of the one that they start. Its tables whose names begin
+/// with `allocation-test` are theirs: they are deleted first.
+const DYNAMODB: &str = "ALLOCATION_TEST_DYNAMODB";
 
 type Shared<T> = OnceCell<Result<T, String>>;
 
@@ -18,6 +21,7 @@ pub(crate) struct Servers {
     tools: Shared<Tools>,
     functions: Shared<Functions>,
     database: Shared<Database>,
+    emulated: Shared<Database>,
     watch: Shared<CargoLambdaWatch>,
     stack: Shared<Stack>,
 }
@@ -29,6 +33,7 @@ impl Servers {
             tools: OnceCell::new(),
             functions: OnceCell::new(),
             database: OnceCell::new(),
+            emulated: OnceCell::new(),
             watch: OnceCell::new(),
             stack: OnceCell::new(),
         }
@@ -51,8 +56,9 @@ impl Servers {
     pub(crate) async fn database(&self) -> Result<&Database> {
         let start = async {
             let template = Template::read(self.tools().await?).await?;
-            let database = Database::start()?;
-            database.create_table(&template, TABLE).await?;
+            let database = running().map_or_else(Database::start, |url| Ok(Database::at(&url)))?;
+            let created = create_anew(&database, &template, TABLE).await;
+            created.with_context(|| format!("a DynamoDB at {} is needed", database.endpoint()))?;
             Ok(database)
         };
         share(&self.database, start.boxed()).await
@@ -61,6 +67,18 @@ impl Servers {
     /// The store on that table.
     pub(crate) async fn store(&self) -> Result<DynamoDb> {
         let client = aws_sdk_dynamodb::Client::new(&self.database().await?.sdk_config());
+        Ok(DynamoDb::new(client, TABLE.to_owned()))
+    }
+
+    /// The same on the DynamoDB of the emulator that the stack runs on.
+    pub(crate) async fn emulated_store(&self) -> Result<DynamoDb> {
+        let start = async {
+            let database = Database::at(self.stack().await?.endpoint());
+            database.create_table(&Template::read(self.tools().await?).await?, TABLE).await?;
+            Ok(database)
+        };
+        let database = share(&self.emulated, start.boxed()).await?;
+        let client = aws_sdk_dynamodb::Client::new(&database.sdk_config());
         Ok(DynamoDb::new(client, TABLE.to_owned()))
     }
 
@@ -89,6 +107,20 @@ impl Servers {
         let functions = self.functions().await?;
         Stack::start(self.tools().await?, functions, None).boxed().await
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how a running database is pointed at")]
+fn running() -> Option<String> {
+    std::env::var(DYNAMODB).ok().filter(|url| !url.is_empty())
+}
+
+/// Creates a table of the tests' own. A running database may still have it, of an earlier run.
+pub(crate) async fn create_anew(database: &Database, template: &Template, name: &str) -> Result<()> {
+    if running().is_some() {
+        // Mostly there is none.
+        let _ = database.delete_table(name).await;
+    }
+    database.create_table(template, name).await
 }
 
 /// Boxed, because futures of servers that start servers would not fit a thread's stack.

@@ -62,7 +62,7 @@ impl Api {
     }
 
     /// Asks for an allocation, and does not wait for what becomes of it.
-    pub(crate) async fn allocate_later(&self, orderid: &str, sku: &str, qty: u32) -> Result<Answer> {
+    pub(crate) async fn allocate_async(&self, orderid: &str, sku: &str, qty: u32) -> Result<Answer> {
         let body = json!({"orderid": orderid, "sku": sku, "qty": qty}).to_string();
         self.post("allocate", body, Some(("prefer", "respond-async"))).await
     }

@@ -105,7 +105,7 @@ async fn a_client_that_can_wait_is_answered_before_its_line_is_allocated(servers
     api.create_batch(&reference, &sku, 20, None).await?;
     let orders: Vec<String> = (0..20).map(|number| format!("{order}-{number}")).collect();
     for orderid in orders.iter().chain(&orders[..5]) {
-        let answer = api.allocate_later(orderid, &sku, 1).await?;
+        let answer = api.allocate_async(orderid, &sku, 1).await?;
         assert_eq!(answer.told(), (202, "OK"));
         assert_eq!(answer.headers["preference-applied"], "respond-async");
     }
@@ -113,7 +113,7 @@ async fn a_client_that_can_wait_is_answered_before_its_line_is_allocated(servers
         api.until_batch_of(orderid, Some(&reference)).await?;
     }
     let too_late = format!("{order}-too-late");
-    assert_eq!(api.allocate_later(&too_late, &sku, 1).await?.told(), (202, "OK"));
+    assert_eq!(api.allocate_async(&too_late, &sku, 1).await?.told(), (202, "OK"));
     until_mails(stack, &sku, 1).await?;
     let events = subscriber.events_of(&sku, |events| events.len() >= 21).await?;
     let mut told: Vec<_> = events.iter().map(|event| event["orderid"].as_str().unwrap()).collect();

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use adapters::in_memory::InMemoryStore;
-use domain::{BatchRef, Event, OrderLine, Place, Placed, Product, Sku};
-use service_layer::ports::{Commit, Products, Snapshot, StoreError, Wanted};
+use domain::{Event, OrderLine, Place, Product, Sku};
+use service_layer::store::{Changed, Commit, Found, Products as _, ReadSet, StoreError};
+use testing::{Hooked, Hooks};
 
 use super::clock::Clock;
 
@@ -44,10 +45,12 @@ pub(crate) struct Toll {
     pub(crate) throttled: u32,
 }
 
-/// One table.
-pub(crate) struct Database {
+/// One table. Its store has the data, without delays and limits.
+pub(crate) type Database = Hooked<InMemoryStore, Conditions>;
+
+/// What stands between a function and the data.
+pub(crate) struct Conditions {
     clock: Clock,
-    store: InMemoryStore,
     state: Mutex<State>,
 }
 
@@ -68,16 +71,12 @@ struct Bucket {
     at: Duration,
 }
 
-impl Database {
-    pub(crate) fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, store: InMemoryStore::default(), state: Mutex::default() })
-    }
+/// An empty table.
+pub(crate) fn database(clock: Clock) -> Arc<Database> {
+    Arc::new(Hooked { store: InMemoryStore::default(), hooks: Conditions { clock, state: Mutex::default() } })
+}
 
-    /// The same data, without delays and limits.
-    pub(crate) fn store(&self) -> &InMemoryStore {
-        &self.store
-    }
-
+impl Conditions {
     pub(crate) fn toll(&self) -> Toll {
         self.state().toll
     }
@@ -108,19 +107,19 @@ impl Database {
             return None;
         }
         state.held.push(sku.clone());
-        Some(Held { database: self, sku: sku.clone() })
+        Some(Held { conditions: self, sku: sku.clone() })
     }
 }
 
 /// A product that a transaction holds.
 struct Held<'a> {
-    database: &'a Database,
+    conditions: &'a Conditions,
     sku: Sku,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.database.state().held.retain(|sku| *sku != self.sku);
+        self.conditions.state().held.retain(|sku| *sku != self.sku);
     }
 }
 
@@ -145,38 +144,31 @@ impl State {
     }
 }
 
-impl Products for Database {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
-        let (sku, items) = match wanted {
-            Wanted::Line(line) => (line.sku.clone(), 1),
-            Wanted::Lines(sku, lines) => (sku.clone(), u32::try_from(lines.len()).unwrap_or(u32::MAX)),
-            Wanted::NewBatch(_) | Wanted::Batch(_) => return self.store.find(wanted).await,
+impl Hooks<InMemoryStore> for Conditions {
+    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let ([sku], Ok(lines @ 1..)) = (&wanted.skus[..], u32::try_from(wanted.lines.len())) else {
+            return store.find(wanted).await;
         };
-        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(items - 1)));
+        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(lines - 1)));
         self.clock.wait(latency / 2).await;
-        let found = self.store.find(wanted).await?;
-        let head = found.head.as_ref().map_or(1.0, |head| read_units(&head.product));
+        let found = store.find(wanted).await?;
+        let head = found.product(sku).map_or(1.0, read_units);
         let now = self.clock.time();
         let taken = State::take(&mut self.state().reads, now, READ_UNITS, &HashMap::from([(sku.to_string(), head)]));
         self.note(|toll| {
             toll.throttled += u32::from(!taken);
-            toll.read_units += if taken { head + f64::from(items) } else { 0.0 };
+            toll.read_units += if taken { head + f64::from(lines) } else { 0.0 };
         });
         self.clock.wait(latency / 2).await;
         if taken { Ok(found) } else { Err(throttled()) }
     }
 
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.store.waiting_lines(sku).await
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.store.newest_lines(batch, pieces, at_most).await
-    }
-
-    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let (product, placed) = (commit.after, u32::try_from(commit.after.moves().len()).unwrap_or(u32::MAX));
-        let others = placed.saturating_add(u32::try_from(commit.absent.len()).unwrap_or(u32::MAX));
+    async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
+        let [changed] = commit.products else { unreachable!("lines of one SKU") };
+        let Changed { before, after: product } = *changed;
+        let moves = product.moves();
+        let placed = u32::try_from(moves.iter().filter(|moved| moved.to.is_some()).count()).unwrap_or(u32::MAX);
+        let others = u32::try_from(moves.len()).unwrap_or(u32::MAX);
         let latency =
             self.latency(TRANSACTION.saturating_add(TRANSACTION_EACH.saturating_mul(others.saturating_sub(1))));
         let quarter = latency / 4;
@@ -187,7 +179,7 @@ impl Products for Database {
             // Whether a transaction that was turned away at once is charged, is not documented: here it is not.
             self.note(|toll| toll.collisions += 1);
             self.clock.wait(quarter).await;
-            return Err(StoreError::Conflict(None));
+            return Err(StoreError::Conflict(Vec::new()));
         };
         let (now, wanted) = (self.clock.time(), units_by_partition(product, head_units));
         if !State::take(&mut self.state().writes, now, WRITE_UNITS, &wanted) {
@@ -198,15 +190,15 @@ impl Products for Database {
         }
         // As the documentation has it, a write whose condition fails is charged like one that was made.
         self.note(|toll| toll.write_units += table_units);
-        let stored = self.store.products().into_iter().find(|stored| stored.sku() == product.sku());
-        if stored.map(|stored| stored.version()) != commit.before.map(Product::version) {
+        let stored = store.products().into_iter().find(|stored| stored.sku() == product.sku());
+        if stored.map(|stored| stored.version()) != before.map(Product::version) {
             drop(held);
             self.note(|toll| toll.overtaken += 1);
             self.clock.wait(quarter).await;
-            return self.store.commit(commit).await;
+            return store.commit(commit).await;
         }
         self.clock.wait(quarter.saturating_mul(2)).await;
-        let outcome = self.store.commit(commit).await;
+        let outcome = store.commit(commit).await;
         drop(held);
         if outcome.is_ok() {
             self.note(|toll| {
@@ -231,8 +223,10 @@ fn units_by_partition(product: &Product, head_units: f64) -> HashMap<String, f64
     let mut units = HashMap::from([(product.sku().to_string(), head_units)]);
     for moved in product.moves() {
         let entry = match &moved.to {
-            Place::Batch(reference) => format!("index {reference} {}", product.version().0 % 2),
-            Place::Waiting => "index waiting".to_owned(),
+            Some(Place::Batch(reference)) => format!("index {reference} {}", product.version().0 % 2),
+            Some(Place::Waiting) => "index waiting".to_owned(),
+            // Nothing is written, so nothing is listed.
+            None => continue,
         };
         *units.entry(entry).or_default() += 1.0;
     }
@@ -253,8 +247,7 @@ fn read_units(product: &Product) -> f64 {
 /// more, 3 for a list or a map and 1 for each of its elements.
 fn size(product: &Product, events: &[Event]) -> f64 {
     const FIXED: usize = 190;
-    let batches = product.batches().iter().filter(|batch| batch.free() > 0);
-    let batches = batches.map(|batch| batch.reference.as_str().len().saturating_add(60));
+    let batches = product.open_batches().map(|batch| batch.reference.as_str().len().saturating_add(60));
     let events = events.iter().map(|event| match event {
         Event::Allocated { line, batchref } | Event::Deallocated { line, batchref } => {
             [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()].map(str::len).iter().sum::<usize>() + 49

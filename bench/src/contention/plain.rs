@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, call_until};
-use domain::{Command, NewBatch, OrderLine};
+use domain::{NewBatch, OrderLine};
 use futures_util::FutureExt as _;
-use service_layer::MessageBus;
-use service_layer::ports::{Environment, Products};
+use service_layer::ports::Environment;
+use service_layer::store::Products;
+use service_layer::{Allocate, CreateBatch, MessageBus};
 
 use super::clock::{Clock, Task};
-use super::database::{Database, Toll};
+use super::database::{Database, Toll, database};
 use super::figures::{self, Figures, RUN};
 
 const SKU: &str = "RETRO-CLOCK";
@@ -21,8 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A simulated table with stock.
 pub(crate) fn stocked(clock: &Clock) -> Arc<Database> {
-    let database = Database::new(clock.clone());
-    let added = stock(database.store(), InMemoryEnvironment::default());
+    let database = database(clock.clone());
+    let added = stock(&database.store, InMemoryEnvironment::default());
     added.now_or_never().expect("a store in memory does not wait");
     database
 }
@@ -31,7 +32,7 @@ pub(crate) fn stocked(clock: &Clock) -> Arc<Database> {
 pub(crate) async fn stock<S: Products, E: Environment>(store: S, environment: E) {
     let call = call_until(environment.now().plus(LIMIT));
     let bus = MessageBus::new(store, environment, ());
-    bus.handle_command(Command::CreateBatch(batch()), &call).await.expect("a new batch");
+    bus.handle(&CreateBatch(batch()), &call).await.expect("a new batch");
 }
 
 fn batch() -> NewBatch {
@@ -64,7 +65,7 @@ pub(crate) fn measure(seed: u64, callers: u32) -> (Figures, Toll) {
         }),
         end,
     );
-    let (toll, counted) = (database.toll(), figures::take(&counted));
+    let (toll, counted) = (database.hooks.toll(), figures::take(&counted));
     (Figures { latencies: counted.latencies, turned_away: counted.turned_away, ..Figures::of_store(&toll) }, toll)
 }
 
@@ -73,8 +74,8 @@ pub(crate) async fn ask<S: Products, E: Environment>(bus: MessageBus<S, E>, call
     let environment = bus.environment();
     for number in 0.. {
         let asked = environment.now();
-        let command = Command::Allocate(line(caller, number));
-        while bus.handle_command(command.clone(), &call_until(environment.now().plus(LIMIT))).await.is_err() {
+        let command = Allocate(line(caller, number));
+        while bus.handle(&command, &call_until(environment.now().plus(LIMIT))).await.is_err() {
             figures::note(counted, |counted| counted.turned_away += 1);
             environment.sleep(RETRY_AFTER.mul_f64(1.0 + fraction(environment.random()))).await;
         }

@@ -12,12 +12,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use adapters::postponed::allocate_lines;
+use adapters::queued::allocate_lines;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use domain::OrderLine;
 use lambda_runtime::Context;
 use service_layer::MessageBus;
-use service_layer::ports::{Environment, Products};
+use service_layer::ports::Environment;
+use service_layer::store::Products;
 
 use super::clock::{Clock, Task};
 use super::database::{Database, Toll};
@@ -194,9 +195,9 @@ pub(crate) fn measure(seed: u64, candidate: Candidate, load: Load) -> (Figures, 
     };
     let senders = (0..senders).map(|sender| -> Task<'static> { Box::pin(send(Arc::clone(&queue), load, sender)) });
     clock.run(workers.chain(senders), end);
-    let toll = database.toll();
+    let toll = database.hooks.toll();
     let state = queue.state();
-    let placed = database.placed();
+    let placed = database.hooks.placed();
     let latencies =
         placed.iter().filter_map(|(line, time)| Some(time.saturating_sub(*state.accepted.get(line)?))).collect();
     (Figures { latencies, turned_away: state.returned, ..Figures::of_store(&toll) }, toll)

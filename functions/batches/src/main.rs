@@ -1,11 +1,10 @@
 //! `POST /batches`: adds a batch.
 
 use adapters::{bootstrap, http};
-use domain::Command;
 use lambda_http::{Error, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::command_bus().await?;
-    http::run(service_fn(|request| http::handle_command(bus, request, Command::CreateBatch))).await
+    http::run(service_fn(|request| http::create_batch(bus, request))).await
 }

@@ -56,7 +56,7 @@ pub async fn allocation_bus_and_queue()
 /// Names the environment variable that is missing.
 pub async fn view() -> Result<(DynamoDb, System), InvalidEnvironment> {
     let (store, system) = (store(&start().await)?, system()?);
-    warm_up("DynamoDB", store.touch_table()).await;
+    warm_up("DynamoDB", store.warm_up_table()).await;
     Ok((store, system))
 }
 
@@ -83,8 +83,8 @@ pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, Inva
     let mailer = SesMailer::new(mail_client(&config), from, to, variable("MAIL_CONFIGURATION_SET").ok());
     let (store, system) = (store(&config)?, system()?);
     // Boxed, since a future of two calls side by side is large.
-    let table = Box::pin(warm_up("DynamoDB", store.touch_inbox()));
-    tokio::join!(table, Box::pin(warm_up("SES", mailer.touch())));
+    let table = Box::pin(warm_up("DynamoDB", store.warm_up_inbox()));
+    tokio::join!(table, Box::pin(warm_up("SES", mailer.warm_up())));
     Ok(MessageBus::new(store, system, mailer))
 }
 
@@ -100,7 +100,7 @@ pub fn max_receives() -> Result<u32, InvalidEnvironment> {
 async fn command_store() -> Result<(SdkConfig, DynamoDb, System), InvalidEnvironment> {
     let config = start().await;
     let (store, system) = (store(&config)?, system()?);
-    warm_up("DynamoDB", store.touch_index()).await;
+    warm_up("DynamoDB", store.warm_up_index()).await;
     Ok((config, store, system))
 }
 

@@ -1,7 +1,5 @@
 //! Who calls: what logs, events and answers need to know of a request or message, taken from where the platform put it.
 
-use std::sync::OnceLock;
-
 use aws_lambda_events::sqs::SqsMessage;
 use lambda_http::{Request, RequestExt};
 use lambda_runtime::Context;
@@ -67,15 +65,10 @@ fn root(header: &str) -> Option<CorrelationId> {
 }
 
 /// Marks each line that is logged while a call is handled. An error's span, so that no log level leaves it out.
-pub(crate) fn span(call: &Call) -> Span {
+pub(crate) fn span<E: Environment>(call: &Call, environment: &E) -> Span {
     let Call { request, correlation, .. } = call;
-    tracing::error_span!("call", request_id = request, correlation_id = %correlation, cold_start = is_cold(request))
-}
-
-/// Whether this invocation is the first of its process, and so has paid for its start.
-pub(crate) fn is_cold(request: &str) -> bool {
-    static FIRST: OnceLock<String> = OnceLock::new();
-    FIRST.get_or_init(|| request.to_owned()) == request
+    let cold_start = environment.is_cold_start(call);
+    tracing::error_span!("call", request_id = request, correlation_id = %correlation, cold_start)
 }
 
 #[cfg(test)]

@@ -2,54 +2,56 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Sku};
-use service_layer::outbox::{self, Message};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
-    AllocationsView, Claim, Commit, CommitId, Environment, Head, Inbox, LineQueue, Mail, Mailer, Products,
-    PublishError, Publisher, Snapshot, StoreError, Timestamp, Wanted,
+    AllocationsView, Claim, Environment, Inbox, LineQueue, Mail, Mailer, PublishError, Publisher, Timestamp,
 };
+use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
 use service_layer::{Call, CorrelationId, Figures, Source};
 
-/// A store in memory, with its outbox.
-#[derive(Debug, Default)]
-pub struct InMemoryStore(Mutex<State>);
+/// A store in memory, with its outbox. Clones share what is in it.
+#[derive(Clone, Debug, Default)]
+pub struct InMemoryStore(Arc<Mutex<State>>);
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    products: HashMap<Sku, (Product, CommitId)>,
-    announced: HashMap<BatchRef, NewBatch>,
-    lines: BTreeMap<OrderLine, Position>,
+    /// With all their batches, also full ones.
+    products: HashMap<Sku, Stored>,
+    /// As they were added.
+    batches: HashMap<BatchRef, NewBatch>,
+    parts: BTreeMap<LineId, Part>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
     inbox: HashMap<String, Option<(u64, Timestamp)>>,
-    outbox: Vec<Message>,
+    outbox: Vec<Envelope>,
 }
 
 impl InMemoryStore {
     /// What all commits so far had to tell, in their order.
     #[must_use]
-    pub fn outbox(&self) -> Vec<Message> {
+    pub fn outbox(&self) -> Vec<Envelope> {
         self.state().outbox.clone()
     }
 
     /// All products, with all their batches.
     #[must_use]
     pub fn products(&self) -> Vec<Product> {
-        self.state().products.values().map(|(product, _)| product.clone()).collect()
+        self.state().products.values().map(|stored| stored.product.clone()).collect()
     }
 
-    /// All promised lines.
+    /// Where all promised lines stand.
     #[must_use]
-    pub fn lines(&self) -> BTreeMap<OrderLine, Position> {
-        self.state().lines.clone()
+    pub fn parts(&self) -> BTreeMap<LineId, Part> {
+        self.state().parts.clone()
     }
 
     /// The same store as it is now, whatever becomes of this one.
     #[must_use]
     pub fn copied(&self) -> Self {
-        Self(Mutex::new(self.state().clone()))
+        Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,106 +60,87 @@ impl InMemoryStore {
 }
 
 impl State {
-    /// As a store shows it: the batches with free stock, and the one that was asked for.
-    fn head(&self, sku: &Sku, asked: Option<&BatchRef>) -> Option<Head> {
-        let (product, commit) = self.products.get(sku)?;
-        let shown = |batch: &&Batch| batch.free() > 0 || Some(&batch.reference) == asked;
-        let batches = product.batches().iter().filter(shown).cloned().collect();
-        let (version, waiting, backlog) = (product.version(), product.waiting(), product.has_backlog());
-        let product = Product::restore(sku.clone(), version, batches, waiting, backlog);
-        Some(Head { product, commit: *commit })
+    /// As a store shows it: the batches with free stock, and those that are named.
+    fn shown(&self, sku: &Sku, named: &[BatchRef]) -> Option<Stored> {
+        let stored = self.products.get(sku)?;
+        let mut product = stored.product.as_stored();
+        for batch in stored.product.batches().iter().filter(|batch| named.contains(&batch.reference)) {
+            product.include(batch.clone());
+        }
+        Some(Stored { product, commit: stored.commit })
     }
 
-    fn found(&self, sku: &Sku, lines: &[OrderLine]) -> Snapshot {
-        let placed = |line: &OrderLine| {
-            self.lines.get(line).map(|position| Placed { line: line.clone(), position: position.clone() })
-        };
-        Snapshot { head: self.head(sku, None), lines: lines.iter().filter_map(placed).collect(), announced: None }
+    fn found(&self, wanted: &ReadSet) -> Found {
+        let parts: Vec<Part> = wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect();
+        let batches: Vec<NewBatch> = wanted.batches.iter().filter_map(|name| self.batches.get(name)).cloned().collect();
+        let places = parts.iter().filter_map(|part| match &part.place {
+            Place::Batch(reference) => Some(reference.clone()),
+            Place::Waiting => None,
+        });
+        let named: Vec<BatchRef> = places.chain(batches.iter().map(|batch| batch.reference.clone())).collect();
+        let of_parts = parts.iter().map(|part| &part.line.sku);
+        let skus: BTreeSet<&Sku> =
+            wanted.skus.iter().chain(of_parts).chain(batches.iter().map(|batch| &batch.sku)).collect();
+        let products = skus.into_iter().filter_map(|sku| self.shown(sku, &named)).collect();
+        Found { products, parts, batches }
     }
 
-    fn placed(&self, place: &Place, sku: Option<&Sku>) -> Vec<Placed> {
-        let there = |(line, position): &(&OrderLine, &Position)| {
-            position.place == *place && sku.is_none_or(|sku| line.sku == *sku)
-        };
-        let placed =
-            |(line, position): (&OrderLine, &Position)| Placed { line: line.clone(), position: position.clone() };
-        self.lines.iter().filter(there).map(placed).collect()
+    fn holds(&self, changed: &Changed<'_>) -> bool {
+        let stored = self.products.get(changed.after.sku()).map(|stored| stored.product.version());
+        stored == changed.before.map(Product::version)
+    }
+
+    fn holds_beside(&self, product: &Product) -> bool {
+        let is_free = |new: &NewBatch| !self.batches.contains_key(&new.reference);
+        product.added().iter().all(is_free)
+            && product.moves().iter().all(|moved| self.parts.get(&moved.line.id()) == moved.from.as_ref())
+    }
+
+    fn apply(&mut self, product: &Product, commit: &Commit<'_>) {
+        let (sku, version) = (product.sku().clone(), product.version());
+        let mut stored = product.clone().committed();
+        let known = self.products.get(&sku).into_iter().flat_map(|stored| stored.product.batches());
+        let unseen: Vec<Batch> = known.filter(|batch| product.batch(&batch.reference).is_none()).cloned().collect();
+        for batch in unseen {
+            stored.include(batch);
+        }
+        self.products.insert(sku.clone(), Stored { product: stored, commit: commit.id });
+        self.batches.extend(product.added().iter().map(|new| (new.reference.clone(), new.clone())));
+        let parts = product.moves().iter().filter_map(|moved| moved.part_at(version));
+        self.parts.extend(parts.map(|part| (part.line.id(), part)));
+        let events = product.events().to_vec();
+        self.outbox.extend(outbox::envelopes(&sku, version, events, Some(commit.correlation)));
     }
 }
 
 impl Products for InMemoryStore {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
-        let state = self.state();
-        Ok(match wanted {
-            Wanted::Line(line) => state.found(&line.sku, std::slice::from_ref(line)),
-            Wanted::Lines(sku, lines) => state.found(sku, lines),
-            Wanted::NewBatch(new) => Snapshot {
-                head: state.head(&new.sku, None),
-                lines: Vec::new(),
-                announced: state.announced.get(&new.reference).cloned(),
-            },
-            Wanted::Batch(reference) => match state.announced.get(reference) {
-                None => Snapshot::default(),
-                Some(announced) => Snapshot {
-                    head: state.head(&announced.sku, Some(reference)),
-                    lines: Vec::new(),
-                    announced: Some(announced.clone()),
-                },
-            },
-        })
+    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        Ok(self.state().found(wanted))
     }
 
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        Ok(self.state().placed(&Place::Waiting, Some(sku)))
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        let mut lines = self.state().placed(&Place::Batch(batch.clone()), None);
-        lines.sort_by_key(|placed| std::cmp::Reverse(placed.position.since));
-        let mut missing = pieces;
-        let needed = lines.into_iter().take(at_most).take_while(|placed| {
-            let wanted = missing > 0;
-            missing = missing.saturating_sub(placed.line.qty.get());
-            wanted
-        });
-        Ok(needed.collect())
+    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        let parts = self.state().parts.values().cloned().collect();
+        Ok(listing.select(parts))
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let Commit { id, before, after, announced, absent, correlation } = commit;
-        let lines: BTreeSet<&OrderLine> = after.moves().iter().map(|moved| &moved.line).collect();
-        if lines.len() < after.moves().len() {
+        let products = || commit.products.iter().map(|changed| changed.after);
+        let moved: Vec<LineId> = products().flat_map(Product::moves).map(|moved| moved.line.id()).collect();
+        if moved.iter().collect::<BTreeSet<_>>().len() < moved.len() {
             return Err(StoreError::Fault("two writes of one line in a commit, which DynamoDB refuses".into()));
         }
         let mut state = self.state();
-        let stored = state.products.get(after.sku()).map(|(product, _)| product.version());
-        let head_holds = stored == before.map(Product::version);
-        let batch_holds = announced.is_none_or(|new| !state.announced.contains_key(&new.reference));
-        let absent_holds = absent.iter().all(|line| !state.lines.contains_key(line));
-        let lines_hold = after.moves().iter().all(|moved| state.lines.get(&moved.line) == moved.from.as_ref());
-        let others_hold = batch_holds && absent_holds && lines_hold;
-        match (head_holds, others_hold) {
-            (true, true) => {}
-            (false, true) => {
-                return Err(StoreError::Conflict(state.head(after.sku(), None).map(Box::new)));
-            }
-            (_, false) => return Err(StoreError::Conflict(None)),
+        if !products().all(|product| state.holds_beside(product)) {
+            return Err(StoreError::Conflict(Vec::new()));
         }
-
-        let full = state.products.get(after.sku()).into_iter().flat_map(|(product, _)| product.batches());
-        let unseen = full.filter(|batch| after.batch(&batch.reference).is_none());
-        let batches = unseen.chain(after.batches()).cloned().collect();
-        let (sku, version) = (after.sku().clone(), after.version());
-        let product = Product::restore(sku.clone(), version, batches, after.waiting(), after.has_backlog());
-        state.products.insert(sku.clone(), (product, id));
-        if let Some(new) = announced {
-            state.announced.insert(new.reference.clone(), new.clone());
+        let overtaken = commit.products.iter().filter(|changed| !state.holds(changed));
+        let newer: Vec<_> = overtaken.map(|changed| state.shown(changed.after.sku(), &[])).collect();
+        if !newer.is_empty() {
+            return Err(StoreError::Conflict(newer.into_iter().collect::<Option<_>>().unwrap_or_default()));
         }
-        for moved in after.moves() {
-            let position = Position { place: moved.to.clone(), since: version };
-            state.lines.insert(moved.line.clone(), position);
+        for product in products() {
+            state.apply(product, &commit);
         }
-        state.outbox.extend(outbox::messages(&sku, version, after.events().to_vec(), Some(correlation)));
         Ok(())
     }
 }
@@ -165,9 +148,11 @@ impl Products for InMemoryStore {
 impl AllocationsView for InMemoryStore {
     async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
         let state = self.state();
-        let of_order = state.lines.iter().filter(|(line, _)| line.orderid == *orderid);
-        let allocated = of_order.filter_map(|(line, position)| match &position.place {
-            Place::Batch(batchref) => Some((line.sku.clone(), batchref.clone())),
+        let mut of_order: Vec<&Part> = state.parts.values().filter(|part| part.line.orderid == *orderid).collect();
+        // Names of lines are text, in which 10 comes before 2.
+        of_order.sort_by_key(|part| &part.line);
+        let allocated = of_order.into_iter().filter_map(|part| match &part.place {
+            Place::Batch(batchref) => Some((part.line.sku.clone(), batchref.clone())),
             Place::Waiting => None,
         });
         Ok(allocated.collect())
@@ -200,12 +185,12 @@ pub fn call_until(deadline: Timestamp) -> Call {
 
 /// A topic that keeps what was published.
 #[derive(Debug, Default)]
-pub struct InMemoryTopic(Mutex<Vec<Message>>);
+pub struct InMemoryTopic(Mutex<Vec<Envelope>>);
 
 impl InMemoryTopic {
     /// What was published so far.
     #[must_use]
-    pub fn published(&self) -> Vec<Message> {
+    pub fn published(&self) -> Vec<Envelope> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -213,8 +198,8 @@ impl InMemoryTopic {
 impl Publisher for InMemoryTopic {
     const BATCH: usize = 10;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(messages);
+    async fn publish(&self, envelopes: &[Envelope]) -> Result<(), PublishError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(envelopes);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ pub mod in_memory;
 pub mod json;
 pub mod line_queue;
 mod metrics;
-pub mod postponed;
+pub mod queued;
 pub mod report;
 pub mod ses;
 pub mod sns;

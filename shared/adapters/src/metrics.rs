@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 use service_layer::ports::Timestamp;
-use service_layer::{Call, Figures, Work};
+use service_layer::{Call, Figures};
 
 /// Written field by field, not gathered in a `serde_json::Value` first: each command writes one of these, and maps of maps took
 /// half of what a warm invocation took beyond its floor.
@@ -76,16 +76,16 @@ pub(crate) fn line(
 fn metrics_of(figures: &Figures) -> Vec<Metric> {
     let count = |name, count: u32| Metric { name, unit: "Count", value: u64::from(count) };
     match figures {
-        Figures::Command(Work { allocations, out_of_stock, conflicts, retries, retries_exhausted, waiting_lines }) => {
+        Figures::Command(command) => {
             let mut metrics = vec![
-                count("Allocations", *allocations),
-                count("OutOfStock", *out_of_stock),
-                count("Conflicts", *conflicts),
-                count("Retries", *retries),
+                count("Allocations", command.allocations),
+                count("OutOfStock", command.out_of_stock),
+                count("Conflicts", command.conflicts),
+                count("Retries", command.retries),
             ];
             metrics.retain(|metric| metric.value > 0);
-            metrics.push(count("RetriesExhausted", *retries_exhausted));
-            metrics.extend(waiting_lines.map(|lines| count("WaitingLines", lines)));
+            metrics.push(count("RetriesExhausted", command.retries_exhausted));
+            metrics.extend(command.waiting_lines.map(|lines| count("WaitingLines", lines)));
             metrics
         }
         Figures::Relay(lag) => {
@@ -101,6 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use insta::assert_snapshot;
+    use service_layer::CommandFigures;
 
     use super::*;
 
@@ -112,9 +113,15 @@ mod tests {
 
     #[test]
     fn figures_are_lines_that_cloudwatch_reads() {
-        let work = Work { allocations: 1, conflicts: 2, retries: 2, waiting_lines: Some(0), ..Work::default() };
-        assert_snapshot!(of(&Figures::Command(work)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":0}"#);
-        assert_snapshot!(of(&Figures::Command(Work::default())), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RetriesExhausted","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RetriesExhausted":0}"#);
+        let figures = CommandFigures {
+            allocations: 1,
+            conflicts: 2,
+            retries: 2,
+            waiting_lines: Some(0),
+            ..CommandFigures::default()
+        };
+        assert_snapshot!(of(&Figures::Command(figures)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":0}"#);
+        assert_snapshot!(of(&Figures::Command(CommandFigures::default())), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RetriesExhausted","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RetriesExhausted":0}"#);
         assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RelayLag":250}"#);
         assert_snapshot!(of(&Figures::DeadLetter), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"DeadLetters":1}"#);
     }

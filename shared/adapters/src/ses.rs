@@ -28,7 +28,7 @@ impl SesMailer {
 
     /// Opens the connection with a mail that can't be sent: it has no recipient, no text, and a sender that is no
     /// address. SES refuses it for the first two; the emulator would take it, but for the third.
-    pub(crate) async fn touch(&self) -> Result<(), SdkError<SendEmailError>> {
+    pub(crate) async fn warm_up(&self) -> Result<(), SdkError<SendEmailError>> {
         self.client.send_email().source("nobody").send().await.map(drop)
     }
 }

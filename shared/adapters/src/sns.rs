@@ -4,7 +4,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use domain::Event;
 use service_layer::Source;
-use service_layer::outbox::Message;
+use service_layer::outbox::Envelope;
 use service_layer::ports::{PublishError, Publisher};
 
 use crate::calls::CORRELATION_ATTRIBUTE;
@@ -23,15 +23,15 @@ impl SnsTopic {
         Self { client, arn }
     }
 
-    fn entry(index: usize, message: &Message) -> Result<PublishBatchRequestEntry, Source> {
-        let (r#type, channel) = attributes(&message.event);
+    fn entry(index: usize, envelope: &Envelope) -> Result<PublishBatchRequestEntry, Source> {
+        let (r#type, channel) = attributes(&envelope.event);
         let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
         let entry = PublishBatchRequestEntry::builder()
             .id(index.to_string())
-            .message(serde_json::to_string(message)?)
+            .message(serde_json::to_string(envelope)?)
             .message_attributes("type", text(r#type)?)
             .message_attributes("channel", text(channel)?);
-        let entry = match &message.correlation {
+        let entry = match &envelope.correlation {
             Some(correlation) => entry.message_attributes(CORRELATION_ATTRIBUTE, text(correlation.as_str())?),
             None => entry,
         };
@@ -55,9 +55,9 @@ impl Publisher for SnsTopic {
     /// need escaping, has less than a tenth of that.
     const BATCH: usize = 10;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+    async fn publish(&self, envelopes: &[Envelope]) -> Result<(), PublishError> {
         let whole_batch = |source: Source| PublishError { first: 0, source };
-        let entries = messages.iter().enumerate().map(|(index, message)| Self::entry(index, message));
+        let entries = envelopes.iter().enumerate().map(|(index, envelope)| Self::entry(index, envelope));
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(whole_batch)?;
         let request = self.client.publish_batch().topic_arn(&self.arn);
         let output = request
@@ -71,7 +71,7 @@ impl Publisher for SnsTopic {
             let id = index.to_string();
             output.successful().iter().any(|entry| entry.id() == Some(&id))
         };
-        let Some(first) = (0..messages.len()).find(|index| !published(index)) else {
+        let Some(first) = (0..envelopes.len()).find(|index| !published(index)) else {
             return Ok(());
         };
         let id = first.to_string();

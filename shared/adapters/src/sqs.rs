@@ -3,12 +3,13 @@
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{BatchRef, ChangeBatchQuantity, Command, Revision, Version};
+use domain::{BatchRef, ChangeBatchQuantity, Revision, Version};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
-use service_layer::outbox::Message;
-use service_layer::ports::{Environment, Inbox, Mailer, Products, Timestamp};
+use service_layer::outbox::Envelope;
+use service_layer::ports::{Environment, Inbox, Mailer, Timestamp};
+use service_layer::store::Products;
 use service_layer::{Call, Figures, MessageBus, Source};
 use tracing::Instrument;
 
@@ -25,9 +26,7 @@ pub async fn change_quantities<S: Products, E: Environment>(
     max_receives: u32,
 ) -> SqsBatchResponse {
     answer_each(event, bus.environment(), context, max_receives, async |message, call| {
-        let command = Command::ChangeBatchQuantity(change_batch_quantity(message)?);
-        bus.handle_command(command, call).await?;
-        Ok(())
+        Ok(bus.handle(&change_batch_quantity(message)?, call).await?)
     })
     .await
 }
@@ -59,7 +58,7 @@ async fn answer_each<E: Environment>(
     let count = u32::try_from(event.records.len()).unwrap_or(u32::MAX);
     for (left, message) in (1..=count).rev().zip(event.records) {
         let call = calls::of_message(&message, context, share(environment, end, left));
-        let handled = Box::pin(handle(&message, &call)).instrument(calls::span(&call));
+        let handled = Box::pin(handle(&message, &call)).instrument(calls::span(&call, environment));
         let reason = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => chain(error.as_ref()),
@@ -87,7 +86,7 @@ pub(crate) fn return_to_queue<E: Environment>(
 ) {
     let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u32>().ok());
     let id = message.message_id.as_deref().unwrap_or_default();
-    let _entered = calls::span(call).entered();
+    let _entered = calls::span(call, environment).entered();
     if receives.is_some_and(|receives| receives >= max_receives) {
         tracing::error!(message_id = id, reason, "message goes to the dead letters");
         environment.record(call, &Figures::DeadLetter);
@@ -101,7 +100,7 @@ pub(crate) fn return_to_queue<E: Environment>(
 struct ChangeBody {
     #[serde(alias = "batchid")]
     batchref: BatchRef,
-    #[serde(deserialize_with = "domain::stock_level")]
+    #[serde(deserialize_with = "domain::read_stock_level")]
     qty: u32,
     version: Option<u64>,
     as_of: Option<AsOf>,
@@ -135,7 +134,7 @@ fn change_batch_quantity(message: &SqsMessage) -> Result<ChangeBatchQuantity, So
 
 /// Reads an event that the topic delivered raw. In two parts: of a flattened value, serde can't say which field is
 /// wrong.
-fn event(message: &SqsMessage) -> Result<Message, Source> {
+fn event(message: &SqsMessage) -> Result<Envelope, Source> {
     #[derive(Deserialize)]
     struct Origin {
         id: String,
@@ -144,7 +143,7 @@ fn event(message: &SqsMessage) -> Result<Message, Source> {
 
     let body = message.body.as_deref().unwrap_or_default().as_bytes();
     let Origin { id, version } = read_object(body)?;
-    Ok(Message { event: read_object(body)?, id, version, correlation: None })
+    Ok(Envelope { event: read_object(body)?, id, version, correlation: None })
 }
 
 #[cfg(test)]

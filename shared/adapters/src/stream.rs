@@ -6,13 +6,13 @@ use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::Context;
 use serde_json::value::RawValue;
-use service_layer::outbox::{Message, Record, Stopped, relay};
+use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{Environment, PublishError, Publisher, Timestamp};
 use service_layer::{Call, Figures};
 use tracing::Instrument;
 
 use crate::calls;
-use crate::dynamodb::outbox_messages;
+use crate::dynamodb::outbox_envelopes;
 use crate::report::chain;
 use crate::system::deadline;
 
@@ -45,7 +45,7 @@ pub async fn publish_events<P: Publisher, E: Environment>(
     context: &Context,
 ) -> Result<DynamoDbEventResponse, Stopped> {
     let call = calls::of_invocation(context, deadline(environment, context.deadline));
-    let span = calls::span(&call);
+    let span = calls::span(&call, environment);
     // Boxed: the futures inside are nested more deeply than the compiler follows.
     Box::pin(publish(topic, environment, event, &call)).instrument(span).await
 }
@@ -59,7 +59,7 @@ async fn publish<P: Publisher, E: Environment>(
     let oldest = event.records.iter().map(|record| record.change.approximate_creation_date_time).min();
     let records: Vec<Record> = event.records.into_iter().map(record).collect();
     let (first, count) = (records.first().map(|record| record.sequence_number.clone()), records.len());
-    let topic = Patient { topic, environment, deadline: call.deadline };
+    let topic = Persistent { topic, environment, deadline: call.deadline };
     let outcome = relay(&topic, records, || topic.has_time_after(Duration::ZERO)).await;
 
     let mut response = DynamoDbEventResponse::default();
@@ -81,25 +81,25 @@ async fn publish<P: Publisher, E: Environment>(
 
 /// Stays with a topic that refuses until its time is up. So an outage uses up few of the stream's retries, while a record
 /// that can't be read uses up all of them soon.
-struct Patient<'a, P, E> {
+struct Persistent<'a, P, E> {
     topic: &'a P,
     environment: &'a E,
     deadline: Timestamp,
 }
 
-impl<P, E: Environment> Patient<'_, P, E> {
+impl<P, E: Environment> Persistent<'_, P, E> {
     fn has_time_after(&self, pause: Duration) -> bool {
         self.environment.now().plus(pause).plus(MARGIN) < self.deadline
     }
 }
 
-impl<P: Publisher, E: Environment> Publisher for Patient<'_, P, E> {
+impl<P: Publisher, E: Environment> Publisher for Persistent<'_, P, E> {
     const BATCH: usize = P::BATCH;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+    async fn publish(&self, envelopes: &[Envelope]) -> Result<(), PublishError> {
         let (mut published, mut pause) = (0_usize, PAUSE);
         loop {
-            let left = messages.get(published..).unwrap_or_default();
+            let left = envelopes.get(published..).unwrap_or_default();
             let Err(PublishError { first, source }) = self.topic.publish(left).await else { return Ok(()) };
             published = published.saturating_add(first);
             if !self.has_time_after(pause) {
@@ -115,7 +115,7 @@ impl<P: Publisher, E: Environment> Publisher for Patient<'_, P, E> {
 fn record(record: EventRecord) -> Record {
     Record {
         sequence_number: record.change.sequence_number.unwrap_or_default(),
-        messages: outbox_messages(record.change.new_image).map_err(Into::into),
+        envelopes: outbox_envelopes(record.change.new_image).map_err(Into::into),
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn line() -> Value {
-        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "place": {"S": "BATCH#0#b1"}, "since": {"N": "2"}})
+        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "qty": {"N": "3"}, "place": {"S": "BATCH#0#b1"}, "since": {"N": "2"}})
     }
 
     /// The published ids, and what the stream is answered.

@@ -1,11 +1,12 @@
 //! The real clock and real chance.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::{Call, Figures};
 
-use crate::{calls, metrics};
+use crate::metrics;
 
 /// What an invocation may take that does not say until when.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
@@ -22,13 +23,15 @@ pub fn deadline<E: Environment>(environment: &E, milliseconds: u64) -> Timestamp
 #[derive(Clone, Debug, Default)]
 pub struct System {
     stack: Option<String>,
+    /// The platform's name for the first invocation, which has paid for the process's start.
+    first: Arc<OnceLock<String>>,
 }
 
 impl System {
     /// The environment of a function of this stack, under whose name its figures are counted.
     #[must_use]
     pub fn of_stack(name: String) -> Self {
-        Self { stack: Some(name) }
+        Self { stack: Some(name), ..Self::default() }
     }
 }
 
@@ -45,10 +48,14 @@ impl Environment for System {
         fastrand::u64(..)
     }
 
+    fn is_cold_start(&self, call: &Call) -> bool {
+        *self.first.get_or_init(|| call.request.clone()) == call.request
+    }
+
     /// One line of standard output, where Lambda takes logs from. (Text and numbers can always be written as JSON.)
     fn record(&self, call: &Call, figures: &Figures) {
         if let Some(stack) = &self.stack
-            && let Ok(line) = metrics::line(stack, self.now(), call, calls::is_cold(&call.request), figures)
+            && let Ok(line) = metrics::line(stack, self.now(), call, self.is_cold_start(call), figures)
         {
             println!("{line}");
         }

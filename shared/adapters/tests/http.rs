@@ -7,50 +7,31 @@
     reason = "a test fails by panicking"
 )]
 
-mod failing;
-
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use adapters::http::{handle_allocate, handle_command, handle_view};
+use adapters::http::Route;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore, call_until};
-use domain::{BatchRef, ChangeBatchQuantity, Command, OrderId, Revision, Sku};
+use domain::Revision;
 use insta::assert_snapshot;
-use lambda_http::request::from_str;
-use lambda_http::{Body, Context, Request, RequestExt, Response};
+use lambda_http::{Body, Context, Request, Response};
 use serde_json::json;
-use service_layer::ports::{AllocationsView, Environment, LineQueue, Products, StoreError, Timestamp};
+use service_layer::ports::{AllocationsView, Environment, LineQueue, Timestamp};
+use service_layer::store::{Products, StoreError};
 use service_layer::{Call, MessageBus, Source};
+use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, change};
 
-use crate::failing::Failing;
-
-/// An event of an HTTP API, payload format 2.0.
-fn event(method: &str, path: &str, prefer: Option<&str>, body: Option<&str>, orderid: Option<&str>) -> Request {
-    let mut event = json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"host": "example.execute-api.eu-west-1.amazonaws.com", "content-type": "application/json"},
-        "requestContext": {
-            "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
-            "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
-        },
-        "isBase64Encoded": false
-    });
+fn request(route: Route, prefer: Option<&str>, body: &str, orderid: Option<&str>) -> Request {
+    let mut event = api_event(route, body);
     if let Some(prefer) = prefer {
         event["headers"]["prefer"] = prefer.into();
-    }
-    if let Some(body) = body {
-        event["body"] = body.into();
     }
     if let Some(orderid) = orderid {
         event["pathParameters"] = json!({"orderid": orderid});
     }
     let mut context = Context::default();
     context.deadline = 100_000;
-    from_str(&event.to_string()).unwrap().with_lambda_context(context)
+    api_request(&event, context)
 }
 
 fn show(response: &Response<Body>) -> String {
@@ -67,24 +48,31 @@ struct Api<S = InMemoryStore>(MessageBus<S, InMemoryEnvironment>);
 
 impl Api {
     fn new() -> Self {
-        Self(MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ()))
-    }
-
-    async fn get(&self, orderid: &str) -> String {
-        let request = event("GET", &format!("/allocations/{orderid}"), None, None, Some(orderid));
-        show(&handle_view(self.0.store(), self.0.environment(), request).await.unwrap())
+        Self::of(InMemoryStore::default())
     }
 }
 
-impl<S: Products> Api<S> {
+impl<S: Products + AllocationsView> Api<S> {
+    fn of(store: S) -> Self {
+        Self(MessageBus::new(store, InMemoryEnvironment::default(), ()))
+    }
+
+    /// Without a queue.
+    async fn answer(&self, route: Route, request: Request) -> Response<Body> {
+        answer(route, &self.0, None::<&InMemoryLineQueue>, request).await
+    }
+
+    async fn get(&self, orderid: &str) -> String {
+        let request = request(Route::ViewAllocations, None, "", Some(orderid));
+        show(&self.answer(Route::ViewAllocations, request).await)
+    }
+
     async fn post_batch(&self, body: &str) -> String {
-        let request = event("POST", "/batches", None, Some(body), None);
-        show(&handle_command(&self.0, request, Command::CreateBatch).await.unwrap())
+        show(&self.answer(Route::CreateBatch, request(Route::CreateBatch, None, body, None)).await)
     }
 
     async fn post_allocate(&self, body: &str, prefer: Option<&str>) -> String {
-        let request = event("POST", "/allocate", prefer, Some(body), None);
-        show(&handle_command(&self.0, request, Command::Allocate).await.unwrap())
+        show(&self.answer(Route::Allocate, request(Route::Allocate, prefer, body, None)).await)
     }
 }
 
@@ -208,8 +196,7 @@ async fn a_line_that_waits_is_not_shown() {
     let api = Api::new();
     api.post_batch(BATCH).await;
     api.post_allocate(LINE, None).await;
-    let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 0, revision: Revision::AsOf(1) };
-    api.0.handle_command(Command::ChangeBatchQuantity(change), &call_until(Timestamp(10_000))).await.unwrap();
+    api.0.handle(&change("b1", 0, Revision::AsOf(1)), &call_until(Timestamp(10_000))).await.unwrap();
     assert!(api.get("o1").await.starts_with("404\n"));
 }
 
@@ -293,14 +280,17 @@ async fn bad_input_is_told_which_field_and_changes_nothing() {
     assert_eq!(api.0.store().outbox().len(), 1, "only the batch was added");
 }
 
+fn failing(failure: fn() -> StoreError) -> Api<Hooked<InMemoryStore, Failing>> {
+    Api::of(Hooked { store: InMemoryStore::default(), hooks: Failing(failure) })
+}
+
 async fn told_of(failure: fn() -> StoreError) -> String {
-    let api = Api(MessageBus::new(Failing(failure), InMemoryEnvironment::default(), ()));
-    api.post_allocate(LINE, None).await
+    failing(failure).post_allocate(LINE, None).await
 }
 
 #[tokio::test]
 async fn failures_say_whether_to_ask_again() {
-    assert_snapshot!(told_of(|| StoreError::Conflict(None)).await, @r#"
+    assert_snapshot!(told_of(|| StoreError::Conflict(Vec::new())).await, @r#"
     503
     content-type: application/json
     retry-after: 1
@@ -320,18 +310,16 @@ async fn failures_say_whether_to_ask_again() {
 
     {"message":"internal error"}
     "#);
-    let view = Failing(|| StoreError::Unavailable("secret".into()));
-    let request = event("GET", "/allocations/o1", None, None, Some("o1"));
-    assert!(show(&handle_view(&view, &InMemoryEnvironment::default(), request).await.unwrap()).starts_with("503\n"));
+    assert!(failing(|| StoreError::Unavailable("secret".into())).get("o1").await.starts_with("503\n"));
 }
 
 /// The correlation id of an answer to a request with these headers.
 async fn correlation(api: &Api, headers: &[(&'static str, &str)]) -> String {
-    let mut request = event("POST", "/allocate", None, Some(LINE), None);
+    let mut request = request(Route::Allocate, None, LINE, None);
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
-    let response = handle_command(&api.0, request, Command::Allocate).await.unwrap();
+    let response = api.answer(Route::Allocate, request).await;
     response.headers()["x-correlation-id"].to_str().unwrap().to_owned()
 }
 
@@ -351,25 +339,15 @@ async fn an_answer_names_what_its_request_belongs_to() {
     );
 }
 
-/// A table that never answers.
-struct Mute;
-
-impl AllocationsView for Mute {
-    async fn allocations(&self, _: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
-        std::future::pending().await
-    }
-}
-
 #[tokio::test]
 async fn a_view_is_given_up_in_time_to_answer() {
-    let request = event("GET", "/allocations/o1", None, None, Some("o1"));
-    let told = show(&handle_view(&Mute, &InMemoryEnvironment::default(), request).await.unwrap());
+    let told = Api::of(Hooked { store: InMemoryStore::default(), hooks: Hanging }).get("o1").await;
     assert!(told.starts_with("503\n") && told.contains("retry-after: 1"), "{told}");
 }
 
 #[tokio::test]
 async fn a_command_is_given_up_in_time_to_answer() {
-    let api = Api(MessageBus::new(Failing(|| StoreError::Conflict(None)), InMemoryEnvironment::default(), ()));
+    let api = failing(|| StoreError::Conflict(Vec::new()));
     api.0.environment().sleep(Duration::from_millis(99_600)).await;
     assert_snapshot!(api.post_allocate(LINE, None).await, @r#"
     503
@@ -381,8 +359,7 @@ async fn a_command_is_given_up_in_time_to_answer() {
 }
 
 async fn post_to_queue<Q: LineQueue>(api: &Api, queue: Option<&Q>, body: &str, prefer: &str) -> String {
-    let request = event("POST", "/allocate", Some(prefer), Some(body), None);
-    show(&handle_allocate(&api.0, queue, request).await.unwrap())
+    show(&answer(Route::Allocate, &api.0, queue, request(Route::Allocate, Some(prefer), body, None)).await)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BatchRef, Eta, OrderLine, Quantity, Revision, Sku};
 
-/// A batch as it was announced. Announcing the same again is no change.
+/// A batch as it was added. Adding the same again is no change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewBatch {
     /// Its reference, unique over all SKUs.
@@ -41,6 +41,12 @@ impl Batch {
     #[must_use]
     pub fn free(&self) -> u32 {
         self.purchased.saturating_sub(self.allocated)
+    }
+
+    /// Whether it has free stock. The others are full.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.free() > 0
     }
 
     /// Whether a line may be bound to this batch: the same SKU, and enough pieces left.

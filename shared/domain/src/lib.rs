@@ -10,16 +10,25 @@
 //! - a change raises the version by exactly one, however many events it records.
 
 mod batch;
-mod messages;
-mod placement;
+mod budget;
+mod eta;
+mod event;
+#[cfg(test)]
+mod examples;
+mod line;
+mod names;
 mod product;
-mod values;
+mod quantity;
+mod refusal;
+mod revision;
 
 pub use batch::{Batch, NewBatch};
-pub use messages::{ChangeBatchQuantity, Command, Event};
-pub use placement::{Allocation, Budget, Move, Place, Placed, Position, Progress, TooManyBatches, Waiting};
-pub use product::Product;
-pub use values::{
-    BatchRef, Eta, InvalidName, InvalidQuantity, OrderId, OrderLine, Quantity, Revision, Sku, SkuLines, Version,
-    stock_level,
-};
+pub use budget::{Budget, Step};
+pub use eta::{Eta, InvalidEta};
+pub use event::Event;
+pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
+pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
+pub use product::{AllWaiting, Allocation, ChangeBatchQuantity, Product, ProductState};
+pub use quantity::{InvalidQuantity, Quantity, read_stock_level};
+pub use refusal::Refusal;
+pub use revision::{Revision, Version};

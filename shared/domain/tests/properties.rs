@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Place, Placed, Position,
-    Product, Progress, Revision, Sku, Version, Waiting,
+    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, LineId, NewBatch, OrderLine, Part,
+    Place, Product, Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn sku() -> Sku {
 /// A product with its lines, driven commit by commit as a unit of work would.
 struct Shop {
     product: Product,
-    lines: BTreeMap<OrderLine, Position>,
+    parts: BTreeMap<LineId, Part>,
     /// Every event so far, with its commit.
     told: Vec<(Version, Event)>,
     budget: Budget,
@@ -48,7 +48,7 @@ impl Shop {
     fn new(items: usize) -> Self {
         Self {
             product: Product::new(sku()),
-            lines: BTreeMap::new(),
+            parts: BTreeMap::new(),
             told: Vec::new(),
             budget: Budget { items, event_bytes: 100_000 },
         }
@@ -65,18 +65,16 @@ impl Shop {
     fn allocate(&mut self, order: u8, qty: u32) {
         let orderid = format!("o{order}").try_into().unwrap();
         let line = OrderLine { orderid, sku: sku(), qty: qty.try_into().unwrap() };
-        let position = self.lines.get(&line).cloned();
+        let part = self.parts.get(&line.id()).cloned();
         let mut product = self.product.clone();
-        let allocation = product.allocate(&line, position.as_ref());
-        if let (Allocation::Allocated(batchref), Some(Position { place: Place::Batch(place), .. })) =
-            (&allocation, &position)
-        {
+        let allocation = product.allocate(&line, part.as_ref());
+        if let (Allocation::Allocated(batchref), Some(Part { place: Place::Batch(place), .. })) = (&allocation, &part) {
             assert_eq!(batchref, place, "a line keeps its batch");
             assert!(product.events().is_empty());
         }
         self.commit(product);
         if let Allocation::Allocated(batchref) = allocation {
-            assert_eq!(self.lines[&line].place, Place::Batch(batchref));
+            assert_eq!(self.parts[&line.id()].place, Place::Batch(batchref));
         }
     }
 
@@ -98,9 +96,9 @@ impl Shop {
             let before = self.product.version();
             let mut product = self.product.clone();
             let mut budget = self.budget.clone();
-            let progress = product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
+            let step = product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
             self.commit_with_offer(product, &mut budget);
-            if progress == Ok(Progress::Done) {
+            if step == Ok(Step::Finish(())) {
                 break;
             }
             assert!(self.product.version() > before, "a change that is not done goes on");
@@ -112,27 +110,31 @@ impl Shop {
         }
     }
 
-    fn newest(&self, reference: &BatchRef) -> Vec<Placed> {
-        let mut lines = self.at(&Place::Batch(reference.clone()));
-        lines.sort_by_key(|placed| std::cmp::Reverse(placed.position.since));
-        lines
+    fn newest(&self, reference: &BatchRef) -> Vec<Part> {
+        let mut parts = self.at(&Place::Batch(reference.clone()));
+        parts.sort_by_key(|part| std::cmp::Reverse(part.since));
+        parts
     }
 
-    fn at(&self, place: &Place) -> Vec<Placed> {
-        let there = self.lines.iter().filter(|(_, position)| position.place == *place);
-        there.map(|(line, position)| Placed { line: line.clone(), position: position.clone() }).collect()
+    fn at(&self, place: &Place) -> Vec<Part> {
+        self.parts.values().filter(|part| part.place == *place).cloned().collect()
     }
 
     fn commit_with_offer(&mut self, mut product: Product, budget: &mut Budget) {
         if product.has_backlog() {
-            product.offer(&self.at(&Place::Waiting), budget);
+            self.offer(&mut product, budget);
         }
         self.commit(product);
         while self.product.has_backlog() {
             let mut product = self.product.clone();
-            product.offer(&self.at(&Place::Waiting), &mut self.budget.clone());
+            self.offer(&mut product, &mut self.budget.clone());
             self.commit(product);
         }
+    }
+
+    fn offer(&self, product: &mut Product, budget: &mut Budget) {
+        let waiting = self.at(&Place::Waiting);
+        product.offer(&AllWaiting::checked(&waiting, self.product.waiting()).unwrap(), budget);
     }
 
     fn commit(&mut self, product: Product) {
@@ -143,10 +145,16 @@ impl Shop {
         assert!(product.moves().len() <= self.budget.items, "a commit fits its budget");
 
         for moved in product.moves() {
-            assert_eq!(self.lines.get(&moved.line), moved.from.as_ref(), "a line is moved from where it is, once");
-            let position = Position { place: moved.to.clone(), since: product.version() };
-            assert_ne!(moved.from.as_ref().map(|from| &from.place), Some(&moved.to), "a move leads elsewhere");
-            self.lines.insert(moved.line.clone(), position);
+            let id = moved.line.id();
+            assert_eq!(self.parts.get(&id), moved.from.as_ref(), "a line is moved from where it is, once");
+            match moved.part_at(product.version()) {
+                Some(part) => {
+                    let was = moved.from.as_ref().map(|from| &from.place);
+                    assert_ne!(was, Some(&part.place), "a move leads elsewhere");
+                    self.parts.insert(id, part);
+                }
+                None => assert_eq!(moved.from, None, "a promised line is not turned away"),
+            }
         }
         self.told.extend(product.events().iter().map(|event| (product.version(), event.clone())));
         self.product = product.committed();
@@ -157,16 +165,16 @@ impl Shop {
     fn check(&self) {
         for batch in self.product.batches() {
             assert!(batch.allocated <= batch.purchased, "{} is oversold", batch.reference);
-            let lines = self.at(&Place::Batch(batch.reference.clone()));
-            let pieces: u32 = lines.iter().map(|placed| placed.line.qty.get()).sum();
+            let parts = self.at(&Place::Batch(batch.reference.clone()));
+            let pieces: u32 = parts.iter().map(|part| part.line.qty.get()).sum();
             assert_eq!(batch.allocated, pieces, "the counter of {} is the sum of its lines", batch.reference);
         }
         let waiting = self.at(&Place::Waiting);
-        assert_eq!(self.product.waiting(), Waiting::of(&waiting));
+        assert_eq!(self.product.waiting(), Tally::of(&waiting));
         if !self.product.has_backlog() {
-            for placed in waiting {
-                let fits = |batch: &Batch| batch.can_allocate(&placed.line);
-                assert!(!self.product.batches().iter().any(fits), "{:?} waits beside free stock", placed.line);
+            for part in waiting {
+                let fits = |batch: &Batch| batch.can_allocate(&part.line);
+                assert!(!self.product.batches().iter().any(fits), "{:?} waits beside free stock", part.line);
             }
         }
         assert_eq!(self.replayed(), self.now(), "events tell all that happened");
@@ -176,7 +184,7 @@ impl Shop {
     fn now(&self) -> (BTreeMap<BatchRef, u32>, BTreeMap<OrderLine, Place>) {
         let batches = self.product.batches().iter();
         let batches = batches.map(|batch| (batch.reference.clone(), batch.purchased)).collect();
-        let lines = self.lines.iter().map(|(line, position)| (line.clone(), position.place.clone())).collect();
+        let lines = self.parts.values().map(|part| (part.line.clone(), part.place.clone())).collect();
         (batches, lines)
     }
 
@@ -227,9 +235,9 @@ proptest! {
         for action in &actions {
             shop.do_action(action);
             for line in &promised {
-                assert!(shop.lines.contains_key(line));
+                assert!(shop.parts.contains_key(line));
             }
-            promised = shop.lines.keys().cloned().collect();
+            promised = shop.parts.keys().cloned().collect();
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Event;
+use domain::{Event, Product};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Timestamp;
@@ -76,7 +76,7 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Figures {
     /// A command was carried out, refused or given up.
-    Command(Work),
+    Command(CommandFigures),
     /// A batch of the store's stream was published; its oldest commit is this old.
     Relay(Duration),
     /// A message failed when it was delivered for the last time.
@@ -85,7 +85,7 @@ pub enum Figures {
 
 /// What one command took, and what it changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct CommandFigures {
     /// Lines that got a place on a batch.
     pub allocations: u32,
     /// Lines that no batch had enough for.
@@ -96,23 +96,28 @@ pub struct Work {
     pub retries: u32,
     /// One, if it was given up for lack of tries or time.
     pub retries_exhausted: u32,
-    /// Lines of the product that wait since this command's last commit. None, if it made none.
+    /// Lines of its products that wait since this command's last commit. None, if it made none.
     pub waiting_lines: Option<u32>,
 }
 
-impl Work {
-    /// What a commit with these events adds.
-    pub(crate) fn of_commit(events: &[Event], waiting_lines: u32) -> Self {
-        let mut work = Self { waiting_lines: Some(waiting_lines), ..Self::default() };
-        for event in events {
-            let count = match event {
-                Event::Allocated { .. } => &mut work.allocations,
-                Event::OutOfStock { .. } => &mut work.out_of_stock,
-                Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => continue,
-            };
-            *count = count.saturating_add(1);
+impl CommandFigures {
+    /// What a commit of these products adds.
+    pub(crate) fn of_commit<'a>(products: impl IntoIterator<Item = &'a Product>) -> Self {
+        let (mut figures, mut waiting_lines) = (Self::default(), 0_u32);
+        for product in products {
+            waiting_lines = waiting_lines.saturating_add(product.waiting().count);
+            for event in product.events() {
+                let count = match event {
+                    Event::Allocated { .. } => &mut figures.allocations,
+                    Event::OutOfStock { .. } => &mut figures.out_of_stock,
+                    Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => {
+                        continue;
+                    }
+                };
+                *count = count.saturating_add(1);
+            }
         }
-        work
+        Self { waiting_lines: Some(waiting_lines), ..figures }
     }
 
     pub(crate) fn add_commit(&mut self, commit: &Self) {

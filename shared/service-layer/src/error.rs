@@ -1,8 +1,8 @@
 //! What a caller of the message bus can be told.
 
-use domain::{BatchRef, Sku, TooManyBatches};
+use domain::Refusal;
 
-use crate::ports::StoreError;
+use crate::store::StoreError;
 
 /// The reason behind an error that callers only report.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -10,18 +10,9 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 /// Why a message was not handled. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No batch of this SKU was ever created.
-    #[error("Invalid sku {0}")]
-    InvalidSku(Sku),
-    /// The reference is taken by a batch with other content.
-    #[error("batch {0} exists already, with another sku, qty or eta")]
-    BatchExists(BatchRef),
-    /// No batch has this reference.
-    #[error("unknown batch {0}")]
-    UnknownBatch(BatchRef),
-    /// The product holds as many batches as it can.
+    /// The rules refuse it.
     #[error(transparent)]
-    TooManyBatches(#[from] TooManyBatches),
+    Refused(#[from] Refusal),
     /// Others were faster, every time. Of a change in several commits the first ones may be done: asking again
     /// goes on with the rest.
     #[error("too many others are changing the same product at this moment (tries: {tries})")]
@@ -29,9 +20,6 @@ pub enum Error {
         /// How often it was tried.
         tries: u32,
     },
-    /// The same event is being handled somewhere else at this moment.
-    #[error("event {0} is being handled elsewhere")]
-    InProgress(String),
     /// Something this service needs does not answer. A change may have been made: asking again is safe.
     #[error("temporarily unavailable")]
     Unavailable(#[source] Source),

@@ -1,25 +1,27 @@
 //! What the service does with commands and events, apart from any technology.
 //!
-//! A command goes through the [`MessageBus`] to its handler, which runs a unit of work: find the product, change
-//! it, commit product, lines and events together or not at all. Events leave through the outbox: the store keeps
-//! those of a commit with it, [`relay`] publishes them, and whoever subscribes may bring them back to a bus.
+//! A command goes through the [`MessageBus`] to its handler, which runs in a unit of work: find products, change
+//! them, commit products, lines and events together or not at all. Events leave through the outbox: the store keeps
+//! those of a commit with it, [`outbox::relay`] publishes them, and whoever subscribes may bring them back to a bus.
 //!
 //! Invariants this crate keeps:
-//! - it names no AWS type; everything outside is a port (a trait in [`ports`]) and is passed in;
-//! - nothing is announced before it is committed, and nothing committed stays unannounced;
+//! - it names no AWS type; everything outside is a port (a trait in [`store`] or [`ports`]) and is passed in;
+//! - nothing is published before it is committed, and nothing committed stays unpublished;
 //! - a command that is repeated, because an answer was lost, has no second effect.
 
 mod call;
 mod error;
+mod handlers;
 mod message_bus;
 pub mod outbox;
 pub mod ports;
 mod remembered;
+pub mod store;
 mod unit_of_work;
 
-pub use call::{Call, CorrelationId, Figures, InvalidCorrelationId, Work};
+pub use call::{Call, CommandFigures, CorrelationId, Figures, InvalidCorrelationId};
 pub use error::{Error, Source};
-pub use message_bus::{MessageBus, Reply};
+pub use handlers::{Allocate, AllocateLines, Case, CreateBatch, Draft, Handler};
+pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};
-pub use unit_of_work::BUDGET;
-pub use unit_of_work::in_time;
+pub use unit_of_work::{BUDGET, in_time};

@@ -1,4 +1,4 @@
-//! Events on their way out: what a message of the topic is, and the relay from the store's stream to the topic.
+//! Events on their way out: what a message of the topic holds, and the relay from the store's stream to the topic.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::{CorrelationId, Source};
 /// They may get it more than once, and in any order: the id tells a repeated one, the version a missing one,
 /// since each version of a SKU has at least one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct Envelope {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
@@ -29,14 +29,19 @@ pub struct Message {
 
 /// The messages that one commit has to tell.
 #[must_use]
-pub fn messages(sku: &Sku, version: Version, events: Vec<Event>, correlation: Option<&CorrelationId>) -> Vec<Message> {
-    let message = |(number, event): (u32, Event)| Message {
+pub fn envelopes(
+    sku: &Sku,
+    version: Version,
+    events: Vec<Event>,
+    correlation: Option<&CorrelationId>,
+) -> Vec<Envelope> {
+    let envelope = |(number, event): (u32, Event)| Envelope {
         event,
         id: format!("{sku}#{version}#{number}"),
         version,
         correlation: correlation.cloned(),
     };
-    (1..).zip(events).map(message).collect()
+    (1..).zip(events).map(envelope).collect()
 }
 
 /// One record of the store's stream.
@@ -45,7 +50,7 @@ pub struct Record {
     /// The stream's name for it.
     pub sequence_number: String,
     /// What it has to tell, or why it can't be read.
-    pub messages: Result<Vec<Message>, Source>,
+    pub envelopes: Result<Vec<Envelope>, Source>,
 }
 
 /// Where a relay stopped.
@@ -76,8 +81,8 @@ pub async fn relay<P: Publisher>(
     let mut readable = Vec::new();
     let mut unreadable = None;
     for record in records {
-        match record.messages {
-            Ok(messages) => readable.push((record.sequence_number, messages)),
+        match record.envelopes {
+            Ok(envelopes) => readable.push((record.sequence_number, envelopes)),
             Err(source) => {
                 unreadable = Some(Stopped { sequence_number: record.sequence_number, source });
                 break;
@@ -97,21 +102,21 @@ pub async fn relay<P: Publisher>(
 }
 
 /// Messages that go one after another, each with the place of its record.
-type Lane = (Vec<Message>, Vec<usize>);
+type Lane = (Vec<Envelope>, Vec<usize>);
 
 /// All messages of a product in one lane; and no more lanes than there are full calls, since each call has its price.
-fn lanes(records: &[(String, Vec<Message>)], batch: usize) -> Vec<Lane> {
-    let total = records.iter().fold(0_usize, |sum, (_, messages)| sum.saturating_add(messages.len()));
+fn lanes(records: &[(String, Vec<Envelope>)], batch: usize) -> Vec<Lane> {
+    let total = records.iter().fold(0_usize, |sum, (_, envelopes)| sum.saturating_add(envelopes.len()));
     let count = total.div_ceil(batch).clamp(1, LANES);
     let mut lanes = vec![Lane::default(); count];
     let mut lane_of: HashMap<&Sku, usize> = HashMap::new();
-    for (place, (_, messages)) in records.iter().enumerate() {
-        let Some(first) = messages.first() else { continue };
-        let shortest = || (0..count).min_by_key(|lane| lanes.get(*lane).map(|(messages, _)| messages.len()));
+    for (place, (_, envelopes)) in records.iter().enumerate() {
+        let Some(first) = envelopes.first() else { continue };
+        let shortest = || (0..count).min_by_key(|lane| lanes.get(*lane).map(|(envelopes, _)| envelopes.len()));
         let lane = *lane_of.entry(first.event.sku()).or_insert_with(|| shortest().unwrap_or_default());
         if let Some((of_lane, places)) = lanes.get_mut(lane) {
-            of_lane.extend_from_slice(messages);
-            places.extend(messages.iter().map(|_| place));
+            of_lane.extend_from_slice(envelopes);
+            places.extend(envelopes.iter().map(|_| place));
         }
     }
     lanes
@@ -120,10 +125,10 @@ fn lanes(records: &[(String, Vec<Message>)], batch: usize) -> Vec<Lane> {
 /// Up to the first message that is not published: then, the place of its record, and why.
 async fn publish_in_order<P: Publisher>(
     publisher: &P,
-    (messages, places): &Lane,
+    (envelopes, places): &Lane,
     time_is_left: &(impl Fn() -> bool + Sync),
 ) -> Result<(), (usize, Source)> {
-    for (batch, places) in messages.chunks(P::BATCH).zip(places.chunks(P::BATCH)) {
+    for (batch, places) in envelopes.chunks(P::BATCH).zip(places.chunks(P::BATCH)) {
         let outcome = if time_is_left() {
             publisher.publish(batch).await
         } else {

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{BatchRef, Placed, Product, Sku};
+use domain::{Part, Sku};
 
-use crate::ports::{Commit, Head, Products, Snapshot, StoreError, Wanted};
+use crate::store::{Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
 
 /// Reads of a product that tell nothing new, one after another, before it is taken from memory.
 pub const VAIN_READS: u32 = 8;
@@ -30,7 +30,7 @@ pub struct Remembering<S> {
 
 #[derive(Debug)]
 struct Remembered {
-    head: Head,
+    stored: Stored,
     vain_reads: u32,
 }
 
@@ -44,31 +44,32 @@ impl<S> Remembering<S> {
         self.products.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn recall(&self, sku: &Sku) -> Option<Head> {
+    fn recall(&self, sku: &Sku) -> Option<Stored> {
         let products = self.products();
         let remembered = products.get(sku).filter(|remembered| remembered.vain_reads >= self.vain_reads)?;
-        Some(remembered.head.clone())
+        Some(remembered.stored.clone())
     }
 
     /// Notes what reading a line and its product told.
-    fn learn(&self, sku: &Sku, snapshot: &Snapshot) {
-        let Some(head) = &snapshot.head else { return };
+    fn learn(&self, sku: &Sku, found: &Found) {
+        let Some(stored) = found.products.first() else { return };
         let before = self.forget(sku);
-        let told_nothing = |before: &Remembered| before.head.commit == head.commit && snapshot.lines.is_empty();
+        let told_nothing = |before: &Remembered| before.stored.commit == stored.commit && found.parts.is_empty();
         let vain_reads = before.filter(told_nothing).map_or(0, |before| before.vain_reads.saturating_add(1));
-        self.remember(head, vain_reads);
+        self.remember(stored.clone(), vain_reads);
     }
 
-    fn remember(&self, head: &Head, vain_reads: u32) {
-        // A debt to waiting lines is settled by what an index says, which must not be older than the product.
-        if head.product.has_backlog() || head.product.batches().len() > BATCHES {
+    fn remember(&self, stored: Stored, vain_reads: u32) {
+        let product = &stored.product;
+        // A backlog is settled by what an index says, which must not be older than the product.
+        if product.has_backlog() || product.batches().len() > BATCHES {
             return;
         }
         let mut products = self.products();
         if products.len() >= PRODUCTS {
             products.clear();
         }
-        products.insert(head.product.sku().clone(), Remembered { head: head.clone(), vain_reads });
+        products.insert(product.sku().clone(), Remembered { stored, vain_reads });
     }
 
     fn forget(&self, sku: &Sku) -> Option<Remembered> {
@@ -77,37 +78,28 @@ impl<S> Remembering<S> {
 }
 
 impl<S: Products> Products for Remembering<S> {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
-        let Wanted::Line(line) = wanted else { return self.store.find(wanted).await };
-        if let Some(head) = self.recall(&line.sku) {
-            return Ok(Snapshot { head: Some(head), ..Snapshot::default() });
+    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let Some(line) = wanted.only_line() else { return self.store.find(wanted).await };
+        if let Some(stored) = self.recall(&line.sku) {
+            return Ok(Found { products: vec![stored], ..Found::default() });
         }
-        let snapshot = self.store.find(wanted).await?;
-        self.learn(&line.sku, &snapshot);
-        Ok(snapshot)
+        let found = self.store.find(wanted).await?;
+        self.learn(&line.sku, &found);
+        Ok(found)
     }
 
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.store.waiting_lines(sku).await
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.store.newest_lines(batch, pieces, at_most).await
+    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        self.store.list(listing).await
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         // Forgotten first: what becomes of a commit that is given up meanwhile, nobody knows.
-        let before = self.forget(commit.after.sku());
+        let before: Vec<_> = commit.products.iter().map(|changed| self.forget(changed.after.sku())).collect();
         self.store.commit(commit).await?;
-        let vain_reads = before.map_or(0, |before| before.vain_reads);
-        self.remember(&Head { product: as_stored(commit.after), commit: commit.id }, vain_reads);
+        for (changed, before) in commit.products.iter().zip(before) {
+            let stored = Stored { product: changed.after.as_stored(), commit: commit.id };
+            self.remember(stored, before.map_or(0, |before| before.vain_reads));
+        }
         Ok(())
     }
-}
-
-/// A product as whoever reads it next is shown it: without full batches.
-fn as_stored(product: &Product) -> Product {
-    let open = product.batches().iter().filter(|batch| batch.free() > 0).cloned().collect();
-    let (sku, version) = (product.sku().clone(), product.version());
-    Product::restore(sku, version, open, product.waiting(), product.has_backlog())
 }

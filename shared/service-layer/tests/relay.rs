@@ -11,9 +11,11 @@ use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::Poll;
 
-use domain::{Event, OrderLine, Version};
-use service_layer::outbox::{Message, Record, messages, relay};
+use adapters::in_memory::InMemoryTopic;
+use domain::{Event, Version};
+use service_layer::outbox::{Envelope, Record, envelopes, relay};
 use service_layer::ports::{PublishError, Publisher};
+use testing::line;
 
 /// A topic whose calls take a while, some of them less than others.
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct Topic {
 impl Publisher for Topic {
     const BATCH: usize = 10;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+    async fn publish(&self, envelopes: &[Envelope]) -> Result<(), PublishError> {
         {
             let [now, most] = &mut *self.under_way.lock().unwrap();
             *now += 1;
@@ -40,25 +42,19 @@ impl Publisher for Topic {
         })
         .await;
         self.under_way.lock().unwrap()[0] -= 1;
-        let first = messages.iter().position(|message| self.refused.contains(&message.id.as_str()));
-        let taken = &messages[..first.unwrap_or(messages.len())];
-        self.published.lock().unwrap().push(taken.iter().map(|message| message.id.clone()).collect());
+        let first = envelopes.iter().position(|envelope| self.refused.contains(&envelope.id.as_str()));
+        let taken = &envelopes[..first.unwrap_or(envelopes.len())];
+        self.published.lock().unwrap().push(taken.iter().map(|envelope| envelope.id.clone()).collect());
         first.map_or(Ok(()), |first| Err(PublishError { first, source: "refused".into() }))
     }
 }
 
 /// What one commit has to tell.
 fn record(sku: &str, version: u64, count: u32) -> Record {
-    let event = |number: u32| Event::OutOfStock {
-        line: OrderLine {
-            orderid: format!("o{number}").try_into().unwrap(),
-            sku: sku.try_into().unwrap(),
-            qty: 1.try_into().unwrap(),
-        },
-    };
+    let event = |number: u32| Event::OutOfStock { line: line(&format!("o{number}"), sku, 1) };
     let events = (0..count).map(event).collect();
-    let messages = Ok(messages(&sku.try_into().unwrap(), Version(version), events, None));
-    Record { sequence_number: format!("{sku} {version}"), messages }
+    let envelopes = Ok(envelopes(&sku.try_into().unwrap(), Version(version), events, None));
+    Record { sequence_number: format!("{sku} {version}"), envelopes }
 }
 
 /// The calls, most of them at a time, and where it stopped.
@@ -113,10 +109,52 @@ async fn the_first_record_that_is_not_wholly_published_is_named() {
     }
 
     // An unreadable record is named if all before it is out.
-    let poison = || Record { sequence_number: "poison".to_owned(), messages: Err("poison".into()) };
+    let poison = || Record { sequence_number: "poison".to_owned(), envelopes: Err("poison".into()) };
     let with_poison = || records().into_iter().chain([poison(), record("E", 1, 1)]).collect();
     let (calls, _, stopped) = relayed(&[], with_poison()).await;
     assert_eq!(stopped.as_deref(), Some("poison"));
     assert!(of_product(&calls, "E").is_empty());
     assert_eq!(relayed(&["C#4#2"], with_poison()).await.2.as_deref(), Some("C 4"));
+}
+
+/// A topic of small calls, each of which is refused as a whole if it has this message.
+struct Refusing {
+    topic: InMemoryTopic,
+    poison: &'static str,
+}
+
+impl Publisher for Refusing {
+    const BATCH: usize = 2;
+
+    async fn publish(&self, envelopes: &[Envelope]) -> Result<(), PublishError> {
+        match envelopes.iter().position(|envelope| envelope.id == self.poison) {
+            Some(first) => Err(PublishError { first, source: "refused".into() }),
+            None => self.topic.publish(envelopes).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_stops_at_the_first_record_it_can_not_publish() {
+    let records = || (1..=5).map(|version| record("LAMP", version, 1)).collect::<Vec<_>>();
+    let refusing = Refusing { topic: InMemoryTopic::default(), poison: "LAMP#4#1" };
+    let stopped = relay(&refusing, records(), || true).await.unwrap_err();
+    assert_eq!(stopped.sequence_number, "LAMP 4");
+    assert_eq!(refusing.topic.published().len(), 2, "whole batches before it are out");
+
+    let mut unreadable = records();
+    unreadable[2].envelopes = Err("broken".into());
+    let topic = InMemoryTopic::default();
+    let stopped = relay(&topic, unreadable, || true).await.unwrap_err();
+    assert_eq!(stopped.sequence_number, "LAMP 3");
+    assert_eq!(topic.published().len(), 2, "what can be read before it is out");
+}
+
+#[tokio::test]
+async fn a_relay_stops_in_time_and_tells_where() {
+    let records = (1..=25).map(|version| record("LAMP", version, 1)).collect();
+    let topic = InMemoryTopic::default();
+    let stopped = relay(&topic, records, || topic.published().len() < 20).await.unwrap_err();
+    assert_eq!(stopped.sequence_number, "LAMP 21");
+    assert_eq!(topic.published().len(), 20);
 }

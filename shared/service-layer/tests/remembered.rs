@@ -3,37 +3,29 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Batch, OrderLine, Product, Version, Waiting};
-use service_layer::ports::{Commit, CommitId, Products, Snapshot, StoreError, Wanted};
+use domain::{OrderLine, Product, ProductState, Tally, Version};
+use service_layer::store::{Changed, Commit, CommitId, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
+use testing::{batch, stored_product};
 
 fn line() -> OrderLine {
-    OrderLine { orderid: "o1".try_into().unwrap(), sku: "LAMP".try_into().unwrap(), qty: 1.try_into().unwrap() }
+    testing::line("o1", "LAMP", 1)
 }
 
 fn product(version: u64, batches: u32, backlog: bool) -> Product {
-    let batch = |number: u32| Batch {
-        reference: format!("b{number}").as_str().try_into().unwrap(),
-        sku: line().sku,
-        eta: None,
-        purchased: 10,
-        allocated: 0,
-        revision: None,
-    };
-    let waiting = Waiting { lines: u32::from(backlog), since: 0 };
-    Product::restore(line().sku, Version(version), (0..batches).map(batch).collect(), waiting, backlog)
+    let batches = (0..batches).map(|number| batch(&format!("b{number}"), "LAMP", 10)).collect();
+    let waiting = Tally { count: u32::from(backlog), version_sum: 0 };
+    Product::restore(ProductState { sku: line().sku, version: Version(version), batches, waiting, backlog })
 }
 
 async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Product) -> Result<(), StoreError> {
-    let id = CommitId(after.version().0);
-    store
-        .commit(Commit { id, before, after, announced: None, absent: &[], correlation: &CorrelationId::unknown() })
-        .await
+    let products = &[Changed { before, after }];
+    store.commit(Commit { id: CommitId(after.version().0), products, correlation: &CorrelationId::unknown() }).await
 }
 
 async fn version<S: Products>(store: &S) -> Version {
-    let Snapshot { head, .. } = store.find(Wanted::Line(&line())).await.unwrap();
-    head.unwrap().product.version()
+    let found = store.find(&ReadSet::of_lines(&line().sku, [&line()])).await.unwrap();
+    found.product(&line().sku).unwrap().version()
 }
 
 /// Commits a product, lets somebody else commit the next version, and tells which one is shown then.
@@ -103,8 +95,7 @@ async fn a_thousand_products_are_remembered() {
         let lamp = product(1, 1, false);
         commit(&remembering, None, &lamp).await.unwrap();
         for number in 0..others {
-            let sku = format!("OTHER-{number}").try_into().unwrap();
-            let other = Product::restore(sku, Version(1), Vec::new(), Waiting::default(), false);
+            let other = stored_product(&format!("OTHER-{number}"), 1, Vec::new());
             commit(&remembering, None, &other).await.unwrap();
         }
         commit(&store, Some(&lamp), &product(2, 1, false)).await.unwrap();

@@ -5,40 +5,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{BatchRef, ChangeBatchQuantity, Command, Placed, Revision, Sku};
-use service_layer::ports::{Commit, Environment as _, Products, Snapshot, StoreError, Timestamp, Wanted};
+use domain::Revision;
+use service_layer::ports::{Environment as _, Timestamp};
+use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
 use service_layer::{MessageBus, Remembering, VAIN_READS};
+use testing::{Command, HandleCommand as _, Hooked, Hooks, change, line, new_batch};
 
 use crate::layers::Outcome;
-use crate::names::{batch, line};
+
 use crate::servers::Servers;
 
 const REQUESTS: u32 = 4_000;
 
 #[derive(Default)]
-struct Tally {
-    store: InMemoryStore,
+struct Counts {
     reads: AtomicU32,
     commits: AtomicU32,
     refusals: AtomicU32,
 }
 
-impl Products for Tally {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+type Counted = Hooked<InMemoryStore, Counts>;
+
+impl Hooks<InMemoryStore> for Counts {
+    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.find(wanted).await
+        store.find(wanted).await
     }
 
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        self.store.waiting_lines(sku).await
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        self.store.newest_lines(batch, pieces, at_most).await
-    }
-
-    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let outcome = self.store.commit(commit).await;
+    async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
+        let outcome = store.commit(commit).await;
         let counter = if outcome.is_ok() { &self.commits } else { &self.refusals };
         counter.fetch_add(1, Ordering::Relaxed);
         outcome
@@ -78,27 +73,25 @@ struct Price {
 
 /// Reads take 4 ms and 2 RCU, commits 8 ms and 5 WCU, refused ones 8 ms, 4 WCU and the wait before the next try.
 async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
-    let tally = Tally::default();
+    let counted = Counted::default();
     let mut random = fastrand::Rng::with_seed(1);
     let call = call_until(Timestamp(u64::MAX));
-    let plain = MessageBus::new(&tally.store, InMemoryEnvironment::default(), ());
+    let plain = MessageBus::new(&counted.store, InMemoryEnvironment::default(), ());
     for sku in 0..traffic.skus {
-        let new = batch(&format!("b{sku}"), &format!("S{sku}"), 1_000_000);
+        let new = new_batch(&format!("b{sku}"), &format!("S{sku}"), 1_000_000);
         plain.handle_command(Command::CreateBatch(new), &call).await?;
     }
     // Each with a chance of its own: by that, commits tell whose they are.
     let process = |number: u64| {
         let environment = InMemoryEnvironment::starting_at(number.wrapping_mul(0xd134_2543_de82_ef95));
-        MessageBus::new(Remembering::new(&tally, vain_reads), environment, ())
+        MessageBus::new(Remembering::new(&counted, vain_reads), environment, ())
     };
     let processes: Vec<_> = (1..=traffic.processes).map(process).collect();
     let mut asked = line("first", "S0", 1);
     for number in 0..REQUESTS {
         let sku = random.u32(..traffic.skus);
         if random.u32(..100) < traffic.others {
-            let reference = format!("b{sku}").as_str().try_into()?;
-            let change =
-                ChangeBatchQuantity { reference, qty: 1_000_000 + number, revision: Revision::Version(number.into()) };
+            let change = change(&format!("b{sku}"), 1_000_000 + number, Revision::Version(number.into()));
             plain.handle_command(Command::ChangeBatchQuantity(change), &call).await?;
         }
         if random.u32(..100) >= traffic.repeated {
@@ -108,7 +101,8 @@ async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
         process.handle_command(Command::Allocate(asked.clone()), &call).await?;
     }
     let count = |counter: &AtomicU32| f64::from(counter.load(Ordering::Relaxed)) / f64::from(REQUESTS);
-    let (reads, commits, refusals) = (count(&tally.reads), count(&tally.commits), count(&tally.refusals));
+    let (reads, commits, refusals) =
+        (count(&counted.hooks.reads), count(&counted.hooks.commits), count(&counted.hooks.refusals));
     let waits: u64 = processes.iter().map(|process| process.environment().now().0).sum();
     let waits = f64::from(u32::try_from(waits)?) / f64::from(REQUESTS);
     Ok(Price {

@@ -15,17 +15,19 @@ use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{ChangeBatchQuantity, Command, OrderId, OrderLine, Revision};
+use domain::{OrderId, OrderLine, Revision};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use past::{filled, full_batches, name, orders};
-use service_layer::ports::{AllocationsView, Products};
+use service_layer::ports::AllocationsView;
+use service_layer::store::Products;
 use service_layer::{MessageBus, Remembering, VAIN_READS};
+use testing::{Command, HandleCommand as _, change, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
-use crate::concurrency::Counted;
+use crate::concurrency::counted;
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line, soon};
+use crate::names::soon;
 use crate::servers::{Servers, TABLE};
 
 /// Lines of a product in a normal run. `HISTORY=100000` adds as many once more, and minutes.
@@ -139,26 +141,25 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     };
     let allocate = |qty| Command::Allocate(line(&name("order"), sku, qty));
     // What a large commit had to tell is paid for by the next one as well, which overwrites it.
-    do_it(&plain, Command::CreateBatch(batch(&name("a-batch"), sku, 1))).await?;
+    do_it(&plain, Command::CreateBatch(new_batch(&name("a-batch"), sku, 1))).await?;
 
-    price("add a batch", Command::CreateBatch(batch(&name("batch"), sku, 1_000))).await?;
+    price("add a batch", Command::CreateBatch(new_batch(&name("batch"), sku, 1_000))).await?;
     price("allocate, filling the batch", allocate(1)).await?;
     let order = allocate(1);
     price("allocate", order.clone()).await?;
     price("allocate, asked again", order.clone()).await?;
     price("allocate, out of stock", allocate(2_000)).await?;
-    let raised = batch(&name("batch"), sku, 1);
+    let raised = new_batch(&name("batch"), sku, 1);
     do_it(&plain, Command::CreateBatch(raised.clone())).await?;
-    let reference = raised.reference;
-    let change = ChangeBatchQuantity { reference, qty: 2, revision: Revision::AsOf(1) };
-    price(&change_of(0), Command::ChangeBatchQuantity(change)).await?;
+    let raise = change(raised.reference.as_str(), 2, Revision::AsOf(1));
+    price(&change_of(0), Command::ChangeBatchQuantity(raise)).await?;
     for victims in VICTIMS {
         // Preferred by its name, and never full before.
-        let new = batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);
+        let new = new_batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);
         filled(&plain, None, &new, &orders(sku, victims)).await?;
         do_it(&plain, allocate(1)).await?;
-        let change = ChangeBatchQuantity { reference: new.reference, qty: 1, revision: Revision::AsOf(1) };
-        price(&change_of(victims), Command::ChangeBatchQuantity(change)).await?;
+        let shrink = change(new.reference.as_str(), 1, Revision::AsOf(1));
+        price(&change_of(victims), Command::ChangeBatchQuantity(shrink)).await?;
     }
 
     let Command::Allocate(OrderLine { orderid, .. }) = &order else { anyhow::bail!("no line") };
@@ -182,11 +183,11 @@ async fn a_lost_race_costs_one_round_trip(servers: Arc<Servers>) -> Outcome {
     let (store, meter) = metered(&servers).await?;
     let sku = name("SKU");
     let allocate = || Command::Allocate(line(&name("order"), &sku, 1));
-    do_it(&store, Command::CreateBatch(batch(&name("batch"), &sku, 100))).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&name("batch"), &sku, 100))).await?;
     meter.read();
     do_it(&store, allocate()).await?;
     let alone = meter.read();
-    do_it(&Counted::new(store, Some(allocate())), allocate()).await?;
+    do_it(&counted(store, Some(allocate())), allocate()).await?;
     let refused = Cost { round_trips: 1, writes: 1, read_units: 0.0, write_units: [4.0, 0.0] };
     assert_eq!(meter.read(), alone.plus(alone).plus(refused), "both of them, and what one of them tried in vain");
     Ok(())
@@ -197,7 +198,7 @@ async fn a_process_that_is_alone_with_a_product_allocates_in_one_round_trip(serv
     let store = Remembering::new(store, VAIN_READS);
     let sku = name("SKU");
     let allocate = |qty| Command::Allocate(line(&name("order"), &sku, qty));
-    do_it(&plain, Command::CreateBatch(batch(&name("batch"), &sku, 100))).await?;
+    do_it(&plain, Command::CreateBatch(new_batch(&name("batch"), &sku, 100))).await?;
     for _ in 0..=VAIN_READS {
         meter.read();
         do_it(&store, allocate(1)).await?;
@@ -233,14 +234,14 @@ async fn a_process_that_is_alone_with_a_product_allocates_in_one_round_trip(serv
 async fn lines_that_wait_are_read_once(servers: Arc<Servers>) -> Outcome {
     let (plain, (store, meter)) = (servers.store().await?, metered(&servers).await?);
     let sku = name("SKU");
-    let lost = batch(&name("batch"), &sku, 250);
+    let lost = new_batch(&name("batch"), &sku, 250);
     filled(&plain, None, &lost, &orders(&sku, 250)).await?;
-    let change = ChangeBatchQuantity { reference: lost.reference, qty: 0, revision: Revision::AsOf(1) };
-    do_it(&plain, Command::ChangeBatchQuantity(change)).await?;
-    do_it(&store, Command::CreateBatch(batch(&name("batch"), &sku, 250))).await?;
+    let shrink = change(lost.reference.as_str(), 0, Revision::AsOf(1));
+    do_it(&plain, Command::ChangeBatchQuantity(shrink)).await?;
+    do_it(&store, Command::CreateBatch(new_batch(&name("batch"), &sku, 250))).await?;
     let Cost { round_trips, writes, .. } = meter.read();
     assert_eq!((round_trips, writes), (5, 3), "head and batch, the lines, and three commits");
-    assert!(plain.waiting_lines(&sku.as_str().try_into()?).await?.is_empty());
+    assert!(waiting_lines(&plain, &sku.as_str().try_into()?).await?.is_empty());
     Ok(())
 }
 
@@ -252,7 +253,7 @@ async fn an_order_of_a_megabyte_is_viewed_in_one_page(servers: Arc<Servers>) -> 
     let lines: Vec<OrderLine> = (1..=1_100).map(|qty| line(orderid.as_str(), &sku, qty)).collect();
     let mut shown = 0;
     for (count, pages) in [(950, 1), (1_100, 2)] {
-        filled(&store, None, &batch(&name("batch"), &sku, 1_000_000), &lines[shown..count]).await?;
+        filled(&store, None, &new_batch(&name("batch"), &sku, 1_000_000), &lines[shown..count]).await?;
         shown = count;
         meter.read();
         assert_eq!(store.allocations(&orderid).await?.len(), count);

@@ -6,11 +6,12 @@ use adapters::dynamodb::DynamoDb;
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use domain::{NewBatch, OrderLine, Product, Waiting};
+use domain::{NewBatch, OrderLine, Product};
 use service_layer::CorrelationId;
-use service_layer::ports::{Commit, CommitId, Products as _, Wanted};
+use service_layer::store::{Changed, Commit, CommitId, Products as _};
+use testing::{found_product, line, new_batch};
 
-use crate::names::{batch, line, unique};
+use crate::names::unique;
 use crate::servers::TABLE;
 
 /// Most lines in one commit, beside the head and two batches.
@@ -34,7 +35,7 @@ pub(crate) async fn full_batches(
     let mut product = None;
     for number in 0..with_lines {
         let count = lines / with_lines + usize::from(number < lines % with_lines);
-        let new = batch(&name("batch"), sku, u32::try_from(count)?);
+        let new = new_batch(&name("batch"), sku, u32::try_from(count)?);
         product = Some(filled(store, product, &new, &orders(sku, count)).await?);
     }
     let rows: Vec<_> = (with_lines..batches).map(|_| shrunk_to_nothing(sku)).collect();
@@ -81,12 +82,12 @@ pub(crate) async fn filled(
 ) -> anyhow::Result<Product> {
     let mut before = match before {
         Some(product) => Some(product),
-        None => store.find(Wanted::NewBatch(new)).await?.head.map(|head| head.product),
+        None => found_product(store, new.sku.as_str()).await?,
     };
-    let mut announced = Some(new);
+    let mut is_added = false;
     for chunk in lines.chunks(LINES) {
         let mut after = before.clone().unwrap_or_else(|| Product::new(new.sku.clone()));
-        if announced.is_some() {
+        if !std::mem::replace(&mut is_added, true) {
             after.create_batch(new)?;
         }
         for line in chunk {
@@ -94,16 +95,12 @@ pub(crate) async fn filled(
         }
         let commit = Commit {
             id: CommitId(after.version().0),
-            before: before.as_ref(),
-            after: &after,
-            announced: announced.take(),
-            absent: &[],
+            products: &[Changed { before: before.as_ref(), after: &after }],
             correlation: &CorrelationId::unknown(),
         };
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.
-        let open = after.batches().iter().filter(|batch| batch.free() > 0).cloned().collect();
-        before = Some(Product::restore(after.sku().clone(), after.version(), open, Waiting::default(), false));
+        before = Some(after.as_stored());
     }
     before.ok_or_else(|| anyhow::anyhow!("no commit"))
 }

@@ -4,17 +4,19 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    BatchRef, Budget, Command, Event, NewBatch, OrderId, OrderLine, Place, Placed, Position, Product, Sku, Version,
+    AllWaiting, BatchRef, Budget, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku, Tally,
+    Version,
 };
 use service_layer::BUDGET;
-use service_layer::outbox::Message;
+use service_layer::outbox::Envelope;
+use testing::Command;
 
 use super::{Asked, Index, Request, Told, ensure};
 
 /// What happened to one SKU, version by version.
 pub(super) struct Replay {
     pub(super) commits: Vec<Commit>,
-    pub(super) lines: BTreeMap<OrderLine, Position>,
+    pub(super) parts: BTreeMap<LineId, Part>,
     /// At which version, and as what.
     pub(super) created: BTreeMap<BatchRef, (u64, NewBatch)>,
     /// Where each line was, since which version.
@@ -28,15 +30,15 @@ pub(super) struct Replay {
 pub(super) struct Commit {
     /// Those requests that can have asked for it; by line, where a queue brought several lines together.
     pub(super) makers: Vec<Vec<usize>>,
-    /// Whoever came by paid what was owed to waiting lines.
-    pub(super) pays_debts: bool,
+    /// Whoever came by offered a backlog to waiting lines.
+    pub(super) settles_backlog: bool,
 }
 
 /// The events of each SKU by version, once each.
-pub(super) fn in_order(messages: &[Message]) -> Result<BTreeMap<Sku, Vec<Vec<Event>>>, String> {
-    let mut events: BTreeMap<Sku, BTreeMap<(u64, u32), &Message>> = BTreeMap::new();
-    for message in messages {
-        let sku = sku_of(&message.event);
+pub(super) fn in_order(envelopes: &[Envelope]) -> Result<BTreeMap<Sku, Vec<Vec<Event>>>, String> {
+    let mut events: BTreeMap<Sku, BTreeMap<(u64, u32), &Envelope>> = BTreeMap::new();
+    for message in envelopes {
+        let sku = message.event.sku();
         let number = message.id.rsplit_once('#').and_then(|(_, number)| number.parse().ok());
         let number: u32 = number.ok_or_else(|| format!("{} is no event's id", message.id))?;
         ensure!(message.id == format!("{sku}#{}#{number}", message.version), "{message:?} has another's id");
@@ -75,7 +77,7 @@ impl Replay {
     pub(super) fn of(sku: &Sku, commits: &[Vec<Event>], requests: &[Request], index: Index) -> Result<Self, String> {
         let mut replay = Self {
             commits: Vec::new(),
-            lines: BTreeMap::new(),
+            parts: BTreeMap::new(),
             created: BTreeMap::new(),
             places: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -140,18 +142,18 @@ impl Replay {
     /// Finds what makes the model tell these events, and goes on from there.
     fn explain(&mut self, events: &[Event], requests: &Requests<'_>, index: Index) -> Result<Commit, String> {
         let mut next: Vec<Product> = Vec::new();
-        let mut commit = Commit { makers: Vec::new(), pays_debts: false };
+        let mut commit = Commit { makers: Vec::new(), settles_backlog: false };
         let mut instead = Vec::new();
         for product in std::mem::take(&mut self.possible) {
             let mut settled = product.clone();
             if product.has_backlog() {
-                settled.offer(&self.at(&Place::Waiting), &mut BUDGET.clone());
+                self.offer(&mut settled, &mut BUDGET.clone());
                 if !settled.events().is_empty() {
                     if settled.events() == events {
-                        commit.pays_debts = true;
+                        commit.settles_backlog = true;
                         next.push(settled.committed());
                     } else {
-                        instead.push(format!("debts come first: {}", story(settled.events())));
+                        instead.push(format!("a backlog comes first: {}", story(settled.events())));
                     }
                     continue;
                 }
@@ -159,7 +161,7 @@ impl Replay {
             if let Some((lines, askers)) = requests.of_lines(events) {
                 let mut after = settled.clone();
                 for line in &lines {
-                    after.allocate(line, self.lines.get(*line));
+                    after.allocate(line, self.parts.get(&line.id()));
                 }
                 let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
                 if each_once && after.events() == events {
@@ -195,10 +197,9 @@ impl Replay {
 
     /// What the rules make of a command; more than one thing only where they leave an order open.
     fn outcomes(&self, product: &Product, command: &Command, events: &[Event], index: Index) -> Vec<Product> {
-        let waiting = self.at(&Place::Waiting);
         let finish = |mut product: Product, mut budget: Budget| {
             if product.has_backlog() {
-                product.offer(&waiting, &mut budget);
+                self.offer(&mut product, &mut budget);
             }
             product
         };
@@ -226,9 +227,15 @@ impl Replay {
         }
     }
 
-    fn at(&self, place: &Place) -> Vec<Placed> {
-        let there = self.lines.iter().filter(|(_, position)| position.place == *place);
-        there.map(|(line, position)| Placed { line: line.clone(), position: position.clone() }).collect()
+    fn at(&self, place: &Place) -> Vec<Part> {
+        self.parts.values().filter(|part| part.place == *place).cloned().collect()
+    }
+
+    /// To all that waited before the commit.
+    fn offer(&self, product: &mut Product, budget: &mut Budget) {
+        let waiting = self.at(&Place::Waiting);
+        let all = AllWaiting::checked(&waiting, Tally::of(&waiting)).expect("it is what it comes to");
+        product.offer(&all, budget);
     }
 
     /// Notes what a commit did, which was found to be right.
@@ -256,7 +263,7 @@ impl Replay {
             // A line that loses its place and gets another one in the same commit was nowhere in between.
             places.retain(|(since, _)| *since < version);
             places.push((version, place.clone()));
-            self.lines.insert(line.clone(), Position { place, since: Version(version) });
+            self.parts.insert(line.id(), Part { line: line.clone(), place, since: Version(version) });
         }
     }
 }
@@ -273,7 +280,7 @@ impl<'a> Requests<'a> {
         let mut of_sku = Self { lines: BTreeMap::new(), batches: BTreeMap::new(), changes: BTreeMap::new() };
         for (index, request) in requests.iter().enumerate() {
             let Asked::Command(command) = &request.asked else { continue };
-            if matches!(request.answer, Some((_, Told::InvalidSku | Told::BatchExists))) {
+            if matches!(request.answer, Some((_, Told::UnknownSku | Told::BatchDiffers))) {
                 continue;
             }
             let same = match command {
@@ -321,46 +328,38 @@ impl<'a> Requests<'a> {
 
 /// The orders in which a batch's lines may give way: newest first. Lines of the same age have no order, so that which
 /// the events suggest is tried, too; and where the index may lag, as if it had listed just those that gave way.
-fn orders_to_give_way(mut lines: Vec<Placed>, events: &[Event], index: Index) -> Vec<Vec<Placed>> {
+fn orders_to_give_way(mut lines: Vec<Part>, events: &[Event], index: Index) -> Vec<Vec<Part>> {
     let place_in = |list: &[&OrderLine], line: &OrderLine| list.iter().position(|told| *told == line);
     let deallocated = |pair: &[Event]| match pair {
         [Event::Deallocated { line, .. }, next] => Some((line.clone(), matches!(next, Event::OutOfStock { .. }))),
         _ => None,
     };
     let told: Vec<(OrderLine, bool)> = events.windows(2).filter_map(deallocated).collect();
-    let moved: Vec<&OrderLine> = told.iter().filter(|(_, homeless)| !homeless).map(|(line, _)| line).collect();
-    // The model tells of the homeless last, and in reverse.
-    let homeless: Vec<&OrderLine> = told.iter().rev().filter(|(_, homeless)| *homeless).map(|(line, _)| line).collect();
-    let moved_first: Vec<&OrderLine> = moved.iter().chain(&homeless).copied().collect();
-    let homeless_first: Vec<&OrderLine> = homeless.iter().chain(&moved).copied().collect();
+    let moved: Vec<&OrderLine> = told.iter().filter(|(_, displaced)| !displaced).map(|(line, _)| line).collect();
+    // The model tells of those that wait now last, and in reverse.
+    let displaced: Vec<&OrderLine> =
+        told.iter().rev().filter(|(_, displaced)| *displaced).map(|(line, _)| line).collect();
+    let moved_first: Vec<&OrderLine> = moved.iter().chain(&displaced).copied().collect();
+    let displaced_first: Vec<&OrderLine> = displaced.iter().chain(&moved).copied().collect();
     let mut orders = Vec::new();
-    for told in [&moved_first, &homeless_first] {
+    for told in [&moved_first, &displaced_first] {
         let rank = |line: &OrderLine| place_in(told, line).unwrap_or(usize::MAX);
-        lines.sort_by_key(|placed| (Reverse(placed.position.since), rank(&placed.line)));
+        lines.sort_by_key(|part| (Reverse(part.since), rank(&part.line)));
         orders.push(lines.clone());
     }
     lines.sort_by(|one, other| {
-        let key = |placed: &Placed| (Reverse(placed.position.since), Reverse(placed.line.clone()));
+        let key = |part: &Part| (Reverse(part.since), Reverse(part.line.clone()));
         key(one).cmp(&key(other))
     });
     orders.push(lines.clone());
     if index == Index::MayLag {
-        for told in [&moved_first, &homeless_first] {
-            lines.sort_by_key(|placed| {
-                (place_in(told, &placed.line).unwrap_or(usize::MAX), Reverse(placed.position.since))
-            });
+        for told in [&moved_first, &displaced_first] {
+            lines.sort_by_key(|part| (place_in(told, &part.line).unwrap_or(usize::MAX), Reverse(part.since)));
             orders.push(lines.clone());
         }
     }
     orders.dedup();
     orders
-}
-
-fn sku_of(event: &Event) -> &Sku {
-    match event {
-        Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => &line.sku,
-        Event::BatchCreated { sku, .. } | Event::BatchQuantityChanged { sku, .. } => sku,
-    }
 }
 
 /// Events, for a reader.

@@ -10,8 +10,9 @@ pub(crate) mod wrong;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{BatchRef, Command, NewBatch, OrderId, OrderLine, Place, Position, Sku, Version};
-use service_layer::outbox::Message;
+use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Sku, Version};
+use service_layer::outbox::Envelope;
+use testing::Command;
 
 use commits::Replay;
 
@@ -37,8 +38,8 @@ pub(crate) enum Told {
     /// `202 OK`: one of these two.
     Accepted,
     Created,
-    BatchExists,
-    InvalidSku,
+    BatchDiffers,
+    UnknownSku,
     /// The view: lines that have a batch.
     Shown(Vec<(Sku, BatchRef)>),
 }
@@ -53,7 +54,7 @@ pub(crate) enum Index {
 /// What the events come to.
 #[derive(Debug, Default)]
 pub(crate) struct End {
-    pub(crate) lines: BTreeMap<OrderLine, Position>,
+    pub(crate) parts: BTreeMap<LineId, Part>,
     /// Purchased and allocated.
     pub(crate) batches: BTreeMap<BatchRef, (u32, u32)>,
     pub(crate) versions: BTreeMap<Sku, Version>,
@@ -62,9 +63,9 @@ pub(crate) struct End {
 impl End {
     /// What the view must show of an order.
     pub(crate) fn shown(&self, orderid: &OrderId) -> Vec<(Sku, BatchRef)> {
-        let of_order = self.lines.iter().filter(|(line, _)| line.orderid == *orderid);
-        let placed = of_order.filter_map(|(line, position)| match &position.place {
-            Place::Batch(batch) => Some((line.sku.clone(), batch.clone())),
+        let of_order = self.parts.values().filter(|part| part.line.orderid == *orderid);
+        let placed = of_order.filter_map(|part| match &part.place {
+            Place::Batch(batch) => Some((part.line.sku.clone(), batch.clone())),
             Place::Waiting => None,
         });
         placed.collect()
@@ -81,8 +82,8 @@ macro_rules! ensure {
 use ensure;
 
 /// Accepts a history, or says what is wrong with it. Events may come in any order, and more than once.
-pub(crate) fn check(requests: &[Request], messages: &[Message], index: Index) -> Result<End, String> {
-    let commits = commits::in_order(messages)?;
+pub(crate) fn check(requests: &[Request], envelopes: &[Envelope], index: Index) -> Result<End, String> {
+    let commits = commits::in_order(envelopes)?;
     let mut replays = BTreeMap::new();
     for (sku, commits) in &commits {
         replays.insert(sku.clone(), Replay::of(sku, commits, requests, index)?);
@@ -92,7 +93,7 @@ pub(crate) fn check(requests: &[Request], messages: &[Message], index: Index) ->
     for (sku, replay) in replays {
         end.versions.insert(sku, Version(replay.commits.len() as u64));
         end.batches.extend(replay.batches());
-        end.lines.extend(replay.lines);
+        end.parts.extend(replay.parts);
     }
     Ok(end)
 }
@@ -209,7 +210,7 @@ impl<'a> Answers<'a> {
         told: &Told,
     ) -> Result<Vec<(&'a Sku, u64)>, String> {
         let Some((sku, replay)) = self.replays.get_key_value(&line.sku) else {
-            ensure!(*told == Told::InvalidSku, "{request:?}, but there is no event of {}", line.sku);
+            ensure!(*told == Told::UnknownSku, "{request:?}, but there is no event of {}", line.sku);
             return Ok(Vec::new());
         };
         let floor = self.floor(sku, request.invoked);
@@ -218,11 +219,11 @@ impl<'a> Answers<'a> {
             Told::Allocated(batch) => (placed(&|place| *place == Place::Batch(batch.clone())), false),
             Told::OutOfStock => (placed(&|place| *place == Place::Waiting), true),
             Told::Accepted => (placed(&|_| true), true),
-            Told::InvalidSku => {
+            Told::UnknownSku => {
                 ensure!(floor == 0, "{request:?}, but version {floor} was answered before");
                 return Ok(vec![(sku, 0)]);
             }
-            Told::Created | Told::BatchExists | Told::Shown(_) => {
+            Told::Created | Told::BatchDiffers | Told::Shown(_) => {
                 return Err(format!("{request:?} is no answer to that"));
             }
         };
@@ -246,12 +247,12 @@ impl<'a> Answers<'a> {
     fn version_of_batch(&self, new: &NewBatch, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
         let mut created =
             self.replays.iter().filter_map(|(sku, replay)| Some((sku, replay.created.get(&new.reference)?)));
-        let Some((sku, (version, announced))) = created.next() else {
+        let Some((sku, (version, added))) = created.next() else {
             return Err(format!("{request:?}, but no event tells of it"));
         };
         match told {
-            Told::Created => ensure!(announced == new, "{request:?}, but the event says {announced:?}"),
-            Told::BatchExists => ensure!(announced != new, "{request:?}, but it is the same batch"),
+            Told::Created => ensure!(added == new, "{request:?}, but the event says {added:?}"),
+            Told::BatchDiffers => ensure!(added != new, "{request:?}, but it is the same batch"),
             _ => return Err(format!("{request:?} is no answer to that")),
         }
         Ok(vec![(sku, (*version).max(self.floor(sku, request.invoked)))])
@@ -263,7 +264,7 @@ impl<'a> Answers<'a> {
             for (commit, version) in replay.commits.iter().zip(1_u64..) {
                 let in_time = |maker: &usize| self.floor(sku, self.requests[*maker].invoked) < version;
                 let late = commit.makers.iter().find(|makers| !makers.iter().any(in_time));
-                if let (Some(makers), false) = (late, commit.pays_debts) {
+                if let (Some(makers), false) = (late, commit.settles_backlog) {
                     let makers: Vec<_> = makers.iter().map(|maker| &self.requests[*maker]).collect();
                     return Err(format!(
                         "version {version} of {sku} is older than whoever asked for it: {makers:?} were asked when a later one was answered already"

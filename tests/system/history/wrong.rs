@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{ChangeBatchQuantity, Command, Event, OrderId, Revision, Version};
+use domain::{Event, OrderId, Refusal, Revision, Version};
 use futures_util::FutureExt as _;
-use service_layer::outbox::Message;
+use service_layer::outbox::Envelope;
 use service_layer::ports::{AllocationsView as _, Timestamp};
-use service_layer::{Error, MessageBus, Reply};
+use service_layer::{Error, MessageBus};
+use testing::{Command, HandleCommand as _, Reply, change, line, new_batch};
 
 use super::{Asked, Index, Request, Told, check};
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line};
+
 use crate::servers::Servers;
 
 pub(crate) fn add_to(layers: &mut Layers) {
@@ -55,11 +56,11 @@ impl Shop {
         let call = call_until(Timestamp(1_000_000));
         let told = match bus.handle_command(command.clone(), &call).now_or_never().unwrap() {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
-            Ok(Reply::OutOfStock(_)) => Some(Told::OutOfStock),
+            Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,
             Ok(Reply::Done) => Some(Told::Created),
-            Err(Error::InvalidSku(_)) => Some(Told::InvalidSku),
-            Err(Error::BatchExists(_)) => Some(Told::BatchExists),
+            Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
+            Err(Error::Refused(Refusal::BatchDiffers(_))) => Some(Told::BatchDiffers),
             Err(error) => panic!("{error}"),
         };
         self.note(Asked::Command(command), told)
@@ -72,7 +73,7 @@ impl Shop {
     }
 
     fn create(&mut self, reference: &str, qty: u32) -> &mut Self {
-        self.ask(Command::CreateBatch(batch(reference, "S", qty)))
+        self.ask(Command::CreateBatch(new_batch(reference, "S", qty)))
     }
 
     fn allocate(&mut self, orderid: &str, qty: u32) -> &mut Self {
@@ -80,8 +81,7 @@ impl Shop {
     }
 
     fn change(&mut self, reference: &str, qty: u32, version: u64) -> &mut Self {
-        let (reference, revision) = (reference.try_into().unwrap(), Revision::Version(version));
-        self.ask(Command::ChangeBatchQuantity(ChangeBatchQuantity { reference, qty, revision }))
+        self.ask(Command::ChangeBatchQuantity(change(reference, qty, Revision::Version(version))))
     }
 
     fn view(&mut self, orderid: &str) -> &mut Self {
@@ -90,7 +90,7 @@ impl Shop {
         self.note(Asked::View(orderid), Some(Told::Shown(shown)))
     }
 
-    fn messages(&self) -> Vec<Message> {
+    fn messages(&self) -> Vec<Envelope> {
         self.store.outbox()
     }
 
@@ -98,7 +98,7 @@ impl Shop {
         self.verdict_on(&self.messages())
     }
 
-    fn verdict_on(&self, messages: &[Message]) -> Result<(), String> {
+    fn verdict_on(&self, messages: &[Envelope]) -> Result<(), String> {
         check(&self.requests, messages, Index::Current).map(drop)
     }
 
@@ -127,7 +127,7 @@ async fn a_true_history_is_accepted_in_any_order_of_its_messages(_: Arc<Servers>
     let shop = busy_shop();
     let mut messages = shop.messages();
     let end = check(&shop.requests, &messages, Index::Current).map_err(anyhow::Error::msg)?;
-    assert_eq!(end.lines, shop.store.lines());
+    assert_eq!(end.parts, shop.store.parts());
     assert_eq!(end.shown(&"o1".try_into()?), [("S".try_into()?, "b3".try_into()?)]);
     messages.reverse();
     messages.extend(shop.messages());
@@ -174,7 +174,7 @@ async fn an_answer_is_older_than_what_was_answered_before(_: Arc<Servers>) -> Ou
 
     let mut shop = Shop::default();
     shop.create("b1", 5).allocate("o1", 3);
-    shop.tell(1, Told::InvalidSku);
+    shop.tell(1, Told::UnknownSku);
     refused(shop.verdict_on(&shop.messages()[..1]), "version 1 was answered before");
     Ok(())
 }
@@ -202,7 +202,7 @@ async fn a_commit_is_made_twice(_: Arc<Servers>) -> Outcome {
     let mut shop = Shop::default();
     shop.create("b1", 5).allocate("o1", 2);
     let mut messages = shop.messages();
-    let again = Message { version: Version(3), id: "S#3#1".to_owned(), ..messages[1].clone() };
+    let again = Envelope { version: Version(3), id: "S#3#1".to_owned(), ..messages[1].clone() };
     messages.push(again);
     refused(shop.verdict_on(&messages), "version 3 of S can't be: it tells 2 of o1 on b1; but");
     Ok(())

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{ChangeBatchQuantity, Command, NewBatch, OrderLine, Revision};
+use domain::{ChangeBatchQuantity, NewBatch, OrderLine, Revision};
 use local::Stack;
 use serde_json::{Value, json};
+use testing::{Command, line};
 
 use crate::history::{Asked, Request, Told};
-use crate::names::line;
 use crate::shop::{Answer, Api, Warehouse};
 
 /// The first has half of the traffic.
@@ -27,7 +27,7 @@ pub(super) struct Notes {
     /// With the number of changes that were asked for.
     batches: Vec<(NewBatch, u64)>,
     /// Lines that were taken by a queue, and will be heard of.
-    pub(super) later: Vec<OrderLine>,
+    pub(super) queued: Vec<OrderLine>,
     asked: usize,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Shop<'a> {
             }
             _ => {
                 let sku = if number < SKUS.len() { SKUS[number] } else { sku };
-                let mut new = crate::names::batch(&format!("batch-{number}"), sku, random.u32(10..50));
+                let mut new = testing::new_batch(&format!("batch-{number}"), sku, random.u32(10..50));
                 new.eta = random.bool().then(|| format!("2031-01-{:02}", random.u32(1..29)).try_into().unwrap());
                 Asked::Command(Command::CreateBatch(new))
             }
@@ -152,7 +152,7 @@ impl<'a> Shop<'a> {
                 let (orderid, sku) = (orderid.as_str(), sku.as_str());
                 match random.u32(..3) {
                     0 => self.api.allocate(orderid, sku, qty.get()).await,
-                    1 if self.is_sold(sku) => self.api.allocate_later(orderid, sku, qty.get()).await,
+                    1 if self.is_sold(sku) => self.api.allocate_async(orderid, sku, qty.get()).await,
                     _ => self.api.allocate_and_tell(orderid, sku, qty.get()).await,
                 }
             }
@@ -179,8 +179,8 @@ impl<'a> Shop<'a> {
         if let Asked::Command(Command::Allocate(line)) = asked
             && answer.headers.get("preference-applied").is_some_and(|applied| applied == "respond-async")
         {
-            self.count("to be answered later");
-            self.notes.lock().unwrap().later.push(line.clone());
+            self.count("queued");
+            self.notes.lock().unwrap().queued.push(line.clone());
             return Ok(None);
         }
         let told = self.read(asked, &answer).with_context(|| format!("{asked:?} is told {answer:?}"))?;
@@ -210,9 +210,9 @@ impl<'a> Shop<'a> {
                 Told::Allocated(json["batchref"].as_str().context("no batchref")?.try_into()?)
             }
             (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Out of stock") => Told::OutOfStock,
-            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Invalid sku") => Told::InvalidSku,
+            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Invalid sku") => Told::UnknownSku,
             (Asked::Command(Command::CreateBatch(_)), 201) => Told::Created,
-            (Asked::Command(Command::CreateBatch(_)), 409) if message.contains("exists already") => Told::BatchExists,
+            (Asked::Command(Command::CreateBatch(_)), 409) if message.contains("exists already") => Told::BatchDiffers,
             _ => anyhow::bail!("that is no answer to it"),
         };
         Ok(Some(told))

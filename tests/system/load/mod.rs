@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use adapters::dynamodb::{DynamoDb, Row};
 use anyhow::{Context as _, Result, ensure};
-use domain::{Event, OrderLine, Position, Sku, Version};
+use domain::{Event, LineId, OrderLine, Part, Sku, Version};
 use futures_util::future::try_join_all;
 use local::Stack;
 use recount::Pace;
-use service_layer::outbox::Message;
+use service_layer::outbox::Envelope;
 
 use callers::Shop;
 
@@ -65,8 +65,8 @@ async fn nothing_is_lost_under_load_and_trouble(servers: Arc<Servers>) -> Outcom
     let took = started.elapsed();
 
     let settling = Instant::now();
-    let later = std::mem::take(&mut shop.notes.lock().unwrap().later);
-    let (messages, received) = until_drained(&stack, &subscriber, &store, &later).await?;
+    let queued = std::mem::take(&mut shop.notes.lock().unwrap().queued);
+    let (messages, received) = until_drained(&stack, &subscriber, &store, &queued).await?;
     let drained = settling.elapsed();
     shop.view_all().await?;
     check(&shop, &store, &messages).await?;
@@ -129,21 +129,21 @@ fn is_http(function: &str) -> bool {
     ["publish", "change", "handle", "queued"].iter().all(|other| !function.to_lowercase().contains(other))
 }
 
-/// Waits until the queues are empty, every version that the table knows was told, and every line that was to be answered
-/// later was heard of. Tells the events, and how often they came.
+/// Waits until the queues are empty, every version that the table knows was told, and every queued line was
+/// heard of. Tells the events, and how often they came.
 async fn until_drained(
     stack: &Stack,
     subscriber: &Subscriber,
     store: &DynamoDb,
-    later: &[OrderLine],
-) -> Result<(Vec<Message>, usize)> {
+    queued: &[OrderLine],
+) -> Result<(Vec<Envelope>, usize)> {
     let (started, mut events, mut received) = (Instant::now(), BTreeMap::new(), 0);
     let warehouse = Warehouse::of(stack);
     loop {
         let bodies = subscriber.receive().await?;
         let is_silent = bodies.is_empty();
         for body in bodies {
-            let message: Message = serde_json::from_str(&body).with_context(|| body.clone())?;
+            let message: Envelope = serde_json::from_str(&body).with_context(|| body.clone())?;
             received += 1;
             let told = events.entry(message.id.clone()).or_insert_with(|| message.clone());
             ensure!(told.event == message.event, "told twice, and differently: {told:?} {message:?}");
@@ -155,11 +155,11 @@ async fn until_drained(
         if is_silent && warehouse.is_drained().await? {
             let (heads, ..) = rows(store).await?;
             let untold: Vec<_> = heads.iter().filter(|(sku, version)| !told(sku, **version)).collect();
-            let refused = |message: &&Message| matches!(message.event, Event::OutOfStock { .. });
+            let refused = |message: &&Envelope| matches!(message.event, Event::OutOfStock { .. });
             let mails = stack.mails().await?.len();
             let heard_of: BTreeSet<_> = events.values().filter_map(line_of).collect();
-            let all_later = later.iter().all(|line| heard_of.contains(line));
-            if all_later && untold.is_empty() && mails >= events.values().filter(refused).count() {
+            let all_queued = queued.iter().all(|line| heard_of.contains(line));
+            if all_queued && untold.is_empty() && mails >= events.values().filter(refused).count() {
                 println!("mails: {mails}");
                 return Ok((events.into_values().collect(), received));
             }
@@ -168,7 +168,7 @@ async fn until_drained(
     }
 }
 
-fn line_of(message: &Message) -> Option<&OrderLine> {
+fn line_of(message: &Envelope) -> Option<&OrderLine> {
     match &message.event {
         Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => Some(line),
         Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => None,
@@ -176,11 +176,11 @@ fn line_of(message: &Message) -> Option<&OrderLine> {
 }
 
 type Heads = BTreeMap<Sku, Version>;
-type Lines = BTreeMap<OrderLine, Position>;
+type Parts = BTreeMap<LineId, Part>;
 
 /// What the table holds: versions, lines, and each batch's purchased and allocated pieces.
-async fn rows(store: &DynamoDb) -> Result<(Heads, Lines, BTreeMap<domain::BatchRef, (u32, u32)>)> {
-    let (mut heads, mut lines, mut batches, mut from) = (Heads::new(), Lines::new(), BTreeMap::new(), None);
+async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<domain::BatchRef, (u32, u32)>)> {
+    let (mut heads, mut parts, mut batches, mut from) = (Heads::new(), Parts::new(), BTreeMap::new(), None);
     loop {
         let page = store.page(from, 1_000).await?;
         for row in page.rows {
@@ -193,18 +193,18 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Lines, BTreeMap<domain::BatchR
                 Row::Batch(_, full) => {
                     batches.extend(full.map(|batch| (batch.reference, (batch.purchased, batch.allocated))));
                 }
-                Row::Line(placed) => drop(lines.insert(placed.line, placed.position)),
+                Row::Line(part) => drop(parts.insert(part.line.id(), part)),
                 Row::Inbox => {}
             }
         }
         match page.next {
             Some(next) => from = Some(next),
-            None => return Ok((heads, lines, batches)),
+            None => return Ok((heads, parts, batches)),
         }
     }
 }
 
-async fn check(shop: &Shop<'_>, store: &DynamoDb, messages: &[Message]) -> Result<()> {
+async fn check(shop: &Shop<'_>, store: &DynamoDb, messages: &[Envelope]) -> Result<()> {
     let report = recount::whole_table(store, &Pace { items: 1_000, units: 1e6 }, |_| {}).await?;
     ensure!(report.drift.is_empty() && report.unreadable.is_empty() && report.undecided.is_empty(), "{report:?}");
     println!("recount: {} products, {} items, no drift", report.products, report.items);
@@ -218,9 +218,9 @@ async fn check(shop: &Shop<'_>, store: &DynamoDb, messages: &[Message]) -> Resul
         end.versions.values().map(|version| version.0).sum::<u64>(),
         started.elapsed().as_secs_f32()
     );
-    let (heads, lines, batches) = rows(store).await?;
+    let (heads, parts, batches) = rows(store).await?;
     ensure!(end.versions == heads, "events come to {:?}, but the table holds {heads:?}", end.versions);
-    ensure!(end.lines == lines, "events come to other lines than the table holds");
+    ensure!(end.parts == parts, "events come to other lines than the table holds");
     ensure!(end.batches == batches, "events come to {:?}, but the table holds {batches:?}", end.batches);
     shop.notes.lock().unwrap().history = history;
     for (reference, qty) in shop.newest_changes() {

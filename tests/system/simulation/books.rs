@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Batch, BatchRef, Command, Event, OrderLine, Place, Position, Product, Revision, Sku, Version};
-use service_layer::Reply;
-use service_layer::outbox::Message;
+use domain::{Batch, BatchRef, Event, LineId, OrderLine, Part, Place, Product, Revision, Sku, Version};
+use service_layer::outbox::Envelope;
+use testing::{Command, Reply};
 
 use super::run::{Outbox, Plan, Verdict};
 use super::world::State;
@@ -14,7 +14,7 @@ use crate::history::End;
 /// What the events told so far, beside what the store holds.
 #[derive(Default)]
 pub(crate) struct Books {
-    commits: Vec<Vec<Message>>,
+    commits: Vec<Vec<Envelope>>,
     read: usize,
     versions: BTreeMap<Sku, Version>,
     batches: BTreeMap<BatchRef, u32>,
@@ -31,22 +31,22 @@ macro_rules! ensure {
 
 impl Books {
     /// The messages of each commit so far, in the order of commits.
-    pub(crate) fn commits(&self) -> &[Vec<Message>] {
+    pub(crate) fn commits(&self) -> &[Vec<Envelope>] {
         &self.commits
     }
 
     /// What holds after every commit.
     pub(crate) fn check(&mut self, store: &InMemoryStore) -> Verdict {
         self.read_events(store)?;
-        let lines = store.lines();
+        let parts = store.parts();
         for line in self.places.keys() {
-            ensure!(lines.contains_key(line), "{line:?} was promised, and is gone");
+            ensure!(parts.contains_key(&line.id()), "{line:?} was promised, and is gone");
         }
-        let placed: BTreeMap<_, _> = lines.iter().map(|(line, at)| (line.clone(), at.place.clone())).collect();
+        let placed: BTreeMap<_, _> = parts.values().map(|part| (part.line.clone(), part.place.clone())).collect();
         ensure!(placed == self.places, "events tell of lines at {:?}, but they are at {placed:?}", self.places);
         let mut batches = BTreeMap::new();
         for product in store.products() {
-            check_product(&product, &lines)?;
+            check_product(&product, &parts)?;
             let told = self.versions.get(product.sku());
             ensure!(
                 told == Some(&product.version()),
@@ -123,7 +123,7 @@ impl Books {
             (Command::Allocate(line), Reply::Allocated(batch)) => {
                 ensure!(ever_on(line, batch), "{line:?} is told {batch}, where it never was");
             }
-            (Command::Allocate(line), Reply::OutOfStock(_)) => {
+            (Command::Allocate(line), Reply::OutOfStock) => {
                 let mut events = self.commits.iter().flatten().map(|message| &message.event);
                 let told = events.any(|event| matches!(event, Event::OutOfStock { line: told } if told == line));
                 ensure!(told, "{line:?} is told that it is out of stock, and nobody else is");
@@ -139,7 +139,7 @@ impl Books {
     /// What is true once nothing is left to do.
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
-        for line in &plan.later {
+        for line in &plan.queued {
             let told = |event: &Event| matches!(event, Event::Allocated { line: told, .. } | Event::OutOfStock { line: told } if told == line);
             let answered = self.commits.iter().flatten().any(|message| told(&message.event));
             ensure!(answered, "{line:?} was taken, and nobody heard of it again");
@@ -184,10 +184,10 @@ impl Books {
     }
 }
 
-fn check_product(product: &Product, lines: &BTreeMap<OrderLine, Position>) -> Verdict {
+fn check_product(product: &Product, parts: &BTreeMap<LineId, Part>) -> Verdict {
     let at = |place: &Place| {
-        let there = lines.iter().filter(|(line, at)| line.sku == *product.sku() && at.place == *place);
-        there.map(|(line, _)| line).collect::<Vec<_>>()
+        let there = parts.values().filter(|part| part.line.sku == *product.sku() && part.place == *place);
+        there.map(|part| &part.line).collect::<Vec<_>>()
     };
     for batch in product.batches() {
         ensure!(batch.allocated <= batch.purchased, "{} is oversold: {batch:?}", batch.reference);
@@ -195,7 +195,7 @@ fn check_product(product: &Product, lines: &BTreeMap<OrderLine, Position>) -> Ve
         ensure!(batch.allocated == pieces, "{} counts {}, but its lines {pieces}", batch.reference, batch.allocated);
     }
     let waiting = at(&Place::Waiting);
-    let counted = product.waiting().lines as usize;
+    let counted = product.waiting().count as usize;
     ensure!(counted == waiting.len(), "{} counts {counted} waiting, of {}", product.sku(), waiting.len());
     if !product.has_backlog() {
         for line in waiting {
@@ -210,8 +210,8 @@ fn check_product(product: &Product, lines: &BTreeMap<OrderLine, Position>) -> Ve
 
 /// What the history comes to is what the store holds.
 pub(crate) fn check_history(end: &End, store: &InMemoryStore) -> Verdict {
-    let lines = store.lines();
-    ensure!(end.lines == lines, "the history ends with lines at {:?}, but they are at {lines:?}", end.lines);
+    let parts = store.parts();
+    ensure!(end.parts == parts, "the history ends with lines at {:?}, but they are at {parts:?}", end.parts);
     let products = store.products();
     let batches = products.iter().flat_map(Product::batches);
     let batches: BTreeMap<_, _> =

@@ -5,6 +5,7 @@
 
 mod books;
 mod choices;
+mod queue;
 mod run;
 mod stream;
 mod stream_mapping;
@@ -16,12 +17,12 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use choices::{Choices, Odds, shrink};
-use domain::{ChangeBatchQuantity, Command, Revision};
+use domain::{ChangeBatchQuantity, Revision};
 use run::{Outbox, Plan, Run, Verdict};
+use testing::{Command, line, new_batch};
 use world::{Adversity, World};
 
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line};
 use crate::servers::Servers;
 
 /// Random worlds in a normal run.
@@ -40,8 +41,8 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_two_changes_of_one_batch,
             every_schedule_of_a_shrink_on_an_index_that_lags,
             every_schedule_of_a_mail,
-            random_worlds_with_lines_that_can_wait_keep_every_promise,
-            every_schedule_of_lines_that_can_wait_for_the_last_piece,
+            random_worlds_with_queued_lines_keep_every_promise,
+            every_schedule_of_queued_lines_for_the_last_piece,
             every_schedule_of_a_line_that_is_asked_for_in_both_ways,
         ]
     );
@@ -82,7 +83,7 @@ fn random_plan(world: &World) -> Plan {
     let batches = between(1, 4);
     let mut requests = Vec::new();
     for number in 0..batches {
-        let mut new = batch(&format!("b{number}"), &format!("S{}", number % skus), between(1, 8));
+        let mut new = new_batch(&format!("b{number}"), &format!("S{}", number % skus), between(1, 8));
         new.eta = (number % 2 == 1).then(|| format!("2011-01-0{}", 1 + number).try_into().unwrap());
         requests.push(Command::CreateBatch(new));
     }
@@ -97,7 +98,7 @@ fn random_plan(world: &World) -> Plan {
         ChangeBatchQuantity { reference: reference.as_str().try_into().unwrap(), qty: between(0, 8), revision }
     };
     let changes = (0..between(0, 4)).map(change).collect();
-    Plan { requests, changes, later: Vec::new(), outbox: Outbox::Relayed }
+    Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Relayed }
 }
 
 const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3 };
@@ -112,17 +113,17 @@ async fn random_worlds_keep_every_promise(_: Arc<Servers>) -> Outcome {
 }
 
 /// The same, but half of the lines come by their queue.
-async fn random_worlds_with_lines_that_can_wait_keep_every_promise(_: Arc<Servers>) -> Outcome {
+async fn random_worlds_with_queued_lines_keep_every_promise(_: Arc<Servers>) -> Outcome {
     random_worlds(|world| {
         let mut plan = random_plan(world);
-        let (mut requests, mut later) = (Vec::new(), Vec::new());
+        let (mut requests, mut queued) = (Vec::new(), Vec::new());
         for request in plan.requests {
             match request {
-                Command::Allocate(line) if world.choose(2, Odds::Even) == 1 => later.push(line),
+                Command::Allocate(line) if world.choose(2, Odds::Even) == 1 => queued.push(line),
                 request => requests.push(request),
             }
         }
-        (plan.requests, plan.later) = (requests, later);
+        (plan.requests, plan.queued) = (requests, queued);
         plan
     })
 }
@@ -176,67 +177,68 @@ fn explore(what: &str, adversity: Adversity, before: &[Command], plan: &Plan) ->
     }
 }
 
-fn new_batch(reference: &str, qty: u32) -> Command {
-    Command::CreateBatch(batch(reference, "S", qty))
+fn create(reference: &str, qty: u32) -> Command {
+    Command::CreateBatch(new_batch(reference, "S", qty))
 }
 
 fn allocate(orderid: &str, qty: u32) -> Command {
     Command::Allocate(line(orderid, "S", qty))
 }
 
+/// As of when its message is sent.
 fn holds(reference: &str, qty: u32) -> ChangeBatchQuantity {
-    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision: Revision::AsOf(0) }
+    testing::change(reference, qty, Revision::AsOf(0))
 }
 
 async fn every_schedule_of_two_equal_requests(_: Arc<Servers>) -> Outcome {
     let plan = Plan {
         requests: vec![allocate("o1", 3), allocate("o1", 3)],
         changes: Vec::new(),
-        later: Vec::new(),
+        queued: Vec::new(),
         outbox: Outbox::Unread,
     };
-    every_schedule("two equal requests", &[new_batch("b1", 5)], &plan, &[BOTH])
+    every_schedule("two equal requests", &[create("b1", 5)], &plan, &[BOTH])
 }
 
 async fn every_schedule_of_two_requests_for_the_last_piece(_: Arc<Servers>) -> Outcome {
     let plan = Plan {
         requests: vec![allocate("o1", 3), allocate("o2", 3)],
         changes: Vec::new(),
-        later: Vec::new(),
+        queued: Vec::new(),
         outbox: Outbox::Unread,
     };
-    every_schedule("two requests for the last piece", &[new_batch("b1", 3)], &plan, &[BOTH])
+    every_schedule("two requests for the last piece", &[create("b1", 3)], &plan, &[BOTH])
 }
 
 async fn every_schedule_of_a_shrink_and_a_request(_: Arc<Servers>) -> Outcome {
-    let before = [new_batch("b1", 2), allocate("o1", 2), new_batch("b2", 2)];
+    let before = [create("b1", 2), allocate("o1", 2), create("b2", 2)];
     let plan = Plan {
         requests: vec![allocate("o2", 2)],
         changes: vec![holds("b1", 0)],
-        later: Vec::new(),
+        queued: Vec::new(),
         outbox: Outbox::Unread,
     };
     every_schedule("a shrink and a request", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_stock_that_arrives_and_a_request(_: Arc<Servers>) -> Outcome {
-    let change = ChangeBatchQuantity { revision: Revision::Version(1), ..holds("b1", 0) };
-    let before = [new_batch("b1", 1), allocate("o1", 1), Command::ChangeBatchQuantity(change)];
+    let gone = testing::change("b1", 0, Revision::Version(1));
+    let before = [create("b1", 1), allocate("o1", 1), Command::ChangeBatchQuantity(gone)];
     let plan = Plan {
-        requests: vec![new_batch("b2", 1), allocate("o2", 1)],
+        requests: vec![create("b2", 1), allocate("o2", 1)],
         changes: Vec::new(),
-        later: Vec::new(),
+        queued: Vec::new(),
         outbox: Outbox::Unread,
     };
     every_schedule("stock that arrives and a request", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome {
-    let before = [new_batch("b1", 3), allocate("o1", 2)];
+    let before = [create("b1", 3), allocate("o1", 2)];
     let plan = Plan {
         requests: Vec::new(),
         changes: vec![holds("b1", 1), holds("b1", 3)],
-        later: Vec::new(),
+        queued: Vec::new(),
         outbox: Outbox::Unread,
     };
     every_schedule("two changes of one batch", &before, &plan, &[A_CRASH, A_DUPLICATE])
@@ -244,31 +246,28 @@ async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome 
 
 /// A line left the batch and came back: the index may show it twice, or not at all.
 async fn every_schedule_of_a_shrink_on_an_index_that_lags(_: Arc<Servers>) -> Outcome {
-    let change = |qty, version| {
-        let revision = Revision::Version(version);
-        ChangeBatchQuantity { revision, ..holds("b1", qty) }
-    };
+    let change = |qty, version| testing::change("b1", qty, Revision::Version(version));
     let [less, again] = [change(1, 1), change(2, 2)].map(Command::ChangeBatchQuantity);
-    let before = [new_batch("b1", 2), allocate("o1", 1), allocate("o2", 1), less, again];
-    let plan = Plan { requests: Vec::new(), changes: vec![change(0, 3)], later: Vec::new(), outbox: Outbox::Unread };
+    let before = [create("b1", 2), allocate("o1", 1), allocate("o2", 1), less, again];
+    let plan = Plan { requests: Vec::new(), changes: vec![change(0, 3)], queued: Vec::new(), outbox: Outbox::Unread };
     let lags = Adversity { lags: 2, ..A_DUPLICATE };
     every_schedule("a shrink on an index that lags", &before, &plan, &[lags])
 }
 
 async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {
-    let before = [new_batch("b1", 1), allocate("o1", 2)];
-    let plan = Plan { requests: Vec::new(), changes: Vec::new(), later: Vec::new(), outbox: Outbox::Relayed };
+    let before = [create("b1", 1), allocate("o1", 2)];
+    let plan = Plan { requests: Vec::new(), changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Relayed };
     every_schedule("a mail", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
-async fn every_schedule_of_lines_that_can_wait_for_the_last_piece(_: Arc<Servers>) -> Outcome {
-    let later = vec![line("o1", "S", 2), line("o2", "S", 2)];
-    let plan = Plan { requests: Vec::new(), changes: Vec::new(), later, outbox: Outbox::Unread };
-    every_schedule("lines that can wait for the last piece", &[new_batch("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
+async fn every_schedule_of_queued_lines_for_the_last_piece(_: Arc<Servers>) -> Outcome {
+    let queued = vec![line("o1", "S", 2), line("o2", "S", 2)];
+    let plan = Plan { requests: Vec::new(), changes: Vec::new(), queued, outbox: Outbox::Unread };
+    every_schedule("queued lines for the last piece", &[create("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_a_line_that_is_asked_for_in_both_ways(_: Arc<Servers>) -> Outcome {
-    let (requests, later) = (vec![allocate("o1", 2)], vec![line("o1", "S", 2)]);
-    let plan = Plan { requests, changes: Vec::new(), later, outbox: Outbox::Unread };
-    every_schedule("a line asked for in both ways", &[new_batch("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
+    let (requests, queued) = (vec![allocate("o1", 2)], vec![line("o1", "S", 2)]);
+    let plan = Plan { requests, changes: Vec::new(), queued, outbox: Outbox::Unread };
+    every_schedule("a line asked for in both ways", &[create("b1", 3)], &plan, &[A_CRASH, A_DUPLICATE])
 }

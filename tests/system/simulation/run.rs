@@ -1,33 +1,32 @@
 //! One run of a world: who goes on next, what is delivered when, and who dies.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use adapters::in_memory::call_until;
-use adapters::{postponed, sqs};
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{ChangeBatchQuantity, Command, Event, OrderLine, Revision};
+use adapters::{queued, sqs};
+use aws_lambda_events::sqs::SqsBatchResponse;
+use domain::{ChangeBatchQuantity, Event, OrderLine, Refusal, Revision};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
-use service_layer::outbox::{Message, Record, Stopped, relay};
+use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
-use service_layer::{Error, MessageBus, Remembering, Reply};
+use service_layer::{Error, MessageBus, Remembering};
+use testing::{Command, HandleCommand as _, Reply};
 
 use super::books::{self, Books};
 use super::choices::Odds;
+use super::queue::{Entry, Queue, RECEIVES, Source, event_of, ids};
 use super::world::World;
 use crate::history::{self, Asked, Index, Request, Told};
 
 /// As template.yaml has them.
 const HTTP_LIMIT: Duration = Duration::from_secs(10);
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
-const VISIBILITY: Duration = Duration::from_mins(3);
-/// More than a run has faults: what is given up here is given up for a reason of its own.
-const RECEIVES: u32 = 40;
 /// Functions at a time.
 const INSTANCES: usize = 4;
 /// A run that is longer is stuck.
@@ -38,8 +37,8 @@ const STEPS: u32 = 20_000;
 pub(crate) struct Plan {
     pub(crate) requests: Vec<Command>,
     pub(crate) changes: Vec<ChangeBatchQuantity>,
-    /// Lines whose clients can wait.
-    pub(crate) later: Vec<OrderLine>,
+    /// Lines that are put on the queue.
+    pub(crate) queued: Vec<OrderLine>,
     pub(crate) outbox: Outbox,
 }
 
@@ -64,9 +63,7 @@ struct Function {
 enum Trigger {
     /// With its place in the history.
     Request(Command, usize),
-    Changes(Vec<Entry>),
-    Lines(Vec<Entry>),
-    Events(Vec<Entry>),
+    Messages(Source, Vec<Entry>),
     /// Records of the stream, from this one on.
     Stream(usize),
 }
@@ -84,29 +81,12 @@ enum Waits {
     Forever,
 }
 
-#[derive(Clone)]
-struct Entry {
-    id: String,
-    body: String,
-    sent: Timestamp,
-    visible_at: Timestamp,
-    receives: u32,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<Entry>,
-    dead: Vec<Entry>,
-}
-
 /// What may happen next.
 #[derive(Clone, Copy)]
 enum Next {
     Poll(usize),
     Request,
-    Changes,
-    Lines,
-    Events,
+    Messages(Source),
     Relay,
 }
 
@@ -117,9 +97,7 @@ pub(crate) struct Run {
     processes: [Remembering<World>; INSTANCES],
     functions: Vec<Function>,
     requests: VecDeque<Command>,
-    changes: Queue,
-    lines: Queue,
-    events: Queue,
+    queues: BTreeMap<Source, Queue>,
     /// How many commits the stream is past.
     relayed: usize,
     /// How many published messages the events queue got.
@@ -140,9 +118,7 @@ impl Run {
             world,
             functions: Vec::new(),
             requests: plan.requests.iter().cloned().collect(),
-            changes: Queue::default(),
-            lines: Queue::default(),
-            events: Queue::default(),
+            queues: Source::ALL.map(|source| (source, Queue::default())).into(),
             relayed: 0,
             delivered: 0,
             books: Books::default(),
@@ -161,14 +137,18 @@ impl Run {
             if let Revision::Version(version) = change.revision {
                 body["version"] = version.into();
             }
-            run.changes.push(format!("change-{sent}"), body.to_string(), Timestamp(sent));
+            run.queue(Source::Changes).push(format!("change-{sent}"), body.to_string(), Timestamp(sent));
             if let Revision::AsOf(as_of) = &mut change.revision {
                 *as_of = sent;
             }
             run.history.push(ask(Command::ChangeBatchQuantity(change), 0));
         }
-        for (sent, line) in (1..).zip(&run.plan.later) {
-            run.lines.push(format!("line-{sent}"), serde_json::to_string(line).unwrap(), Timestamp(sent));
+        for (sent, line) in (1..).zip(run.plan.queued.clone()) {
+            run.queue(Source::Lines).push(
+                format!("line-{sent}"),
+                serde_json::to_string(&line).unwrap(),
+                Timestamp(sent),
+            );
             run.history.push(ask(Command::Allocate(line.clone()), 0));
         }
         run
@@ -189,9 +169,7 @@ impl Run {
                 Next::Poll(index) if self.world.chance(|left| &mut left.crashes) => self.die(index),
                 Next::Poll(index) => self.poll(index)?,
                 Next::Request => self.start_request()?,
-                Next::Changes => self.start_changes()?,
-                Next::Lines => self.start_lines()?,
-                Next::Events => self.start_events()?,
+                Next::Messages(source) => self.start_messages(source)?,
                 Next::Relay => self.start_relay()?,
             }
         }
@@ -213,19 +191,16 @@ impl Run {
         if !self.requests.is_empty() {
             possible.push(Next::Request);
         }
-        if self.changes.has_visible(now) {
-            possible.push(Next::Changes);
-        }
-        if self.lines.has_visible(now) {
-            possible.push(Next::Lines);
-        }
+        // Events come last, after the relay: each message is old news by then.
+        let [first @ .., last] = Source::ALL;
+        possible.extend(first.into_iter().filter(|source| self.queues[source].has_visible(now)).map(Next::Messages));
         let relaying = self.functions.iter().any(|function| matches!(function.event, Trigger::Stream(_)));
         let has_relay = self.plan.outbox == Outbox::Relayed;
         if has_relay && !relaying && self.relayed < self.books.commits().len() {
             possible.push(Next::Relay);
         }
-        if self.events.has_visible(now) {
-            possible.push(Next::Events);
+        if self.queues[&last].has_visible(now) {
+            possible.push(Next::Messages(last));
         }
         possible
     }
@@ -236,8 +211,7 @@ impl Run {
             Waits::Until(time) => Some(time),
             Waits::Turn | Waits::Forever => None,
         });
-        let queues = [&self.changes, &self.lines, &self.events];
-        let times = queues.into_iter().flat_map(|queue| &queue.waiting).map(|entry| entry.visible_at);
+        let times = self.queues.values().flat_map(|queue| &queue.messages).map(|entry| entry.visible_at);
         let now = self.world.now();
         wakes.chain(times).filter(|time| *time > now).min()
     }
@@ -247,6 +221,10 @@ impl Run {
         self.world.tell(format!("{name} starts"));
         self.functions.push(Function { name, event, work: Box::pin(work), waits: Waits::Turn });
         self.poll(self.functions.len() - 1)
+    }
+
+    fn queue(&mut self, source: Source) -> &mut Queue {
+        self.queues.get_mut(&source).expect("a queue for each source")
     }
 
     fn command_bus(&self) -> MessageBus<Remembering<World>, World> {
@@ -272,44 +250,40 @@ impl Run {
         })
     }
 
-    fn start_changes(&mut self) -> Verdict {
-        let batch = self.changes.receive(&self.world);
-        let (bus, event, context) = (self.command_bus(), sqs_event(&batch), self.context());
-        self.start(format!("changes {}", ids(&batch)), Trigger::Changes(batch), async move {
-            let answer = sqs::change_quantities(&bus, event, &context, RECEIVES).await;
-            bus.environment().last_chance_to_die().await;
-            Answer::Batch(answer)
-        })
-    }
-
-    fn start_lines(&mut self) -> Verdict {
-        let batch = self.lines.receive(&self.world);
-        let (bus, event, context) = (self.command_bus(), sqs_event(&batch), self.context());
-        self.start(format!("lines {}", ids(&batch)), Trigger::Lines(batch), async move {
-            let answer = postponed::allocate_lines(&bus, event, &context, RECEIVES).await;
-            bus.environment().last_chance_to_die().await;
-            Answer::Batch(answer)
-        })
-    }
-
-    fn start_events(&mut self) -> Verdict {
-        let batch = self.events.receive(&self.world);
-        let bus = MessageBus::new(self.world.clone(), self.world.clone(), self.world.clone());
-        let (event, context) = (sqs_event(&batch), self.context());
-        self.start(format!("events {}", ids(&batch)), Trigger::Events(batch), async move {
-            let answer = sqs::handle_events(&bus, event, &context, RECEIVES).await;
-            bus.environment().last_chance_to_die().await;
-            Answer::Batch(answer)
-        })
+    fn start_messages(&mut self, source: Source) -> Verdict {
+        let world = self.world.clone();
+        let batch = self.queue(source).receive(&world);
+        let (event, context) = (event_of(&batch), self.context());
+        let name = format!("{} {}", source.name(), ids(&batch));
+        let trigger = Trigger::Messages(source, batch);
+        let bus = self.command_bus();
+        match source {
+            Source::Changes => self.start(name, trigger, async move {
+                let answer = sqs::change_quantities(&bus, event, &context, RECEIVES).await;
+                world.last_chance_to_die().await;
+                Answer::Batch(answer)
+            }),
+            Source::Lines => self.start(name, trigger, async move {
+                let answer = queued::allocate_lines(&bus, event, &context, RECEIVES).await;
+                world.last_chance_to_die().await;
+                Answer::Batch(answer)
+            }),
+            Source::Events => self.start(name, trigger, async move {
+                let bus = MessageBus::new(world.clone(), world.clone(), world.clone());
+                let answer = sqs::handle_events(&bus, event, &context, RECEIVES).await;
+                world.last_chance_to_die().await;
+                Answer::Batch(answer)
+            }),
+        }
     }
 
     fn start_relay(&mut self) -> Verdict {
         let commits = self.books.commits();
         let count = 1 + self.world.choose((commits.len() - self.relayed).min(3), Odds::Even);
         let from = self.relayed;
-        let record = |(index, messages): (usize, &Vec<Message>)| Record {
+        let record = |(index, envelopes): (usize, &Vec<Envelope>)| Record {
             sequence_number: (from + index).to_string(),
-            messages: Ok(messages.clone()),
+            envelopes: Ok(envelopes.clone()),
         };
         let records = commits[from..from + count].iter().enumerate().map(record).collect();
         let topic = self.world.clone();
@@ -364,14 +338,15 @@ impl Run {
 
     /// What the topic has goes to the queue that subscribes to it, once or twice.
     fn deliver(&mut self) {
-        let new: Vec<Message> = self.world.state().published[self.delivered..].to_vec();
+        let new: Vec<Envelope> = self.world.state().published[self.delivered..].to_vec();
         self.delivered += new.len();
         for message in new {
             if let Event::OutOfStock { .. } = message.event {
                 let times = 1 + usize::from(self.world.chance(|left| &mut left.duplicates));
                 for _ in 0..times {
                     let body = serde_json::to_string(&message).unwrap();
-                    self.events.push(message.id.clone(), body, self.world.now());
+                    let now = self.world.now();
+                    self.queue(Source::Events).push(message.id.clone(), body, now);
                 }
             }
         }
@@ -390,23 +365,13 @@ impl Run {
                         Ok(())
                     }
                     // A line may come before the first batch of its SKU. Nobody asks again.
-                    Err(Error::InvalidSku(_)) => Ok(()),
+                    Err(Error::Refused(Refusal::UnknownSku(_))) => Ok(()),
                     Err(error) => Err(format!("{command:?} is told {error:?}")),
                 }
             }
-            (Trigger::Changes(batch), Answer::Batch(answer)) => {
+            (Trigger::Messages(source, batch), Answer::Batch(answer)) => {
                 self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
-                self.changes.finish(batch, &answer, now);
-                Ok(())
-            }
-            (Trigger::Lines(batch), Answer::Batch(answer)) => {
-                self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
-                self.lines.finish(batch, &answer, now);
-                Ok(())
-            }
-            (Trigger::Events(batch), Answer::Batch(answer)) => {
-                self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
-                self.events.finish(batch, &answer, now);
+                self.queue(source).finish(batch, &answer, now);
                 Ok(())
             }
             (Trigger::Stream(from), Answer::Relayed(count, outcome)) => {
@@ -429,9 +394,9 @@ impl Run {
     fn remember(&mut self, asked: usize, command: &Command, reply: &Result<Reply, Error>) {
         let told = match reply {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch.clone())),
-            Ok(Reply::OutOfStock(_)) => Some(Told::OutOfStock),
+            Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) => Some(Told::Created),
-            Err(Error::InvalidSku(_)) => Some(Told::InvalidSku),
+            Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
             Err(_) => None,
         };
         let now = self.tick();
@@ -450,9 +415,7 @@ impl Run {
         let now = self.world.now();
         match event {
             Trigger::Request(command, _) => self.requests.push_back(command),
-            Trigger::Changes(batch) => self.changes.return_all(batch, now),
-            Trigger::Lines(batch) => self.lines.return_all(batch, now),
-            Trigger::Events(batch) => self.events.return_all(batch, now),
+            Trigger::Messages(source, batch) => self.queue(source).return_all(batch, now),
             Trigger::Stream(_) => {}
         }
     }
@@ -466,76 +429,15 @@ impl Run {
         self.books.check_the_end(&state, &self.plan)?;
         let end = history::check(&self.history, &state.store.outbox(), self.index)?;
         books::check_history(&end, &state.store)?;
-        let queues = [&self.changes, &self.lines, &self.events];
-        match queues.into_iter().flat_map(|queue| &queue.dead).next() {
+        match self.queues.values().flat_map(|queue| &queue.dead).next() {
             Some(dead) => Err(format!("{} {} ended as a dead letter", dead.id, dead.body)),
             None => Ok(()),
         }
     }
 }
 
-impl Queue {
-    fn push(&mut self, id: String, body: String, sent: Timestamp) {
-        self.waiting.push(Entry { id, body, sent, visible_at: sent, receives: 0 });
-    }
-
-    fn has_visible(&self, now: Timestamp) -> bool {
-        self.waiting.iter().any(|entry| entry.visible_at <= now)
-    }
-
-    /// One to three messages, in any order; some may come again.
-    fn receive(&mut self, world: &World) -> Vec<Entry> {
-        let now = world.now();
-        let mut batch = Vec::new();
-        let visible = self.waiting.iter().filter(|entry| entry.visible_at <= now).count();
-        for _ in 0..=world.choose(visible.min(3), Odds::Even) {
-            let visible = (0..self.waiting.len()).filter(|index| self.waiting[*index].visible_at <= now);
-            let visible: Vec<usize> = visible.collect();
-            let mut entry = self.waiting.remove(visible[world.choose(visible.len(), Odds::Even)]);
-            entry.receives += 1;
-            if world.chance(|left| &mut left.duplicates) {
-                self.waiting.push(entry.clone());
-            }
-            batch.push(entry);
-        }
-        batch
-    }
-
-    fn finish(&mut self, batch: Vec<Entry>, answer: &SqsBatchResponse, now: Timestamp) {
-        let failed =
-            |entry: &Entry| answer.batch_item_failures.iter().any(|failure| failure.item_identifier == entry.id);
-        self.return_all(batch.into_iter().filter(failed).collect(), now);
-    }
-
-    fn return_all(&mut self, batch: Vec<Entry>, now: Timestamp) {
-        for entry in batch {
-            if entry.receives < RECEIVES {
-                self.waiting.push(Entry { visible_at: now.plus(VISIBILITY), ..entry });
-            } else {
-                self.dead.push(entry);
-            }
-        }
-    }
-}
-
 fn ask(command: Command, invoked: u64) -> Request {
     Request { asked: Asked::Command(command), invoked, answer: None }
-}
-
-fn sqs_event(batch: &[Entry]) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    for entry in batch {
-        let mut message = SqsMessage::default();
-        message.message_id = Some(entry.id.clone());
-        message.body = Some(entry.body.clone());
-        message.attributes.insert("SentTimestamp".to_owned(), entry.sent.0.to_string());
-        event.records.push(message);
-    }
-    event
-}
-
-fn ids(batch: &[Entry]) -> String {
-    batch.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn describe(command: &Command) -> String {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use service_layer::Figures;
-use service_layer::outbox::Message;
+use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment, PublishError, Publisher, Timestamp};
 
 use super::choices::{Choices, Odds};
@@ -106,7 +106,7 @@ impl Topic {
     }
 
     /// The first message that was not published, or none; or no reply at all.
-    fn call(&self, messages: &[Message]) -> Option<Result<(), usize>> {
+    fn call(&self, messages: &[Envelope]) -> Option<Result<(), usize>> {
         let mut state = self.state();
         state.now = state.now.plus(CALL);
         let now = state.now;
@@ -163,7 +163,7 @@ impl Topic {
 impl Publisher for Topic {
     const BATCH: usize = 10;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+    async fn publish(&self, messages: &[Envelope]) -> Result<(), PublishError> {
         match self.call(messages) {
             Some(outcome) => outcome.map_err(|first| PublishError { first, source: "the topic refused".into() }),
             None => std::future::pending().await,

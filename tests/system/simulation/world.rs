@@ -3,21 +3,19 @@
 //! Every call of a function's ports first gives the scheduler its turn, then does its work or fails. So whatever
 //! order calls may come in, and wherever a function may die, is a choice.
 
-use std::cmp::Reverse;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{BatchRef, Command, Place, Placed, Sku};
+use domain::Part;
 use futures_util::FutureExt as _;
-use service_layer::outbox::Message;
-use service_layer::ports::{
-    Claim, Commit, Environment, Inbox, Mail, Mailer, Products, PublishError, Publisher, Snapshot, StoreError,
-    Timestamp, Wanted,
-};
+use service_layer::outbox::Envelope;
+use service_layer::ports::{Claim, Environment, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
+use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 use service_layer::{Call, Figures, MessageBus, Source};
+use testing::{Command, HandleCommand as _};
 
 use super::choices::{Choices, Odds};
 
@@ -49,7 +47,7 @@ pub(crate) struct State {
     past: Vec<Arc<InMemoryStore>>,
     /// What the world was asked that nobody may ask.
     pub(crate) wrong: Option<String>,
-    pub(crate) published: Vec<Message>,
+    pub(crate) published: Vec<Envelope>,
     pub(crate) mails: Vec<Mail>,
     pub(crate) now: Timestamp,
     drawn: u64,
@@ -179,7 +177,7 @@ impl World {
             Fate::Works => work(),
             Fate::Fails => Err(silence()),
             Fate::LosesReply => work().and(Err(silence())),
-            Fate::Collides => Err(StoreError::Conflict(None)),
+            Fate::Collides => Err(StoreError::Conflict(Vec::new())),
             Fate::Hangs => std::future::pending().await,
             Fate::WorksAndHangs => {
                 let _ = work();
@@ -194,29 +192,29 @@ impl World {
 
     /// The entries of the index: those of now, or some as one of the last commits found them. A line's old entry and its new one may lie
     /// in different partitions, each of which lags by itself: then the index shows both, or neither.
-    fn indexed(&self) -> Vec<Placed> {
-        let lines = self.store().lines();
+    fn indexed(&self) -> Vec<Part> {
+        let parts = self.store().parts();
         let versions = self.state().past.len();
-        let mut past = lines.clone();
+        let mut past = parts.clone();
         if versions > 0 && self.chance(|left| &mut left.lags) {
             let back = 1 + self.choose(versions.min(3), Odds::Even);
-            past = Arc::clone(&self.state().past[versions - back]).lines();
+            past = Arc::clone(&self.state().past[versions - back]).parts();
             self.tell(format!("    the index lags up to {back} commits"));
         }
         let mut shown = Vec::new();
-        for (line, position) in lines {
-            let before = past.remove(&line);
-            if before.as_ref() == Some(&position) {
-                shown.push(Placed { line, position });
+        for (id, part) in parts {
+            let before = past.remove(&id);
+            if before.as_ref() == Some(&part) {
+                shown.push(part);
                 continue;
             }
             if self.choose(2, Odds::Even) == 0 {
-                shown.push(Placed { line: line.clone(), position });
+                shown.push(part);
             }
-            if let Some(position) = before
+            if let Some(before) = before
                 && self.choose(2, Odds::Even) == 1
             {
-                shown.push(Placed { line, position });
+                shown.push(before);
             }
         }
         shown
@@ -229,43 +227,25 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Products for World {
-    async fn find(&self, wanted: Wanted<'_>) -> Result<Snapshot, StoreError> {
+    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
         let first = self.call("find", 2, || now(self.store().find(wanted))).await?;
-        let two_items = matches!(wanted, Wanted::Line(_) | Wanted::Lines(..) | Wanted::NewBatch(_));
-        if !two_items || !self.chance(|left| &mut left.torn_reads) {
+        let items = wanted.skus.len() + wanted.lines.len() + wanted.batches.len();
+        if items < 2 || !self.chance(|left| &mut left.torn_reads) {
             return Ok(first);
         }
         // One item is read now, the other one later.
         self.turn().await;
         let second = now(self.store().find(wanted))?;
         self.tell("    a torn read");
-        Ok(match self.choose(2, Odds::Even) {
-            0 => Snapshot { head: second.head, ..first },
-            _ => Snapshot { head: first.head, ..second },
-        })
-    }
-
-    async fn waiting_lines(&self, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
-        let waits = |placed: &Placed| placed.line.sku == *sku && placed.position.place == Place::Waiting;
-        self.call("waiting_lines", 2, || Ok(self.indexed().into_iter().filter(waits).collect())).await
-    }
-
-    async fn newest_lines(&self, batch: &BatchRef, pieces: u32, at_most: usize) -> Result<Vec<Placed>, StoreError> {
-        let place = Place::Batch(batch.clone());
-        let work = || {
-            let mut lines: Vec<Placed> =
-                self.indexed().into_iter().filter(|placed| placed.position.place == place).collect();
-            lines.sort_by_key(|placed| Reverse(placed.position.since));
-            let mut missing = pieces;
-            lines.truncate(at_most);
-            lines.retain(|placed| {
-                let wanted = missing > 0;
-                missing = missing.saturating_sub(placed.line.qty.get());
-                wanted
-            });
-            Ok(lines)
+        let torn = match self.choose(2, Odds::Even) {
+            0 => Found { products: second.products, ..first },
+            _ => Found { products: first.products, ..second },
         };
-        self.call("newest_lines", 2, work).await
+        if torn.is_closed() { Ok(torn) } else { Err(StoreError::Conflict(Vec::new())) }
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        self.call("list", 2, || Ok(listing.select(self.indexed()))).await
     }
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
@@ -300,7 +280,7 @@ impl Publisher for World {
     /// Few, so that some records are published in parts.
     const BATCH: usize = 2;
 
-    async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+    async fn publish(&self, messages: &[Envelope]) -> Result<(), PublishError> {
         self.turn().await;
         let source = || Source::from("the topic did not answer");
         match self.fate("publish", 4) {

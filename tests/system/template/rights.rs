@@ -16,16 +16,16 @@ use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{ChangeBatchQuantity, Command, Revision, SkuLines};
+use domain::{Revision, SkuLines};
 use serde_json::{Value, json};
-use service_layer::ports::{
-    AllocationsView as _, Commit, CommitId, Environment as _, Inbox as _, Products as _, Wanted,
-};
-use service_layer::{CorrelationId, MessageBus};
+use service_layer::ports::{AllocationsView as _, Environment as _, Inbox as _};
+use service_layer::store::{Changed, Commit, CommitId, Products as _};
+use service_layer::{AllocateLines, CorrelationId, MessageBus};
+use testing::{Command, HandleCommand as _, found_product, line, new_batch};
 
 use super::{Translated, named};
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{batch, line, soon, unique};
+use crate::names::{soon, unique};
 use crate::servers::{Servers, TABLE};
 
 pub(super) fn add_to(layers: &mut Layers) {
@@ -52,13 +52,14 @@ fn right(action: &str, resource: &str) -> Right {
 
 /// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which no function makes:
 /// it runs with its operator's rights. Of the others, each is a right.
-const CALLS: [(&str, &[&str]); 8] = [
-    ("dynamodb/commit.rs", &["transact_write_items", "put_item"]),
+const CALLS: [(&str, &[&str]); 9] = [
+    ("dynamodb/find.rs", &["get_item", "batch_get_item"]),
     ("dynamodb/inbox.rs", &["put_item", "put_item"]),
-    ("dynamodb/read.rs", &["get_item", "batch_get_item", "query", "query"]),
+    ("dynamodb/list.rs", &["query", "query"]),
     ("dynamodb/recount.rs", &["scan"]),
-    // Warm-ups: their answers are not needed, so neither would further rights be.
-    ("dynamodb/touch.rs", &["query", "put_item"]),
+    ("dynamodb/transaction.rs", &["transact_write_items", "put_item"]),
+    // Their answers are not needed, so neither would further rights be.
+    ("dynamodb/warm_up.rs", &["query", "put_item"]),
     ("line_queue.rs", &["send_message"]),
     ("ses.rs", &["send_email", "send_email"]),
     ("sns.rs", &["publish_batch"]),
@@ -175,24 +176,21 @@ impl Scene {
         Ok(())
     }
 
-    /// A product that owes a waiting line a place: whoever added the batch stopped halfway. Another batch has room for that line only.
-    async fn in_debt(&self) -> anyhow::Result<String> {
+    /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for which it has room.
+    async fn with_backlog(&self) -> anyhow::Result<String> {
         let (sku, lost) = (unique("LAMP"), unique("batch"));
         let waiting = line(&unique("order"), &sku, 1);
-        self.before(Command::CreateBatch(batch(&lost, &sku, 1))).await?;
+        self.before(Command::CreateBatch(new_batch(&lost, &sku, 1))).await?;
         self.before(Command::Allocate(waiting.clone())).await?;
         self.before(change(&lost, 0)).await?;
-        let new = batch(&unique("batch"), &sku, 1);
-        let head = self.others.store().find(Wanted::Line(&waiting)).await?.head.expect("the product");
-        let mut after = head.product.clone();
+        let new = new_batch(&unique("batch"), &sku, 1);
+        let before = found_product(self.others.store(), &sku).await?.expect("the product");
+        let mut after = before.clone();
         after.create_batch(&new)?;
         let commit = Commit {
             id: CommitId(1),
+            products: &[Changed { before: Some(&before), after: &after }],
             correlation: &CorrelationId::unknown(),
-            before: Some(&head.product),
-            after: &after,
-            announced: Some(&new),
-            absent: &[],
         };
         self.others.store().commit(commit).await?;
         Ok(sku)
@@ -202,33 +200,41 @@ impl Scene {
     async fn play(&self, function: &str) -> anyhow::Result<()> {
         match function {
             "allocate" => {
-                let sku = self.in_debt().await?;
+                let sku = self.with_backlog().await?;
                 let too_many = line(&unique("order"), &sku, 2);
                 self.does(Command::Allocate(too_many)).await?;
-                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 2))).await?;
+                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 2))).await?;
                 self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
-                self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await
+                let last = Command::Allocate(line(&unique("order"), &sku, 1));
+                self.does(last.clone()).await?;
+                self.does(last).await
             }
             "allocate-queued" => {
-                let sku = self.in_debt().await?;
-                let lines = |qty| SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line");
-                self.recorded.allocate_lines(&lines(2), &soon()).await?;
-                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 2))).await?;
-                self.recorded.allocate_lines(&lines(1), &soon()).await?;
-                self.recorded.allocate_lines(&lines(1), &soon()).await?;
+                let sku = self.with_backlog().await?;
+                let lines =
+                    |qty| AllocateLines(SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line"));
+                self.recorded.handle(&lines(2), &soon()).await?;
+                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 2))).await?;
+                self.recorded.handle(&lines(1), &soon()).await?;
+                let last = lines(1);
+                self.recorded.handle(&last, &soon()).await?;
+                self.recorded.handle(&last, &soon()).await?;
                 Ok(())
             }
             "batches" => {
-                let sku = self.in_debt().await?;
-                let new = batch(&unique("batch"), &sku, 1);
+                let sku = self.with_backlog().await?;
+                let new = new_batch(&unique("batch"), &sku, 1);
                 self.does(Command::CreateBatch(new.clone())).await?;
-                self.does(Command::CreateBatch(new)).await?;
-                self.does(Command::CreateBatch(batch(&unique("batch"), &unique("LAMP"), 1))).await
+                self.does(Command::CreateBatch(new.clone())).await?;
+                self.does(Command::CreateBatch(new_batch(&unique("batch"), &unique("LAMP"), 1))).await?;
+                let of_another = new_batch(new.reference.as_str(), &unique("LAMP"), 1);
+                anyhow::ensure!(self.does(Command::CreateBatch(of_another)).await.is_err(), "the reference is taken");
+                Ok(())
             }
             "change-batch-quantity" => {
                 let (sku, reference) = (unique("LAMP"), unique("batch"));
-                self.before(Command::CreateBatch(batch(&reference, &sku, 2))).await?;
-                self.before(Command::CreateBatch(batch(&unique("batch"), &sku, 1))).await?;
+                self.before(Command::CreateBatch(new_batch(&reference, &sku, 2))).await?;
+                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 1))).await?;
                 self.before(Command::Allocate(line(&unique("order"), &sku, 2))).await?;
                 self.does(change(&reference, 1)).await?;
                 self.does(change(&reference, 5)).await?;
@@ -251,8 +257,7 @@ impl Scene {
 }
 
 fn change(reference: &str, qty: u32) -> Command {
-    let revision = Revision::AsOf(System::default().now().0);
-    Command::ChangeBatchQuantity(ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision })
+    Command::ChangeBatchQuantity(testing::change(reference, qty, Revision::AsOf(System::default().now().0)))
 }
 
 // --- what the template grants ---------------------------------------------------------------------------------
@@ -415,8 +420,8 @@ async fn mail_is_from_one_sender_by_any_identity_of_it_and_by_its_configuration_
     let set = json!({ "Fn::If": ["NamesConfigurationSet", { "Fn::Sub": named }, { "Fn::Sub": default }] });
     assert_eq!(seen, [(&identity, &from), (&set, &Value::Null)]);
 
-    let names = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "MailConfigurationSet" }, ""] }] });
-    assert_eq!(template.0["Conditions"]["NamesConfigurationSet"], names);
+    let is_named = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "MailConfigurationSet" }, ""] }] });
+    assert_eq!(template.0["Conditions"]["NamesConfigurationSet"], is_named);
     assert_eq!(template.parameter("MailConfigurationSet")["Default"], "");
     let mailer = template.resource("HandleEventsFunction");
     let set =

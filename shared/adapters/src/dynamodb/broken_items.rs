@@ -6,35 +6,38 @@ use std::time::Duration;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Batch, BatchRef, Budget, ChangeBatchQuantity, NewBatch, OrderLine, Place, Placed, Position, Product, Revision,
-    Version, Waiting,
+    Batch, BatchRef, Budget, ChangeBatchQuantity, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision,
+    Tally, Version,
 };
 use proptest::prelude::*;
-use service_layer::ports::{Commit, CommitId, Timestamp};
+use service_layer::ports::Timestamp;
+use service_layer::store::{CommitId, Stored};
 
 use super::inbox;
-use super::items::{self, BatchEntry, BatchItem, HeadItem, Item, Key, LineItem, to_item};
+use super::items::{
+    BatchItem, HeadItem, Item, Key, LineItem, StoredBatch, outbox_envelopes, read_head, read_part, to_item,
+};
 
 /// Reads an item of one kind, as the error or what was read.
 type Read = fn(Item) -> Result<String, String>;
 
-fn read_head(item: Item) -> Result<String, String> {
+fn head(item: Item) -> Result<String, String> {
     // Which events a commit had matters to the relay alone, and their batches' counters to commands alone.
-    let read = items::head(item.clone(), None).map_err(|error| error.to_string())?;
-    let told = items::outbox_messages(item.into()).map_err(|error| error.to_string())?;
+    let read = read_head(item.clone()).map_err(|error| error.to_string())?;
+    let told = outbox_envelopes(item.into()).map_err(|error| error.to_string())?;
     Ok(format!("{read:?} {told:?}"))
 }
 
-fn read_batch(item: Item) -> Result<String, String> {
-    items::batch(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+fn batch(item: Item) -> Result<String, String> {
+    StoredBatch::read(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
 
-fn read_line(item: Item) -> Result<String, String> {
-    items::placed_line(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+fn line_item(item: Item) -> Result<String, String> {
+    read_part(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is one of several readers")]
-fn read_inbox(item: Item) -> Result<String, String> {
+fn inbox_entry(item: Item) -> Result<String, String> {
     let read = inbox::refused(&Key::inbox("LAMP#1#1"), Some(&item));
     read.map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
@@ -52,6 +55,10 @@ fn line() -> OrderLine {
     OrderLine { orderid: "o1".try_into().unwrap(), sku: "LAMP".try_into().unwrap(), qty: 3.try_into().unwrap() }
 }
 
+fn part(place: Place) -> Part {
+    Part { line: line(), place, since: Version(3) }
+}
+
 /// A product whose last commit took a line off a batch and put it on another.
 fn product() -> Product {
     let batch = |reference: &str, allocated: u32| Batch {
@@ -61,37 +68,32 @@ fn product() -> Product {
         ..new_batch().into()
     };
     let batches = vec![batch("b1", 3), batch("b2", 0)];
-    let mut product = Product::restore(new_batch().sku, Version(7), batches, Waiting::default(), false);
-    let placed = Placed {
-        line: line(),
-        position: Position { place: Place::Batch("b1".try_into().unwrap()), since: Version(3) },
-    };
+    let (sku, waiting) = (new_batch().sku, Tally::default());
+    let mut product = Product::restore(ProductState { sku, version: Version(7), batches, waiting, backlog: false });
     let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 1, revision: Revision::Version(1) };
     let mut budget = Budget { items: 98, event_bytes: 100_000 };
-    product.change_batch_quantity(&change, &[placed], &mut budget).unwrap();
+    product.change_batch_quantity(&change, &[part(Place::Batch(change.reference.clone()))], &mut budget).unwrap();
     product
 }
 
 fn head_item(product: &Product, id: CommitId) -> Item {
-    let correlation = &"c1".try_into().unwrap();
-    let commit = Commit { id, before: None, after: product, announced: None, absent: &[], correlation };
-    to_item(&HeadItem::new(&commit)).unwrap()
+    to_item(&HeadItem::new(product, id, &"c1".try_into().unwrap())).unwrap()
 }
 
 /// Every kind of item, as the service writes it, and how it is read.
 fn kinds() -> Vec<(&'static str, Item, Read)> {
     let full = Batch { allocated: 9, revision: Some(Revision::AsOf(5)), ..new_batch().into() };
-    let on_batch = Position { place: Place::Batch("b1".try_into().unwrap()), since: Version(3) };
-    let waiting = Position { place: Place::Waiting, since: Version(3) };
+    let on_batch = part(Place::Batch("b1".try_into().unwrap()));
+    let waiting = part(Place::Waiting);
     let now = Timestamp(1_000);
     vec![
-        ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), read_head),
-        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), read_batch),
-        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), read_batch),
-        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&line(), &on_batch)).unwrap(), read_line),
-        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&line(), &waiting)).unwrap(), read_line),
-        ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), read_inbox),
-        ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), read_inbox),
+        ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), head),
+        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), batch),
+        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
+        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&on_batch)).unwrap(), line_item),
+        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&waiting)).unwrap(), line_item),
+        ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
+        ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
     ]
 }
 
@@ -278,18 +280,18 @@ fn counters_that_contradict_each_other_are_named() {
     let number = |number: &str| AttributeValue::N(number.to_owned());
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let kinds = kinds();
-    let [(_, head, _), (_, full, _), ..] = kinds.as_slice() else { panic!("head and full batch come first") };
+    let [(_, stored_head, _), (_, full, _), ..] = kinds.as_slice() else { panic!("head and full batch come first") };
     let field = |name: &str| Step::Field(name.to_owned());
     let in_head = [field("batches"), Step::Element(0), field("allocated")];
     for allocated in ["9", "10"] {
-        let error = read_head(changed(head, &in_head, Some(&number(allocated)))).unwrap_err();
+        let error = head(changed(stored_head, &in_head, Some(&number(allocated)))).unwrap_err();
         assert!(error.ends_with("batches[0].allocated: must be less than purchased"), "{error}");
     }
-    let error = read_batch(changed(full, &[field("full"), field("allocated")], Some(&number("10")))).unwrap_err();
+    let error = batch(changed(full, &[field("full"), field("allocated")], Some(&number("10")))).unwrap_err();
     assert!(error.ends_with("full.allocated: must be at most purchased"), "{error}");
-    let error = read_batch(changed(full, &[field("full"), field("ref")], Some(&text("b2")))).unwrap_err();
+    let error = batch(changed(full, &[field("full"), field("ref")], Some(&text("b2")))).unwrap_err();
     assert!(error.ends_with("full.ref: must be b1, not b2"), "{error}");
-    let error = read_head(changed(head, &[field("events")], Some(&AttributeValue::L(Vec::new())))).unwrap_err();
+    let error = head(changed(stored_head, &[field("events")], Some(&AttributeValue::L(Vec::new())))).unwrap_err();
     assert!(error.ends_with("events: must not be empty"), "{error}");
 }
 
@@ -316,9 +318,8 @@ proptest! {
             qty: qty.try_into().unwrap(),
         };
         let place = batch.map_or(Place::Waiting, |batch| Place::Batch(batch.try_into().unwrap()));
-        let position = Position { place, since: Version(since) };
-        let item = to_item(&LineItem::new(&line, &position)).unwrap();
-        prop_assert_eq!(items::placed_line(item).unwrap(), Placed { line, position });
+        let part = Part { line, place, since: Version(since) };
+        prop_assert_eq!(read_part(to_item(&LineItem::new(&part)).unwrap()).unwrap(), part);
     }
 
     #[test]
@@ -336,13 +337,12 @@ proptest! {
         };
         let full = Batch { allocated: qty, revision, ..new.clone().into() };
         let item = to_item(&BatchItem::new(&new, Some(&full))).unwrap();
-        prop_assert_eq!(items::batch(item).unwrap(), (new.clone(), Some(BatchEntry::from(&full))));
+        prop_assert_eq!(StoredBatch::read(item).unwrap(), StoredBatch { added: new.clone(), full: Some(full.clone()) });
 
         let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
-        let product = Product::restore(new.sku, Version(3), vec![open], Waiting { lines: 2, since: 5 }, true);
-        let item = head_item(&product, CommitId(u64::from(qty)));
-        let head = items::head(item, None).unwrap();
-        prop_assert_eq!(format!("{:?}", head.product), format!("{product:?}"));
-        prop_assert_eq!(head.commit, CommitId(u64::from(qty)));
+        let waiting = Tally { count: 2, version_sum: 5 };
+        let state = ProductState { sku: new.sku, version: Version(3), batches: vec![open], waiting, backlog: true };
+        let (product, commit) = (Product::restore(state), CommitId(u64::from(qty)));
+        prop_assert_eq!(read_head(head_item(&product, commit)).unwrap(), Stored { product, commit });
     }
 }

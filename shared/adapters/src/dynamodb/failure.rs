@@ -6,9 +6,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
 use service_layer::Source;
-use service_layer::ports::{Head, StoreError};
+use service_layer::store::StoreError;
 
-use super::items::{self, Item, UnreadableItem};
+use super::items::{Item, UnreadableItem, read_head};
 
 /// Error codes, of a whole call or of one item of a transaction, that say "later".
 ///
@@ -24,6 +24,9 @@ const LATER: [&str; 8] = [
     "InternalServerError",
     "TransactionInProgressException",
 ];
+
+/// The code of a condition that did not hold.
+const LOST: &str = "ConditionalCheckFailed";
 
 /// Classifies what no operation-specific error says better.
 pub(super) fn classify<E>(error: SdkError<E, HttpResponse>) -> StoreError
@@ -46,14 +49,14 @@ where
 /// Classifies a refused conditional write of the head alone.
 pub(super) fn of_put(error: SdkError<PutItemError, HttpResponse>) -> StoreError {
     match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(refusal)) => handed_back(refusal.item.clone()),
-        Some(PutItemError::TransactionConflictException(_)) => StoreError::Conflict(None),
+        Some(PutItemError::ConditionalCheckFailedException(refusal)) => handed_back([refusal.item()]),
+        Some(PutItemError::TransactionConflictException(_)) => StoreError::Conflict(Vec::new()),
         _ => classify(error),
     }
 }
 
-/// Classifies a cancelled transaction. Its reasons come by position, and the head is the first item.
-pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
+/// Classifies a cancelled transaction. Its reasons come by position, and so many heads are its first items.
+pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpResponse>, heads: usize) -> StoreError {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return classify(error);
     };
@@ -62,17 +65,17 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpRespon
     if codes().next().is_none() {
         return StoreError::Fault(error.into());
     }
-    if codes().all(|code| code == "ConditionalCheckFailed") {
-        return match reasons.split_first() {
-            Some((head, others)) if others.iter().all(|reason| matches!(reason.code(), None | Some("None"))) => {
-                handed_back(head.item.clone())
-            }
-            _ => StoreError::Conflict(None),
-        };
+    if codes().all(|code| code == LOST) {
+        let (heads, others) = reasons.split_at_checked(heads).unwrap_or((reasons, &[]));
+        let is_refused = |reason: &&CancellationReason| reason.code() == Some(LOST);
+        if others.iter().any(|reason| is_refused(&reason)) {
+            return StoreError::Conflict(Vec::new());
+        }
+        return handed_back(heads.iter().filter(is_refused).map(CancellationReason::item));
     }
-    let lost_race = |code: &str| code == "ConditionalCheckFailed" || code == "TransactionConflict";
+    let lost_race = |code: &str| code == LOST || code == "TransactionConflict";
     if codes().all(lost_race) {
-        StoreError::Conflict(None)
+        StoreError::Conflict(Vec::new())
     } else if codes().all(|code| lost_race(code) || LATER.contains(&code)) {
         StoreError::Unavailable(error.into())
     } else {
@@ -80,9 +83,10 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpRespon
     }
 }
 
-/// The head was in the way, and came back. If it can't be read, the next read will say so.
-fn handed_back(item: Option<Item>) -> StoreError {
-    StoreError::Conflict(item.and_then(|item| items::head(item, None).ok()).map(Box::<Head>::new))
+/// Heads alone were in the way. They are told if all of them came back and can be read; if not, the next read says why.
+fn handed_back<'a>(items: impl IntoIterator<Item = Option<&'a Item>>) -> StoreError {
+    let heads = items.into_iter().map(|item| read_head(item?.clone()).ok());
+    StoreError::Conflict(heads.collect::<Option<_>>().unwrap_or_default())
 }
 
 impl From<UnreadableItem> for StoreError {
@@ -106,7 +110,7 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
     use domain::{NewBatch, Product};
     use service_layer::CorrelationId;
-    use service_layer::ports::{Commit, CommitId};
+    use service_layer::store::CommitId;
 
     use super::super::items::{HeadItem, to_item};
     use super::*;
@@ -114,8 +118,8 @@ mod tests {
     /// What the unit of work is told, in a word.
     fn word(error: &StoreError) -> &'static str {
         match error {
-            StoreError::Conflict(Some(_)) => "conflict, and the head",
-            StoreError::Conflict(None) => "conflict",
+            StoreError::Conflict(heads) if !heads.is_empty() => "conflict, and the head",
+            StoreError::Conflict(_) => "conflict",
             StoreError::Unavailable(_) => "unavailable",
             StoreError::Fault(_) => "fault",
         }
@@ -134,10 +138,7 @@ mod tests {
         };
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
-        let correlation = &CorrelationId::unknown();
-        let commit =
-            Commit { id: CommitId(1), before: None, after: &product, announced: None, absent: &[], correlation };
-        to_item(&HeadItem::new(&commit)).unwrap()
+        to_item(&HeadItem::new(&product, CommitId(1), &CorrelationId::unknown())).unwrap()
     }
 
     fn cancelled(codes: &[&str]) -> &'static str {
@@ -148,12 +149,11 @@ mod tests {
         let reasons = codes.iter().enumerate().map(reason).collect();
         let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
         let error = TransactWriteItemsError::TransactionCanceledException(error);
-        word(&of_transaction(SdkError::service_error(error, response(400))))
+        word(&of_transaction(SdkError::service_error(error, response(400)), 1))
     }
 
     #[test]
     fn a_cancelled_transaction_is_judged_by_all_its_reasons_and_their_positions() {
-        const LOST: &str = "ConditionalCheckFailed";
         assert_eq!(cancelled(&[LOST, "None"]), "conflict, and the head");
         assert_eq!(cancelled(&["None", LOST]), "conflict", "the line was in the way");
         assert_eq!(cancelled(&[LOST, LOST]), "conflict", "the line too, so it must be read again");

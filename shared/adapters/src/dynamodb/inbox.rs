@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use service_layer::ports::{Claim, Inbox, StoreError, Timestamp};
+use service_layer::ports::{Claim, Inbox, Timestamp};
+use service_layer::store::StoreError;
 
 use super::DynamoDb;
 use super::failure::classify;

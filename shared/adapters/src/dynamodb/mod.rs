@@ -2,17 +2,20 @@
 
 #[cfg(test)]
 mod broken_items;
-mod commit;
 mod failure;
+mod find;
 mod inbox;
 mod items;
-mod read;
+mod list;
 mod recount;
-mod touch;
+mod transaction;
+mod warm_up;
 
 use aws_sdk_dynamodb::Client;
+use domain::Part;
+use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 
-pub use items::{UnreadableItem, outbox_messages};
+pub use items::{UnreadableItem, outbox_envelopes};
 pub use recount::{Cursor, Page, Row};
 
 /// The index that lists the lines of a batch, and the waiting lines of a SKU, in the order they got there.
@@ -30,5 +33,19 @@ impl DynamoDb {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+}
+
+impl Products for DynamoDb {
+    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        self.read(wanted).await
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        self.query(listing).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        self.write(commit).await
     }
 }

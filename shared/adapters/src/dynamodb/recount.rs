@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use domain::{Batch, BatchRef, NewBatch, Place, Placed, Product, Sku};
-use service_layer::ports::StoreError;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use domain::{Batch, BatchRef, LineId, NewBatch, Part, Place, Product, Sku};
+use service_layer::store::StoreError;
 
+use super::DynamoDb;
 use super::failure::classify;
-use super::items::{self, BatchEntry, Item, Key, UnreadableItem};
-use super::{DynamoDb, read::More};
+use super::items::{Item, Key, Kind, StoredBatch, UnreadableItem, read_head, read_part, shelves, waiting_partition};
+use super::list::More;
 
 /// Most keys in one `BatchGetItem`.
 const KEYS: usize = 100;
@@ -20,10 +21,10 @@ const TRIES: u32 = 10;
 pub enum Row {
     /// A product, with the batches that have free stock.
     Head(Product),
-    /// A batch as it was announced and, if it is full, its counters.
+    /// A batch as it was added and, if it is full, its counters.
     Batch(NewBatch, Option<Batch>),
     /// A promised line, and where it stands.
-    Line(Placed),
+    Line(Part),
     /// An entry of the inbox, which counts for nothing here.
     Inbox,
 }
@@ -65,7 +66,7 @@ impl DynamoDb {
     /// When the table, or this item, can't be read.
     pub async fn head_row(&self, sku: &Sku) -> Result<Option<Product>, StoreError> {
         let item = self.get(Key::product(sku)).await?;
-        Ok(item.map(|item| items::head(item, None)).transpose()?.map(|head| head.product))
+        Ok(item.map(read_head).transpose()?.map(|stored| stored.product))
     }
 
     /// A batch's own item. None: it has none.
@@ -73,7 +74,8 @@ impl DynamoDb {
     /// # Errors
     /// When the table, or this item, can't be read.
     pub async fn batch_row(&self, reference: &BatchRef) -> Result<Option<(NewBatch, Option<Batch>)>, StoreError> {
-        Ok(self.get(Key::batch(reference)).await?.map(batch).transpose()?)
+        let stored = self.get(Key::batch(reference)).await?.map(StoredBatch::read).transpose()?;
+        Ok(stored.map(|StoredBatch { added, full }| (added, full)))
     }
 
     /// The lines that stand in a place: those that the index lists, each read consistently from the table. The index
@@ -81,48 +83,37 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the table, or one of these items, can't be read.
-    pub async fn lines_at(&self, place: &Place, sku: &Sku) -> Result<Vec<Placed>, StoreError> {
+    pub async fn parts_at(&self, place: &Place, sku: &Sku) -> Result<Vec<Part>, StoreError> {
         let partitions = match place {
-            Place::Batch(reference) => items::shelves(reference).collect(),
-            Place::Waiting => vec![items::waiting(sku)],
+            Place::Batch(reference) => shelves(reference).collect(),
+            Place::Waiting => vec![waiting_partition(sku)],
         };
         // A line that moved may be listed where it was and where it is.
-        let mut listed = BTreeSet::new();
+        let mut listed: BTreeSet<LineId> = BTreeSet::new();
         for partition in partitions {
             self.pages(self.listed_in(partition), |item| {
-                listed.insert(items::placed_line(item)?.line);
-                Ok(More::Wanted)
+                listed.insert(read_part(item)?.line.id());
+                Ok(More::Needed)
             })
             .await?;
         }
-        let keys: Vec<Item> = listed.iter().map(|line| Key::line(line).into_item()).collect();
-        let mut lines = Vec::new();
+        let keys: Vec<Item> = listed.iter().map(|id| Key::line(id).into_item()).collect();
+        let mut parts = Vec::new();
         for keys in keys.chunks(KEYS) {
             for item in self.get_all(keys.to_vec(), TRIES).await? {
-                lines.push(items::placed_line(item)?);
+                parts.push(read_part(item)?);
             }
         }
-        lines.retain(|placed| placed.position.place == *place);
-        Ok(lines)
+        parts.retain(|part| part.place == *place);
+        Ok(parts)
     }
 }
 
 fn row(item: Item) -> Result<Row, UnreadableItem> {
-    let kind = match item.get("PK") {
-        Some(AttributeValue::S(partition)) => partition.split_once('#').map_or("", |(kind, _)| kind).to_owned(),
-        _ => String::new(),
-    };
-    match kind.as_str() {
-        "SKU" => items::head(item, None).map(|head| Row::Head(head.product)),
-        "BATCH" => batch(item).map(|(announced, full)| Row::Batch(announced, full)),
-        "EVENT" => Ok(Row::Inbox),
-        // What is none of these is no line either, and is told so.
-        _ => items::placed_line(item).map(Row::Line),
+    match Kind::of(&item) {
+        Kind::Head => read_head(item).map(|stored| Row::Head(stored.product)),
+        Kind::Batch => StoredBatch::read(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
+        Kind::Inbox => Ok(Row::Inbox),
+        Kind::Line => read_part(item).map(Row::Line),
     }
-}
-
-fn batch(item: Item) -> Result<(NewBatch, Option<Batch>), UnreadableItem> {
-    let (announced, full) = items::batch(item)?;
-    let full = full.map(|entry: BatchEntry| entry.into_batch(&announced.sku));
-    Ok((announced, full))
 }

@@ -1,8 +1,8 @@
-//! Failures of SQS, on the way of a line whose client can wait to its queue.
+//! Failures of SQS, on the way of a line to its queue.
 
 use std::time::Duration;
 
-use adapters::http::handle_allocate;
+use adapters::http::allocate;
 use adapters::in_memory::InMemoryStore;
 use adapters::line_queue::SqsLineQueue;
 use lambda_http::{Context, Request, RequestExt};
@@ -41,7 +41,7 @@ async fn is_taken(wire: &Wire<Queue>) -> bool {
     }
     let queue = SqsLineQueue::new(wire.config(&clock), URL.to_owned());
     let bus = MessageBus::new(InMemoryStore::default(), clock, ());
-    let response = handle_allocate(&bus, Some(&queue), request.with_lambda_context(context)).await.unwrap();
+    let response = allocate(&bus, Some(&queue), request.with_lambda_context(context)).await.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
     assert_eq!(header("x-correlation-id"), Some("basket-7"));
     match (response.status().as_u16(), header("preference-applied"), header("retry-after")) {

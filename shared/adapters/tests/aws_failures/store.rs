@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use adapters::dynamodb::DynamoDb;
-use adapters::http::{handle_command, handle_view};
+use adapters::http::Route;
+use adapters::in_memory::InMemoryLineQueue;
 use adapters::sqs::change_quantities;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use domain::{BatchRef, Command, Place, Sku, Version};
-use lambda_http::request::from_str;
-use lambda_http::{Context, Request, RequestExt};
-use serde::de::DeserializeOwned;
+use domain::{BatchRef, Place, Sku, Version};
+use lambda_http::{Context, RequestExt};
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::Environment;
+use testing::{answer, api_event, api_request, sqs_event, sqs_message};
 
 use crate::clock::Clock;
 use crate::failures::{Means, failures_of_a_put, failures_of_a_transaction, failures_of_any_call, lost_replies};
@@ -24,6 +23,8 @@ use Means::{Fault, Race, Silence};
 
 /// How often SQS delivers a message before it is a dead letter, as template.yaml has it.
 const DELIVERIES: u32 = 5;
+/// `cargo local watch` has none either.
+const NO_QUEUE: Option<&InMemoryLineQueue> = None;
 const LIMIT: Duration = Duration::from_secs(10);
 /// For a race that is lost every time, since that many tries show no more than a few.
 const SHORT_LIMIT: Duration = Duration::from_secs(1);
@@ -77,36 +78,34 @@ impl Shop {
 
     async fn create_batch(&self, reference: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"ref": reference, "sku": "LAMP", "qty": qty});
-        self.command(&body, Command::CreateBatch).await
+        self.command(Route::CreateBatch, &body).await
     }
 
     async fn allocate(&self, orderid: &str, qty: u32) -> (Outcome, String) {
         let body = json!({"orderid": orderid, "sku": "LAMP", "qty": qty});
-        self.command(&body, Command::Allocate).await
+        self.command(Route::Allocate, &body).await
     }
 
     /// Boxed, for its future is deep.
-    async fn command<T: DeserializeOwned>(&self, body: &Value, command: fn(T) -> Command) -> (Outcome, String) {
-        outcome(&Box::pin(handle_command(&self.bus, self.request(body), command)).await.unwrap())
+    async fn command(&self, route: Route, body: &Value) -> (Outcome, String) {
+        let mut event = api_event(route, &body.to_string());
+        event["headers"]["prefer"] = "return=representation".into();
+        let request = api_request(&event, self.context(self.limit));
+        outcome(&Box::pin(answer(route, &self.bus, NO_QUEUE, request)).await)
     }
 
     async fn view(&self, orderid: &str) -> (Outcome, String) {
         let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
-        let request = self.request(&json!({})).with_path_parameters(parameters);
-        outcome(&handle_view(self.bus.store(), self.bus.environment(), request).await.unwrap())
+        let request = api_request(&api_event(Route::ViewAllocations, ""), self.context(self.limit));
+        let request = request.with_path_parameters(parameters);
+        outcome(&answer(Route::ViewAllocations, &self.bus, NO_QUEUE, request).await)
     }
 
     /// Delivers a change of quantity until it is done, beside one that can't be read, whose fate it must not share.
     async fn change(&self, qty: u32, after_first: impl Fn()) -> Outcome {
         for delivery in 1..=DELIVERIES {
-            let mut event = SqsEvent::default();
             let body = json!({"batchref": "b1", "qty": qty, "version": 1}).to_string();
-            for (id, body) in [("change", body), ("unreadable", "?".to_owned())] {
-                let mut message = SqsMessage::default();
-                message.message_id = Some(id.to_owned());
-                message.body = Some(body);
-                event.records.push(message);
-            }
+            let event = sqs_event([sqs_message("change", &body), sqs_message("unreadable", "?")]);
             let answer = change_quantities(&self.bus, event, &self.context(3 * self.limit), DELIVERIES).await;
             let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|failed| failed.item_identifier).collect();
             match failed.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -123,20 +122,6 @@ impl Shop {
         let mut context = Context::default();
         context.deadline = self.bus.environment().now().plus(limit).0;
         context
-    }
-
-    fn request(&self, body: &Value) -> Request {
-        let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
-            "headers": {"prefer": "return=representation"},
-            "requestContext": {
-                "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
-                "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
-                "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
-            },
-            "body": body.to_string(), "isBase64Encoded": false
-        });
-        from_str(&event.to_string()).unwrap().with_lambda_context(self.context(self.limit))
     }
 
     fn commits(&self) -> u32 {
@@ -329,13 +314,13 @@ async fn lines_that_are_listed_twice() {
     let shop = Shop::open().await;
     let entry = |since: &str| {
         let [partition, sort, place] = ["ORDER#o1", "LINE#LAMP#3", "BATCH#0#b1"].map(|text| json!({"S": text}));
-        json!({"PK": partition, "SK": sort, "place": place, "since": {"N": since}})
+        json!({"PK": partition, "SK": sort, "qty": {"N": "3"}, "place": place, "since": {"N": since}})
     };
     let moved = json!({"Items": [entry("4"), entry("2")]});
     shop.wire.fails("Query", &Before(Reply::Says(200, moved.to_string())), Strikes::Once);
     let (batch, sku) = (BatchRef::try_from("b1").unwrap(), Sku::try_from("LAMP").unwrap());
-    let lines = shop.bus.store().lines_at(&Place::Batch(batch), &sku).await.unwrap();
-    let since: Vec<_> = lines.iter().map(|placed| placed.position.since).collect();
+    let lines = shop.bus.store().parts_at(&Place::Batch(batch), &sku).await.unwrap();
+    let since: Vec<_> = lines.iter().map(|part| part.since).collect();
     assert_eq!(since, [Version(2)]);
 }
 

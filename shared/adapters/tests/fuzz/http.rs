@@ -2,22 +2,20 @@
 
 use std::fmt::{self, Write as _};
 
-use adapters::http::{BODY_BYTES, handle_command, handle_view, without_uri};
-use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use adapters::http::{BODY_BYTES, Route};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
 use aws_smithy_types::base64;
-use domain::{Command, OrderLine};
+use domain::OrderLine;
 use lambda_http::http::HeaderValue;
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Body, Context, Request, RequestExt, Response};
+use lambda_http::{Body, Context, Request, Response};
 use proptest::prelude::*;
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use service_layer::MessageBus;
+use testing::{answer, api_event, api_request};
 
 use crate::object::{Object, mutated, text, value};
 use crate::{REASON_CHARACTERS, config, contents, now};
-
-type Bus = MessageBus<InMemoryStore, InMemoryEnvironment>;
 
 const SKU: &str = "RETRO-CLOCK";
 
@@ -29,69 +27,68 @@ fn batch() -> Object {
     Object::of(&[("ref", "\"b2\""), ("sku", "\"LAMP\""), ("qty", "7"), ("eta", "\"2011-01-02\"")])
 }
 
-/// An event of an HTTP API, payload format 2.0.
-fn event(changes: &Value) -> Request {
-    let mut event = json!({
-        "version": "2.0", "routeKey": "POST /allocate", "rawPath": "/allocate", "rawQueryString": "",
-        "headers": {"host": "example.execute-api.eu-west-1.amazonaws.com", "x-forwarded-proto": "https"},
-        "requestContext": {
-            "accountId": "anonymous", "domainName": "example.execute-api.eu-west-1.amazonaws.com", "apiId": "example", "stage": "$default", "requestId": "r1",
-            "http": {"method": "POST", "path": "/allocate", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
-                "userAgent": "test"},
-            "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
-        },
-        "isBase64Encoded": false
-    });
+/// A request of a route, with fields of its event added or changed.
+fn request(route: Route, changes: &Value) -> Request {
+    let mut event = api_event(route, "");
     for (name, change) in changes.as_object().unwrap() {
         match (event.get_mut(name).and_then(Value::as_object_mut), change.as_object()) {
             (Some(fields), Some(changes)) => fields.extend(changes.clone()),
             _ => event[name] = change.clone(),
         }
     }
-    let event: LambdaRequest = serde_json::from_str(&event.to_string()).unwrap();
-    Request::from(without_uri(event)).with_lambda_context(Context::default())
+    api_request(&event, Context::default())
 }
 
-/// API Gateway encodes what is not text.
-fn event_with_body(body: &[u8]) -> Request {
+/// What a body is in an event: API Gateway encodes what is not text.
+fn encoded(body: &[u8]) -> Value {
     match std::str::from_utf8(body) {
-        Ok(text) => event(&json!({"body": text})),
-        Err(_) => event(&json!({"body": base64::encode(body), "isBase64Encoded": true})),
+        Ok(text) => json!({"body": text}),
+        Err(_) => json!({"body": base64::encode(body), "isBase64Encoded": true}),
     }
 }
 
-/// A service with one batch, and one line on it.
-fn shop() -> Bus {
-    let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());
-    let created = now(handle_command(
-        &bus,
-        event(&json!({"body": r#"{"ref":"b1","sku":"RETRO-CLOCK","qty":1000000}"#})),
-        Command::CreateBatch,
-    ));
-    assert_eq!(created.unwrap().status(), 201);
-    assert_eq!(allocate(&bus, event(&json!({"body": line().with("orderid", "\"o0\"".to_owned()).text()}))).0, 202);
-    bus
+struct Shop {
+    bus: MessageBus<InMemoryStore, InMemoryEnvironment>,
+    queue: InMemoryLineQueue,
+}
+
+impl Shop {
+    /// With one batch, and one line on it.
+    fn new() -> Self {
+        let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());
+        let shop = Self { bus, queue: InMemoryLineQueue::default() };
+        let batch = json!({"body": r#"{"ref":"b1","sku":"RETRO-CLOCK","qty":1000000}"#});
+        assert_eq!(shop.ask(Route::CreateBatch, &batch).0, 201);
+        let line = json!({"body": line().with("orderid", "\"o0\"".to_owned()).text()});
+        assert_eq!(shop.ask(Route::Allocate, &line).0, 202);
+        shop
+    }
+
+    fn store(&self) -> &InMemoryStore {
+        self.bus.store()
+    }
+
+    fn contents(&self) -> String {
+        format!("{} {:?}", contents(self.store()), self.queue.lines())
+    }
+
+    fn answer(&self, route: Route, request: Request) -> Response<Body> {
+        now(answer(route, &self.bus, Some(&self.queue), request))
+    }
+
+    /// The status and the body of the answer.
+    fn ask(&self, route: Route, changes: &Value) -> (u16, String) {
+        told(&self.answer(route, request(route, changes)))
+    }
+
+    fn view(&self, orderid: &str) -> (u16, String) {
+        let path = format!("/allocations/{orderid}");
+        self.ask(Route::ViewAllocations, &json!({"rawPath": path, "pathParameters": {"orderid": orderid}}))
+    }
 }
 
 fn told(response: &Response<Body>) -> (u16, String) {
     (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
-}
-
-fn allocate(bus: &Bus, request: Request) -> (u16, String) {
-    told(&now(handle_command(bus, request, Command::Allocate)).unwrap())
-}
-
-fn create_batch(bus: &Bus, request: Request) -> (u16, String) {
-    told(&now(handle_command(bus, request, Command::CreateBatch)).unwrap())
-}
-
-fn view(bus: &Bus, orderid: &str) -> (u16, String) {
-    let request = event(&json!({
-        "rawPath": format!("/allocations/{orderid}"), "pathParameters": {"orderid": orderid},
-        "requestContext": {"http": {"method": "GET", "path": format!("/allocations/{orderid}"), "protocol": "HTTP/1.1",
-            "sourceIp": "127.0.0.1", "userAgent": "test"}}
-    }));
-    told(&now(handle_view(bus.store(), bus.environment(), request)).unwrap())
 }
 
 /// The message of a refusal, which is short and on one line.
@@ -150,9 +147,9 @@ fn fields(body: &[u8], names: &[&str]) -> Option<Map<String, Value>> {
 
 /// Sends a body as a line, and holds the answer against what the body is.
 fn check_line(body: &[u8]) {
-    let bus = shop();
-    let before = contents(bus.store());
-    let (status, answer) = allocate(&bus, event_with_body(body));
+    let shop = Shop::new();
+    let before = shop.contents();
+    let (status, answer) = shop.ask(Route::Allocate, &encoded(body));
     let valid = fields(body, &["orderid", "sku", "qty"]).filter(|value| {
         body.len() <= BODY_BYTES
             && is_name(value.get("orderid"))
@@ -162,13 +159,13 @@ fn check_line(body: &[u8]) {
     let Some(valid) = valid else {
         assert_eq!(status, if body.len() > BODY_BYTES { 413 } else { 400 }, "{answer}");
         reason(&answer);
-        assert_eq!(contents(bus.store()), before);
-        assert_eq!(allocate(&bus, event(&json!({"body": line().text()}))).0, 202, "a valid line is taken after it");
+        assert_eq!(shop.contents(), before);
+        assert_eq!(shop.ask(Route::Allocate, &json!({"body": line().text()})).0, 202, "a valid line is taken after it");
         return;
     };
     if valid["sku"] != SKU {
         assert_eq!((status, reason(&answer)), (400, format!("Invalid sku {}", valid["sku"].as_str().unwrap())));
-        assert_eq!(contents(bus.store()), before);
+        assert_eq!(shop.contents(), before);
         return;
     }
     assert_eq!((status, answer.as_str()), (202, "OK"));
@@ -178,18 +175,19 @@ fn check_line(body: &[u8]) {
         qty: valid["qty"].to_string().trim_matches('"').parse::<u32>().unwrap().try_into().unwrap(),
     };
     let has_place = kept.qty.get() < 1_000_000;
-    assert_eq!(bus.store().lines().contains_key(&kept), has_place);
+    let parts = shop.store().parts();
+    assert_eq!(parts.get(&kept.id()).map(|part| &part.line), has_place.then_some(&kept));
     let mut path = String::new();
     for byte in kept.orderid.as_str().bytes() {
         write!(path, "%{byte:02X}").unwrap();
     }
-    assert_eq!(view(&bus, &path).0, if has_place { 200 } else { 404 }, "{path}");
+    assert_eq!(shop.view(&path).0, if has_place { 200 } else { 404 }, "{path}");
 }
 
 fn check_batch(body: &[u8]) {
-    let bus = shop();
-    let before = contents(bus.store());
-    let (status, answer) = create_batch(&bus, event_with_body(body));
+    let shop = Shop::new();
+    let before = shop.contents();
+    let (status, answer) = shop.ask(Route::CreateBatch, &encoded(body));
     let is_eta = |value: Option<&Value>| match value {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => {
@@ -207,7 +205,7 @@ fn check_batch(body: &[u8]) {
     let Some(valid) = valid else {
         assert_eq!(status, if body.len() > BODY_BYTES { 413 } else { 400 }, "{answer}");
         reason(&answer);
-        assert_eq!(contents(bus.store()), before);
+        assert_eq!(shop.contents(), before);
         return;
     };
     if valid["ref"] == "b1" {
@@ -215,7 +213,7 @@ fn check_batch(body: &[u8]) {
         return;
     }
     assert_eq!((status, answer.as_str()), (201, "OK"));
-    let products = bus.store().products();
+    let products = shop.store().products();
     let kept = products
         .iter()
         .flat_map(domain::Product::batches)
@@ -251,7 +249,7 @@ proptest! {
     ) {
         let body = line().with(wrong, value).text();
         let one_is_wrong = serde_json::from_str::<Value>(&body).is_ok();
-        let (status, answer) = allocate(&shop(), event(&json!({"body": body})));
+        let (status, answer) = Shop::new().ask(Route::Allocate, &json!({"body": body}));
         if one_is_wrong && status == 400 && !answer.contains("Invalid sku") {
             prop_assert!(reason(&answer).starts_with(&format!("{wrong}: ")), "{}", answer);
         }
@@ -260,15 +258,25 @@ proptest! {
     #[test]
     fn preferences_never_hurt(
         prefer in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..4),
-        nearly in "(return|Return|foo|\"|,|;|=| |representation|minimal|\\\\|é){0,12}",
+        nearly in "(return|Return|respond-async|foo|\"|,|;|=| |representation|minimal|\\\\|é){0,12}",
     ) {
-        let bus = shop();
-        let mut request = event(&json!({"body": line().text(), "headers": {"prefer": nearly}}));
+        let shop = Shop::new();
+        let mut request = request(Route::Allocate, &json!({"body": line().text(), "headers": {"prefer": nearly}}));
         for value in prefer.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
             request.headers_mut().append("prefer", value);
         }
-        let (status, answer) = allocate(&bus, request);
-        prop_assert!(matches!((status, answer.as_str()), (202, "OK") | (201, r#"{"batchref":"b1"}"#)), "{} {}", status, answer);
+        let response = shop.answer(Route::Allocate, request);
+        let (status, answer) = told(&response);
+        let applied = response.headers().get("preference-applied").map(|applied| applied.to_str().unwrap());
+        let expected = match applied {
+            Some("respond-async") | None => (202, "OK"),
+            Some("return=representation") => (201, r#"{"batchref":"b1"}"#),
+            Some(other) => panic!("applied {other}"),
+        };
+        prop_assert_eq!((status, answer.as_str()), expected);
+        let is_queued = applied == Some("respond-async");
+        let (queued, allocated) = (shop.queue.lines().len(), shop.store().parts().len());
+        prop_assert_eq!((queued, allocated), if is_queued { (1, 1) } else { (0, 2) }, "the line is in one place");
     }
 
     /// Header values are what HTTP lets pass.
@@ -277,48 +285,48 @@ proptest! {
         path in text(), query in prop_oneof![text(), "[<>\"{}|^`?#&=%]{0,8}"],
         host in "[ -~é]{0,20}", protocol in "[ -~é]{0,20}", name in "[a-z-]{1,20}", value in "[ -~é]{0,200}",
     ) {
-        let request = event(&json!({
+        let changes = json!({
             "rawPath": path, "rawQueryString": query, "body": line().text(),
             "headers": {"host": host, "x-forwarded-proto": protocol, name: value}
-        }));
-        let (status, _) = allocate(&shop(), request);
+        });
+        let (status, _) = Shop::new().ask(Route::Allocate, &changes);
         prop_assert!(status == 202 || status == 201);
     }
 
     #[test]
     fn any_path_is_read_or_not_found(orderid in prop_oneof![text(), "(%|%zz|%ff|%2F|%00|/|é|[a-f0-9]){0,8}"]) {
-        let bus = shop();
-        let before = contents(bus.store());
-        let (status, answer) = view(&bus, &orderid);
+        let shop = Shop::new();
+        let before = shop.contents();
+        let (status, answer) = shop.view(&orderid);
         prop_assert_eq!((status, answer.as_str()), (404, "not found"));
-        prop_assert_eq!(contents(bus.store()), before);
+        prop_assert_eq!(shop.contents(), before);
     }
 }
 
 /// Text that nests deeper than a parser could recurse.
 #[test]
 fn depth_is_no_danger() {
-    let bus = shop();
+    let shop = Shop::new();
     let deep = |open: &str| open.repeat(BODY_BYTES / open.len() - 200);
     for open in ["[", "{\"a\":"] {
-        let (status, answer) = allocate(&bus, event(&json!({"body": format!(r#"{{"orderid":{}"#, deep(open))})));
+        let (status, answer) = shop.ask(Route::Allocate, &json!({"body": format!(r#"{{"orderid":{}"#, deep(open))}));
         assert_eq!(status, 400);
         assert!(reason(&answer).starts_with("orderid: "), "{answer}");
-        let (status, _) = allocate(&bus, event(&json!({"body": format!(r#"{{"unknown":{}"#, deep(open))})));
+        let (status, _) = shop.ask(Route::Allocate, &json!({"body": format!(r#"{{"unknown":{}"#, deep(open))}));
         assert_eq!(status, 400);
         let value = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         let body = line().with("unknown", value).text();
-        assert_eq!(allocate(&bus, event(&json!({"body": body}))).0, 202, "what is unknown is skipped");
+        assert_eq!(shop.ask(Route::Allocate, &json!({"body": body})).0, 202, "what is unknown is skipped");
     }
 }
 
 #[test]
 fn a_body_has_at_most_64_kib() {
-    let bus = shop();
+    let shop = Shop::new();
     let padded = |bytes: usize| format!("{}{}", line().text(), " ".repeat(bytes - line().text().len()));
-    assert_eq!(allocate(&bus, event(&json!({"body": padded(65_536)}))).0, 202);
-    let before = contents(bus.store());
-    let (status, answer) = allocate(&bus, event(&json!({"body": padded(65_537)})));
+    assert_eq!(shop.ask(Route::Allocate, &json!({"body": padded(65_536)})).0, 202);
+    let before = shop.contents();
+    let (status, answer) = shop.ask(Route::Allocate, &json!({"body": padded(65_537)}));
     assert_eq!((status, reason(&answer).as_str()), (413, "body: must have at most 65536 bytes, not 65537"));
-    assert_eq!(contents(bus.store()), before);
+    assert_eq!(shop.contents(), before);
 }

@@ -32,7 +32,7 @@ const REASON_CHARACTERS: usize = 400;
 
 /// All that a store holds.
 fn contents(store: &InMemoryStore) -> String {
-    format!("{:?} {:?} {:?}", store.products(), store.lines(), store.outbox())
+    format!("{:?} {:?} {:?}", store.products(), store.parts(), store.outbox())
 }
 
 thread_local! {

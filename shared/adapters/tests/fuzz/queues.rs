@@ -3,12 +3,12 @@
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore};
 use adapters::sqs::{change_quantities, handle_events};
 use aws_lambda_events::sqs::SqsEvent;
-use domain::{Command, NewBatch};
 use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use service_layer::ports::Timestamp;
-use service_layer::{Call, CorrelationId, MessageBus};
+use service_layer::{Call, CorrelationId, CreateBatch, MessageBus};
+use testing::new_batch;
 
 use crate::object::{Object, mutated, value};
 use crate::{config, contents, now};
@@ -32,14 +32,8 @@ fn shop() -> Bus {
     let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), InMemoryMailer::default());
     let store_only = MessageBus::new(bus.store(), InMemoryEnvironment::default(), ());
     for reference in ["b0", "b1", "b2"] {
-        let new = NewBatch {
-            reference: reference.try_into().unwrap(),
-            sku: "LAMP".try_into().unwrap(),
-            qty: 10.try_into().unwrap(),
-            eta: None,
-        };
         let call = Call { request: "r1".to_owned(), correlation: CorrelationId::unknown(), deadline: Timestamp(1_000) };
-        now(store_only.handle_command(Command::CreateBatch(new), &call)).unwrap();
+        now(store_only.handle(&CreateBatch(new_batch(reference, "LAMP", 10)), &call)).unwrap();
     }
     bus
 }

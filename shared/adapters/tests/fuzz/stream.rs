@@ -48,7 +48,7 @@ fn publish(images: &[Value]) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut context = Context::default();
     context.deadline = 30_000;
     let answer = now(publish_events(&topic, &InMemoryEnvironment::default(), event, &context));
-    let ids = topic.published().into_iter().map(|message| message.id).collect();
+    let ids = topic.published().into_iter().map(|envelope| envelope.id).collect();
     let stops = answer
         .map(|answer| answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier.unwrap()).collect());
     (ids, stops.map_err(|stopped| adapters::report::chain(&stopped)))

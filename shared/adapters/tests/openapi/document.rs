@@ -1,14 +1,17 @@
 //! The description. Its limits are the code's own where the code has them as constants, and its examples are what the
 //! service answered while this was generated.
 
-use adapters::http::BODY_BYTES;
+use adapters::http::{BODY_BYTES, Route};
 use serde_json::{Value, json};
 use service_layer::CorrelationId;
 
 use crate::service::{Answer, Sent, Shop, broken, silent};
 
-pub(crate) const OPERATIONS: [(&str, &str); 3] =
-    [("post", "/allocate"), ("post", "/batches"), ("get", "/allocations/{orderid}")];
+/// What the document says of a route. Its path is greedy, which `OpenAPI` has no word for.
+pub(crate) fn operation(document: &Value, route: Route) -> &Value {
+    let path = route.path().replace("+}", "}");
+    &document["paths"][path][route.method().to_lowercase()]
+}
 
 /// The whole numbers from 1 to 4294967295, in digits.
 const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
@@ -20,7 +23,7 @@ pub(crate) fn document() -> Value {
     let allocate = |qty: &str, headers: &[(&'static str, &str)]| {
         let line = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": qty});
         let sent = headers.iter().fold(Sent::body(&line), |sent, (name, value)| sent.with(name, value));
-        shop.answer("post", "/allocate", &sent)
+        shop.answer(Route::Allocate, &sent)
     };
     let told = &[("prefer", "return=representation"), ("x-correlation-id", "order-002")];
     let unknown = json!({"orderid": "order-002", "sku": "NO-SUCH-THING", "qty": 3});
@@ -29,9 +32,9 @@ pub(crate) fn document() -> Value {
     let created = json!({"ref": "batch-002", "sku": "RETRO-CLOCK", "qty": 20, "eta": "2030-01-02"});
     let no_batch = json!({"ref": "", "sku": "RETRO-CLOCK", "qty": 20});
     let too_large = Sent { body: Some(" ".repeat(BODY_BYTES + 1)), ..Sent::default() };
-    let post = |path: &str, body: &Value| shop.answer("post", path, &Sent::body(body));
+    let post = |route: Route, body: &Value| shop.answer(route, &Sent::body(body));
     let view = |orderid: &str| {
-        shop.answer("get", OPERATIONS[2].1, &Sent { orderid: Some(orderid.to_owned()), ..Sent::default() })
+        shop.answer(Route::ViewAllocations, &Sent { orderid: Some(orderid.to_owned()), ..Sent::default() })
     };
     let line = Sent::body(&json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 3}));
     let failed = json!({
@@ -86,7 +89,7 @@ pub(crate) fn document() -> Value {
                         "Ok", &[("taken", allocate("3", &[]))]),
                     "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
                         return=representation`) it is out of stock. Nothing was changed.", "Message", &[
-                        ("invalid", post("/allocate", &zero)), ("unknownSku", post("/allocate", &unknown)),
+                        ("invalid", post(Route::Allocate, &zero)), ("unknownSku", post(Route::Allocate, &unknown)),
                         ("outOfStock", allocate("1000", told)),
                     ]),
                     "413": {"$ref": "#/components/responses/TooLarge"}
@@ -102,11 +105,11 @@ pub(crate) fn document() -> Value {
                 },
                 "responses": with_failed(json!({
                     "201": response("The batch is there; also if the same was added before.", "Ok",
-                        &[("created", post("/batches", &created))]),
+                        &[("created", post(Route::CreateBatch, &created))]),
                     "400": response("The body is not valid. Nothing was changed.", "Message",
-                        &[("invalid", post("/batches", &no_batch))]),
+                        &[("invalid", post(Route::CreateBatch, &no_batch))]),
                     "409": response("Another batch has this reference, or the SKU holds as many batches with free stock \
-                        as it can.", "Message", &[("exists", post("/batches", &again))]),
+                        as it can.", "Message", &[("exists", post(Route::CreateBatch, &again))]),
                     "413": {"$ref": "#/components/responses/TooLarge"}
                 }))
             }},
@@ -230,12 +233,12 @@ pub(crate) fn document() -> Value {
             },
             "responses": {
                 "TooLarge": response(&format!("The body has more than {BODY_BYTES} bytes."), "Message",
-                    &[("tooLarge", shop.answer("post", "/allocate", &too_large))]),
+                    &[("tooLarge", shop.answer(Route::Allocate, &too_large))]),
                 "Failed": response("Asking again will not help; the log says why.", "Message",
-                    &[("failed", broken().answer("post", "/allocate", &line))]),
+                    &[("failed", broken().answer(Route::Allocate, &line))]),
                 "Unavailable": response("Too many others are changing the same product, or the database does not answer. \
                     Asking again is safe.", "Message",
-                    &[("unavailable", silent().answer("post", "/allocate", &line))]),
+                    &[("unavailable", silent().answer(Route::Allocate, &line))]),
                 "Unauthorized": by_the_gateway("No valid token."),
                 "Forbidden": by_the_gateway("Not signed, or by somebody who may not."),
                 "TooManyRequests": by_the_gateway("More requests a second than the stack allows.")

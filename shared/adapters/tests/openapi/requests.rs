@@ -5,7 +5,21 @@ use serde_json::{Value, json};
 use crate::schema::{matches, resolved};
 use crate::service::Sent;
 
-const PREFERENCES: [Option<&str>; 3] = [None, Some("return=representation"), Some("return=minimal")];
+/// Asks for an answer before the line is allocated.
+const RESPOND_ASYNC: &str = "respond-async";
+
+const PREFERENCES: [Option<&str>; 5] = [
+    None,
+    Some("return=representation"),
+    Some("return=minimal"),
+    Some(RESPOND_ASYNC),
+    Some("return=representation, respond-async"),
+];
+
+/// Whether a request can wait for what becomes of it.
+pub(crate) fn can_wait(request: &Sent) -> bool {
+    request.headers.iter().any(|(name, value)| *name == "prefer" && value.contains(RESPOND_ASYNC))
+}
 
 /// Requests with a value of every kind that the schemas allow, one field at a time.
 pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {

@@ -1,15 +1,14 @@
 //! The service in memory, and one whose store fails, asked as API Gateway would.
 
-use adapters::http::{handle_command, handle_view};
-use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
-use domain::Command;
-use lambda_http::request::from_str;
-use lambda_http::{Context, RequestExt};
+use adapters::http::Route;
+use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
+use domain::OrderLine;
+use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::{AllocationsView, Products, StoreError};
-
-use crate::failing::Failing;
+use service_layer::ports::AllocationsView;
+use service_layer::store::{Products, StoreError};
+use testing::{Failing, Hooked, api_event, api_request};
 
 /// What is sent: a body or the order id of a path, and headers.
 #[derive(Clone, Debug, Default)]
@@ -37,49 +36,54 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-pub(crate) struct Shop<S = InMemoryStore>(MessageBus<S, InMemoryEnvironment>);
+impl Answer {
+    /// The value of a header, whatever the case of its name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        header.map(|(_, value)| value.as_str())
+    }
+}
+
+pub(crate) struct Shop<S = InMemoryStore> {
+    bus: MessageBus<S, InMemoryEnvironment>,
+    queue: InMemoryLineQueue,
+}
 
 impl Shop {
     /// With a batch `batch-001` of a hundred `RETRO-CLOCK`, and a line of `order-001` on it.
     pub(crate) fn new() -> Self {
-        let shop = Self(MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ()));
+        let shop = Self::of(InMemoryStore::default());
         let batch = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100});
-        assert_eq!(shop.answer("post", "/batches", &Sent::body(&batch)).status, 201);
+        assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&batch)).status, 201);
         let line = json!({"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10});
-        assert_eq!(shop.answer("post", "/allocate", &Sent::body(&line)).status, 202);
+        assert_eq!(shop.answer(Route::Allocate, &Sent::body(&line)).status, 202);
         shop
     }
 }
 
 impl<S: Products + AllocationsView> Shop<S> {
-    pub(crate) fn answer(&self, method: &str, path: &str, sent: &Sent) -> Answer {
-        let mut headers = json!({"host": "example.execute-api.eu-west-1.amazonaws.com"});
+    fn of(store: S) -> Self {
+        let bus = MessageBus::new(store, InMemoryEnvironment::default(), ());
+        Self { bus, queue: InMemoryLineQueue::default() }
+    }
+
+    /// The lines that are on the queue.
+    pub(crate) fn queued(&self) -> Vec<OrderLine> {
+        self.queue.lines()
+    }
+
+    pub(crate) fn answer(&self, route: Route, sent: &Sent) -> Answer {
+        let mut event = api_event(route, sent.body.as_deref().unwrap_or_default());
         for (name, value) in &sent.headers {
-            headers[*name] = value.as_str().into();
+            event["headers"][*name] = value.as_str().into();
         }
-        let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "", "headers": headers,
-            "requestContext": {
-                "accountId": "anonymous", "apiId": "example", "stage": "$default", "requestId": "r1",
-                "http": {"method": method.to_uppercase(), "path": path, "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1", "userAgent": "test"},
-                "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
-            },
-            "pathParameters": sent.orderid.as_ref().map(|orderid| json!({"orderid": orderid})),
-            "body": sent.body, "isBase64Encoded": false
-        });
+        if let Some(orderid) = &sent.orderid {
+            event["pathParameters"] = json!({"orderid": orderid});
+        }
         let mut context = Context::default();
         "request-1".clone_into(&mut context.request_id);
-        let request = from_str(&event.to_string()).unwrap().with_lambda_context(context);
-        let answered = async {
-            match path {
-                "/allocate" => handle_command(&self.0, request, Command::Allocate).await,
-                "/batches" => handle_command(&self.0, request, Command::CreateBatch).await,
-                "/allocations/{orderid}" => handle_view(self.0.store(), self.0.environment(), request).await,
-                other => panic!("no route {other}"),
-            }
-        };
-        let response = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answered).unwrap();
+        let answered = testing::answer(route, &self.bus, Some(&self.queue), api_request(&event, context));
+        let response = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answered);
         let headers = response.headers().iter();
         Answer {
             status: response.status().as_u16(),
@@ -89,16 +93,19 @@ impl<S: Products + AllocationsView> Shop<S> {
     }
 }
 
+/// A shop whose store fails.
+pub(crate) type FailingShop = Shop<Hooked<InMemoryStore, Failing>>;
+
 /// A store that does not answer.
-pub(crate) fn silent() -> Shop<Failing> {
+pub(crate) fn silent() -> FailingShop {
     failing(|| StoreError::Unavailable("no answer".into()))
 }
 
 /// A store with an item that can't be read.
-pub(crate) fn broken() -> Shop<Failing> {
+pub(crate) fn broken() -> FailingShop {
     failing(|| StoreError::Fault("no item".into()))
 }
 
-fn failing(failure: fn() -> StoreError) -> Shop<Failing> {
-    Shop(MessageBus::new(Failing(failure), InMemoryEnvironment::default(), ()))
+fn failing(failure: fn() -> StoreError) -> FailingShop {
+    Shop::of(Hooked { store: InMemoryStore::default(), hooks: Failing(failure) })
 }

@@ -1,0 +1,159 @@
+//! Rows that agree, and each way in which they may not.
+
+use domain::{OrderLine, ProductState, Revision};
+
+use super::*;
+
+fn sku() -> Sku {
+    "LAMP".try_into().unwrap()
+}
+
+fn added(reference: &str, sku: &str, qty: u32) -> NewBatch {
+    NewBatch {
+        reference: reference.try_into().unwrap(),
+        sku: sku.try_into().unwrap(),
+        qty: qty.try_into().unwrap(),
+        eta: None,
+    }
+}
+
+fn counters(reference: &str, purchased: u32, allocated: u32) -> Batch {
+    let revision = Some(Revision::Version(1));
+    Batch { purchased, allocated, revision, ..Batch::from(added(reference, "LAMP", 1)) }
+}
+
+fn line(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
+    let line = OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() };
+    Part { line, place, since: Version(since) }
+}
+
+fn on(reference: &str) -> Place {
+    Place::Batch(reference.try_into().unwrap())
+}
+
+/// A product at version 9: an open batch of 10 with 4 allocated, a full one of 3, a line of 7 that waits.
+struct Rows {
+    open: Vec<Batch>,
+    items: Vec<(NewBatch, Option<Batch>)>,
+    lines: Vec<Part>,
+    waiting: Tally,
+    backlog: bool,
+}
+
+fn healthy() -> Rows {
+    Rows {
+        open: vec![counters("open", 10, 4)],
+        items: vec![(added("open", "LAMP", 10), None), (added("full", "LAMP", 5), Some(counters("full", 3, 3)))],
+        lines: vec![
+            line("o1", 4, on("open"), 9),
+            line("o2", 1, on("full"), 3),
+            line("o3", 2, on("full"), 4),
+            line("o4", 7, Place::Waiting, 6),
+        ],
+        waiting: Tally { count: 1, version_sum: 6 },
+        backlog: false,
+    }
+}
+
+fn told(change: impl FnOnce(&mut Rows)) -> Vec<String> {
+    let mut rows = healthy();
+    change(&mut rows);
+    let mut sums = Sums::default();
+    let Rows { open: batches, waiting, backlog, .. } = rows;
+    let version = Version(9);
+    sums.add_head(Product::restore(ProductState { sku: sku(), version, batches, waiting, backlog }));
+    for (added, full) in rows.items {
+        sums.add_batch(added, full);
+    }
+    sums.add_parts(&rows.lines);
+    sums.drift(&sku()).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn rows_that_agree_are_no_drift() {
+    assert_eq!(told(|_| {}), [""; 0]);
+    assert_eq!(told(|rows| rows.backlog = true), [""; 0], "a backlog that is not settled yet");
+}
+
+#[test]
+fn counters_and_lines() {
+    assert_eq!(
+        told(|rows| rows.open[0].allocated = 5),
+        ["batch open: 5 pieces are counted as allocated, but its 1 lines hold 4"]
+    );
+    assert_eq!(
+        told(|rows| drop(rows.lines.remove(2))),
+        ["batch full: 3 pieces are counted as allocated, but its 1 lines hold 1"]
+    );
+    assert_eq!(told(|rows| rows.open[0].purchased = 3), ["batch open is oversold: 4 allocated of 3"]);
+    assert_eq!(
+        told(|rows| rows.lines[0].since = Version(10)),
+        ["a line got to its place at version 10, but the product is at 9"]
+    );
+}
+
+#[test]
+fn waiting_lines() {
+    assert_eq!(
+        told(|rows| rows.waiting.count = 2),
+        ["the head counts 2 waiting lines (sum of versions 6), but 1 wait (6)"]
+    );
+    assert_eq!(
+        told(|rows| rows.lines[3].since = Version(7)),
+        ["the head counts 1 waiting lines (sum of versions 6), but 1 wait (7)"]
+    );
+    assert_eq!(
+        told(|rows| rows.open[0].purchased = 11),
+        ["a line of 7 waits beside batch open, which has 7 free, and nothing is owed"]
+    );
+    let nobody_waits = |rows: &mut Rows| {
+        rows.lines.pop();
+        (rows.waiting, rows.backlog) = (Tally::default(), true);
+    };
+    assert_eq!(told(nobody_waits), ["stock is owed to waiting lines, but none waits"]);
+}
+
+#[test]
+fn batches_in_the_head_and_by_themselves() {
+    assert_eq!(
+        told(|rows| rows.items[0].1 = Some(counters("open", 10, 4))),
+        ["batch open is in the head, but its item says that it is full"]
+    );
+    assert_eq!(told(|rows| rows.items[1].1 = None), ["batch full is neither in the head nor full"]);
+    assert_eq!(
+        told(|rows| drop(rows.items.remove(0))),
+        ["batch open is in the head, but has no item", "1 lines stand on batch open, which does not exist"]
+    );
+    assert_eq!(
+        told(|rows| rows.items[1].1 = Some(counters("full", 4, 3))),
+        ["batch full is kept as full, but has 1 free"]
+    );
+    assert_eq!(told(|rows| rows.open[0].purchased = 4), ["batch open is in the head, but has no free stock"]);
+    assert_eq!(told(|rows| rows.open.push(rows.open[0].clone())), ["batch open is in the head twice"]);
+    assert_eq!(
+        told(|rows| rows.items[0].0.sku = "DESK".try_into().unwrap()),
+        ["1 lines stand on batch open, which holds DESK"]
+    );
+}
+
+#[test]
+fn a_batch_that_never_changed_is_as_it_was_added() {
+    let otherwise = "batch open was added otherwise than its counters say: reference, ETA or first quantity differ";
+    assert_eq!(told(|rows| rows.open[0].revision = None), [""; 0]);
+    let other_eta = |rows: &mut Rows| rows.open[0].eta = Some("2011-01-02".to_owned().try_into().unwrap());
+    assert_eq!(told(other_eta), [otherwise]);
+    let other_qty = |rows: &mut Rows| {
+        rows.open[0].revision = None;
+        rows.items[0].0.qty = 11.try_into().unwrap();
+    };
+    assert_eq!(told(other_qty), [otherwise]);
+}
+
+#[test]
+fn rows_without_a_head() {
+    let mut sums = Sums::default();
+    assert_eq!(sums.drift(&sku()), []);
+    sums.add_part(&line("o1", 1, on("b"), 1));
+    sums.add_batch(added("b", "LAMP", 1), None);
+    assert_eq!(sums.drift(&sku()), [Drift::NoHead { batches: 1, lines: 1 }]);
+}

@@ -1,0 +1,135 @@
+//! Finding by key: what a command reads, until it is closed.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::{BatchRef, Place, Sku};
+use service_layer::store::{Found, ReadSet, StoreError, Stored};
+
+use super::DynamoDb;
+use super::failure::{classify, fault};
+use super::items::{Item, Key, Kind, StoredBatch, read_head, read_part};
+
+/// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
+/// caller waits between its own tries.
+const TRIES: u32 = 3;
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    asked: Vec<Key>,
+    found: Found,
+    batches: Vec<StoredBatch>,
+}
+
+impl DynamoDb {
+    /// One round trip for what is wanted. What it names and was not asked for takes one more: a batch has to say which
+    /// product it belongs to, and a line which batch.
+    pub(super) async fn read(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let mut reading = Reading::default();
+        let mut keys: Vec<Key> = wanted.skus.iter().map(Key::product).collect();
+        keys.extend(wanted.lines.iter().map(Key::line));
+        keys.extend(wanted.batches.iter().map(Key::batch));
+        while !keys.is_empty() {
+            // Boxed, so that the futures of callers stay flat.
+            let items = if let [key] = &keys[..] {
+                Box::pin(self.get(key.clone())).await?.into_iter().collect()
+            } else {
+                let wanted = keys.iter().cloned().map(Key::into_item).collect();
+                Box::pin(self.get_all(wanted, TRIES)).await?
+            };
+            reading.asked.append(&mut keys);
+            for item in items {
+                reading.add(item)?;
+            }
+            keys = reading.missing();
+        }
+        reading.closed()
+    }
+
+    pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let output = request.set_key(Some(key.into_item())).send().await.map_err(classify)?;
+        Ok(output.item)
+    }
+
+    /// Up to 100 items, in any order.
+    pub(super) async fn get_all(&self, mut keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::new();
+        for _ in 0..tries {
+            let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, request.build().map_err(fault)?)
+                .send()
+                .await
+                .map_err(classify)?;
+            found.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
+                Some(left) if !left.keys.is_empty() => keys = left.keys,
+                _ => return Ok(found),
+            }
+        }
+        Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()))
+    }
+}
+
+impl Reading {
+    fn add(&mut self, item: Item) -> Result<(), StoreError> {
+        match Kind::of(&item) {
+            Kind::Head => self.found.products.push(read_head(item)?),
+            Kind::Batch => self.batches.push(StoredBatch::read(item)?),
+            Kind::Line | Kind::Inbox => self.found.parts.push(read_part(item)?),
+        }
+        Ok(())
+    }
+
+    /// The batches that are named, with their products.
+    fn named(&self) -> impl Iterator<Item = (&Sku, Option<&BatchRef>)> {
+        let by_batches = self.batches.iter().map(|batch| (&batch.added.sku, Some(&batch.added.reference)));
+        let by_parts = self.found.parts.iter().map(|part| match &part.place {
+            Place::Batch(reference) => (&part.line.sku, Some(reference)),
+            Place::Waiting => (&part.line.sku, None),
+        });
+        by_batches.chain(by_parts)
+    }
+
+    /// What is named, not known, and was not asked for yet.
+    fn missing(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        let mut want = |key: Key| {
+            if !self.asked.contains(&key) && !keys.contains(&key) {
+                keys.push(key);
+            }
+        };
+        for (sku, reference) in self.named() {
+            match (self.found.product(sku), reference) {
+                (None, _) => want(Key::product(sku)),
+                (Some(product), Some(reference)) if product.batch(reference).is_none() => want(Key::batch(reference)),
+                (Some(_), _) => {}
+            }
+        }
+        keys
+    }
+
+    /// Adds the counters of full batches to their products. These may be older or newer than the head; the commit checks
+    /// that they are still the same.
+    fn closed(mut self) -> Result<Found, StoreError> {
+        for (sku, reference) in self.named() {
+            if self.found.product(sku).is_none() {
+                let batch = reference.map_or_else(String::new, |reference| format!(" of batch {reference}"));
+                return Err(fault(format!("the product {sku}{batch} has no item")));
+            }
+        }
+        for StoredBatch { added, full } in self.batches {
+            let is_of = |stored: &&mut Stored| *stored.product.sku() == added.sku;
+            if let (Some(full), Some(stored)) = (full, self.found.products.iter_mut().find(is_of)) {
+                stored.product.include(full);
+            }
+            self.found.batches.push(added);
+        }
+        // It became full, or open again, between two reads.
+        if self.found.is_closed() { Ok(self.found) } else { Err(StoreError::Conflict(Vec::new())) }
+    }
+}

@@ -1,0 +1,101 @@
+//! A batch: as it was added; and, once it is full, its counters.
+
+use domain::{Batch, BatchRef, Eta, NewBatch, Quantity, Revision, Sku};
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Key, UnreadableItem, from_item};
+
+pub(super) const BATCH: &str = "BATCH";
+
+impl Key {
+    pub(in crate::dynamodb) fn batch(reference: &BatchRef) -> Self {
+        Self { pk: format!("BATCH#{reference}"), sk: BATCH.to_owned() }
+    }
+}
+
+/// A batch's counters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::dynamodb) struct BatchEntry {
+    #[serde(rename = "ref")]
+    reference: BatchRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eta: Option<Eta>,
+    pub(super) purchased: u32,
+    pub(super) allocated: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<Revision>,
+}
+
+impl BatchEntry {
+    pub(in crate::dynamodb) fn from(batch: &Batch) -> Self {
+        Self {
+            reference: batch.reference.clone(),
+            eta: batch.eta,
+            purchased: batch.purchased,
+            allocated: batch.allocated,
+            revision: batch.revision,
+        }
+    }
+
+    pub(super) fn into_batch(self, sku: &Sku) -> Batch {
+        Batch {
+            reference: self.reference,
+            sku: sku.clone(),
+            eta: self.eta,
+            purchased: self.purchased,
+            allocated: self.allocated,
+            revision: self.revision,
+        }
+    }
+}
+
+/// A batch as it was added; and, once it is full, its counters.
+#[derive(Serialize, Deserialize)]
+pub(in crate::dynamodb) struct BatchItem {
+    #[serde(flatten)]
+    key: Key,
+    sku: Sku,
+    qty: Quantity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eta: Option<Eta>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    full: Option<BatchEntry>,
+}
+
+impl BatchItem {
+    pub(in crate::dynamodb) fn new(new: &NewBatch, full: Option<&Batch>) -> Self {
+        Self {
+            key: Key::batch(&new.reference),
+            sku: new.sku.clone(),
+            qty: new.qty,
+            eta: new.eta,
+            full: full.map(BatchEntry::from),
+        }
+    }
+}
+
+/// A batch as its item tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dynamodb) struct StoredBatch {
+    pub(in crate::dynamodb) added: NewBatch,
+    /// Its counters, if it is full. Those of an open one are in the head.
+    pub(in crate::dynamodb) full: Option<Batch>,
+}
+
+impl StoredBatch {
+    pub(in crate::dynamodb) fn read(item: Item) -> Result<Self, UnreadableItem> {
+        let item: BatchItem = from_item(item)?;
+        let reference = item.key.pk.strip_prefix("BATCH#").unwrap_or_default();
+        let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
+        if let Some(full) = &item.full {
+            if full.reference != reference {
+                return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
+            }
+            if full.allocated > full.purchased {
+                return Err(item.key.unreadable("full.allocated: must be at most purchased"));
+            }
+        }
+        let full = item.full.map(|entry| entry.into_batch(&item.sku));
+        Ok(Self { added: NewBatch { reference, sku: item.sku, qty: item.qty, eta: item.eta }, full })
+    }
+}

@@ -1,0 +1,87 @@
+//! The head: a product as of its last commit, with what that commit has to tell.
+
+use domain::{Event, Product, ProductState, Sku, Tally, Version};
+use serde::{Deserialize, Serialize};
+use service_layer::CorrelationId;
+use service_layer::outbox::{self, Envelope};
+use service_layer::store::{CommitId, Stored};
+
+use super::{BatchEntry, Item, Key, UnreadableItem, from_item};
+
+pub(super) const PRODUCT: &str = "PRODUCT";
+
+impl Key {
+    pub(in crate::dynamodb) fn product(sku: &Sku) -> Self {
+        Self { pk: format!("SKU#{sku}"), sk: PRODUCT.to_owned() }
+    }
+}
+
+/// A product as of its last commit, with what that commit has to tell.
+#[derive(Serialize, Deserialize)]
+pub(in crate::dynamodb) struct HeadItem {
+    #[serde(flatten)]
+    key: Key,
+    version: Version,
+    commit: String,
+    /// Those with free stock.
+    batches: Vec<BatchEntry>,
+    waiting: Tally,
+    backlog: bool,
+    events: Vec<Event>,
+    /// What the last commit came of. Items written by earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation: Option<CorrelationId>,
+}
+
+impl HeadItem {
+    pub(in crate::dynamodb) fn new(product: &Product, commit: CommitId, correlation: &CorrelationId) -> Self {
+        Self {
+            key: Key::product(product.sku()),
+            version: product.version(),
+            commit: commit.to_string(),
+            batches: product.open_batches().map(BatchEntry::from).collect(),
+            waiting: product.waiting(),
+            backlog: product.has_backlog(),
+            events: product.events().to_vec(),
+            correlation: Some(correlation.clone()),
+        }
+    }
+
+    fn sku(&self) -> Result<Sku, UnreadableItem> {
+        let sku = self.key.pk.strip_prefix("SKU#").unwrap_or_default();
+        Sku::try_from(sku).map_err(|error| self.key.unreadable(format!("PK: {error}")))
+    }
+}
+
+/// Reads a product, with the batches that have free stock.
+pub(in crate::dynamodb) fn read_head(item: Item) -> Result<Stored, UnreadableItem> {
+    let item: HeadItem = from_item(item)?;
+    let sku = item.sku()?;
+    let commit = u64::from_str_radix(&item.commit, 16);
+    let commit = commit.map_err(|error| item.key.unreadable(format!("commit: {error}")))?;
+    // The next commit would leave such a batch out of the head, and its counters would be nowhere.
+    if let Some(index) = item.batches.iter().position(|open| open.allocated >= open.purchased) {
+        return Err(item.key.unreadable(format!("batches[{index}].allocated: must be less than purchased")));
+    }
+    let batches = item.batches.into_iter().map(|entry| entry.into_batch(&sku)).collect();
+    let state = ProductState { sku, version: item.version, batches, waiting: item.waiting, backlog: item.backlog };
+    let product = Product::restore(state);
+    Ok(Stored { product, commit: CommitId(commit) })
+}
+
+/// What the last commit of a product has to tell. Other items of the table have nothing to tell.
+///
+/// # Errors
+/// Names the item and the attribute that can't be read.
+pub fn outbox_envelopes(item: serde_dynamo::Item) -> Result<Vec<Envelope>, UnreadableItem> {
+    let is_product = matches!(item.get("SK"), Some(serde_dynamo::AttributeValue::S(sk)) if sk == PRODUCT);
+    if !is_product {
+        return Ok(Vec::new());
+    }
+    let item: HeadItem = from_item(item)?;
+    // No commit has nothing to tell; subscribers would take the version for one that they missed.
+    if item.events.is_empty() {
+        return Err(item.key.unreadable("events: must not be empty"));
+    }
+    Ok(outbox::envelopes(&item.sku()?, item.version, item.events, item.correlation.as_ref()))
+}

@@ -1,0 +1,102 @@
+//! The items of the table: a file for each kind, with its key and attributes, from and to the domain's values.
+
+mod batch;
+mod head;
+mod line;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub(super) use batch::{BatchEntry, BatchItem, StoredBatch};
+pub use head::outbox_envelopes;
+pub(super) use head::{HeadItem, read_head};
+pub(super) use line::{LINE_PREFIX, LineItem, index_partition, order_partition, read_part, shelves, waiting_partition};
+
+use crate::json::shortened;
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// A stored item that is not what this version of the service writes.
+#[derive(Debug, thiserror::Error)]
+#[error("item {key} of the table can't be read: {reason}")]
+pub struct UnreadableItem {
+    key: String,
+    reason: String,
+}
+
+/// The primary key of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    #[serde(rename = "PK")]
+    pub(super) pk: String,
+    #[serde(rename = "SK")]
+    pub(super) sk: String,
+}
+
+impl Key {
+    /// The key of what is not a product, a batch or a line.
+    pub(super) fn inbox(id: &str) -> Self {
+        Self { pk: format!("EVENT#{id}"), sk: INBOX.to_owned() }
+    }
+
+    pub(super) fn into_item(self) -> Item {
+        HashMap::from([("PK".to_owned(), AttributeValue::S(self.pk)), ("SK".to_owned(), AttributeValue::S(self.sk))])
+    }
+
+    pub(super) fn unreadable(&self, reason: impl std::fmt::Display) -> UnreadableItem {
+        let (pk, sk) = (shortened(self.pk.clone()), shortened(self.sk.clone()));
+        UnreadableItem { key: format!("{pk}/{sk}"), reason: reason.to_string() }
+    }
+}
+
+/// What an item is, by its sort key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Head,
+    Batch,
+    Inbox,
+    /// And whatever is none of the others, which is no line either, and is told so.
+    Line,
+}
+
+impl Kind {
+    pub(super) fn of(item: &Item) -> Self {
+        match item.get("SK") {
+            Some(AttributeValue::S(sk)) if sk == head::PRODUCT => Self::Head,
+            Some(AttributeValue::S(sk)) if sk == batch::BATCH => Self::Batch,
+            Some(AttributeValue::S(sk)) if sk == INBOX => Self::Inbox,
+            _ => Self::Line,
+        }
+    }
+}
+
+const INBOX: &str = "INBOX";
+
+/// # Errors
+/// Only if serialization fails, which these types' does not.
+pub(super) fn to_item<T: Serialize>(item: &T) -> Result<Item, serde_dynamo::Error> {
+    serde_dynamo::to_item(item)
+}
+
+pub(super) fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue, serde_dynamo::Error> {
+    serde_dynamo::to_attribute_value(value)
+}
+
+fn from_item<T: DeserializeOwned>(item: impl Into<serde_dynamo::Item>) -> Result<T, UnreadableItem> {
+    let item = item.into();
+    let text = |name: &str| match item.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let key = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
+    let key = Key { pk: key("PK"), sk: key("SK") };
+    if let Some(name) = ["PK", "SK"].into_iter().find(|name| text(name).is_none()) {
+        return Err(key.unreadable(format!("{name}: must be a string")));
+    }
+    let attributes = serde_dynamo::AttributeValue::M(item.into_inner());
+    serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(attributes))
+        .map_err(|error| key.unreadable(shortened(error.to_string())))
+}

@@ -1,0 +1,112 @@
+//! Listing by partition: lines for commands that move them, and the view.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{BatchRef, OrderId, Part, Place, Sku};
+use futures_util::future::try_join_all;
+use service_layer::ports::AllocationsView;
+use service_layer::store::{Listing, Needed, StoreError};
+
+use super::failure::classify;
+use super::items::{Item, LINE_PREFIX, order_partition, read_part, shelves, waiting_partition};
+use super::{DynamoDb, INDEX};
+
+impl DynamoDb {
+    pub(super) async fn query(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        match listing {
+            Listing::Waiting { sku, .. } => self.parts(self.listed_in(waiting_partition(sku))).await,
+            Listing::Newest { batch, pieces, at_most, .. } => {
+                // From all shelves at once, of which each has as many as might be the newest.
+                let needed = Needed { pieces: *pieces, lines: *at_most };
+                let shelves = shelves(batch).map(|shelf| Box::pin(self.newest_on(shelf, needed)));
+                Ok(listing.select(try_join_all(shelves).await?.concat()))
+            }
+        }
+    }
+
+    async fn newest_on(&self, partition: String, mut needed: Needed) -> Result<Vec<Part>, StoreError> {
+        // Each line has a piece at least, so no more lines than pieces are needed.
+        let page = needed.pieces.min(u32::try_from(needed.lines).unwrap_or(u32::MAX));
+        let query = self.listed_in(partition).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let mut parts = Vec::new();
+        self.pages(query, |item| {
+            let part = read_part(item)?;
+            needed.take(&part);
+            parts.push(part);
+            Ok(if needed.is_met() { More::Enough } else { More::Needed })
+        })
+        .await?;
+        Ok(parts)
+    }
+
+    /// All lines that a query comes to.
+    async fn parts(&self, query: QueryFluentBuilder) -> Result<Vec<Part>, StoreError> {
+        let mut parts = Vec::new();
+        self.pages(query, |item| {
+            parts.push(read_part(item)?);
+            Ok(More::Needed)
+        })
+        .await?;
+        Ok(parts)
+    }
+
+    /// What one partition of the index lists.
+    pub(super) fn listed_in(&self, partition: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("#place = :place")
+            .expression_attribute_names("#place", "place")
+            .expression_attribute_values(":place", AttributeValue::S(partition))
+    }
+
+    /// Follows a query over all its pages, until `take` has enough.
+    pub(super) async fn pages(
+        &self,
+        query: QueryFluentBuilder,
+        mut take: impl FnMut(Item) -> Result<More, StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let mut start = None;
+        loop {
+            let output = query.clone().set_exclusive_start_key(start.take()).send().await.map_err(classify)?;
+            for item in output.items.unwrap_or_default() {
+                match take(item)? {
+                    More::Needed => {}
+                    More::Enough => return Ok(()),
+                }
+            }
+            match output.last_evaluated_key {
+                Some(key) if !key.is_empty() => start = Some(key),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+pub(super) enum More {
+    Needed,
+    Enough,
+}
+
+impl AllocationsView for DynamoDb {
+    /// Consistent, so that a client sees the line that it was just told about.
+    async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("PK = :order AND begins_with(SK, :line)")
+            .expression_attribute_values(":order", AttributeValue::S(order_partition(orderid)))
+            .expression_attribute_values(":line", AttributeValue::S(LINE_PREFIX.to_owned()));
+        let mut parts = self.parts(query).await?;
+        // Sort keys are text, in which 10 comes before 2.
+        parts.sort_by(|one, other| one.line.cmp(&other.line));
+        let allocated = parts.into_iter().filter_map(|Part { line, place, .. }| match place {
+            Place::Batch(batchref) => Some((line.sku, batchref)),
+            Place::Waiting => None,
+        });
+        Ok(allocated.collect())
+    }
+}

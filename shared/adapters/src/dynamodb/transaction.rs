@@ -1,0 +1,141 @@
+//! Committing: heads, batches and lines together, each under the condition that nobody changed it since.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::{Batch, Move, Product};
+use service_layer::store::{Changed, Commit, StoreError};
+
+use super::DynamoDb;
+use super::failure::{fault, of_put, of_transaction};
+use super::items::{BatchEntry, BatchItem, HeadItem, Key, LineItem, index_partition, to_attribute, to_item};
+
+const IS_NEW: &str = "attribute_not_exists(PK)";
+
+/// The writes of a commit. Heads come first when it is sent, so that the reasons of a refusal tell by their position
+/// which products were in the way.
+#[derive(Default)]
+struct Transaction {
+    heads: Vec<Put>,
+    others: Vec<TransactWriteItem>,
+}
+
+impl DynamoDb {
+    pub(super) async fn write(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        let mut transaction = Transaction::default();
+        for changed in commit.products {
+            transaction.heads.push(self.put_head(changed, &commit)?);
+            self.put_batches(changed, &mut transaction.others)?;
+            for moved in changed.after.moves() {
+                transaction.others.push(self.put_line(moved, changed.after)?);
+            }
+        }
+        let Transaction { mut heads, others } = transaction;
+        if let (1, true) = (heads.len(), others.is_empty())
+            && let Some(head) = heads.pop()
+        {
+            return self.write_alone(head).await;
+        }
+        let count = heads.len();
+        let heads = heads.into_iter().map(|head| TransactWriteItem::builder().put(head).build());
+        let request = self.client.transact_write_items().set_transact_items(Some(heads.chain(others).collect()));
+        request.send().await.map(drop).map_err(|error| of_transaction(error, count))
+    }
+
+    /// A plain write costs half of a transaction.
+    async fn write_alone(&self, head: Put) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(head.table_name)
+            .set_item(Some(head.item))
+            .set_condition_expression(head.condition_expression)
+            .set_expression_attribute_names(head.expression_attribute_names)
+            .set_expression_attribute_values(head.expression_attribute_values)
+            .set_return_values_on_condition_check_failure(head.return_values_on_condition_check_failure)
+            .send()
+            .await
+            .map(drop)
+            .map_err(of_put)
+    }
+
+    fn put_head(&self, changed: &Changed<'_>, commit: &Commit<'_>) -> Result<Put, StoreError> {
+        let item = to_item(&HeadItem::new(changed.after, commit.id, commit.correlation)).map_err(fault)?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match changed.before {
+            None => put.condition_expression(IS_NEW),
+            Some(before) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", AttributeValue::N(before.version().to_string())),
+        };
+        put.build().map_err(fault)
+    }
+
+    /// The items of batches that are new, became full, or were full before and changed.
+    fn put_batches(&self, changed: &Changed<'_>, items: &mut Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        for now in changed.after.batches() {
+            let added = changed.after.added().iter().find(|new| new.reference == now.reference);
+            let before = changed.before.and_then(|product| product.batch(&now.reference));
+            let full_before = before.filter(|batch| !batch.is_open());
+            let full_now = (!now.is_open()).then_some(now);
+            let item = TransactWriteItem::builder();
+            if let Some(new) = added {
+                let put = Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(to_item(&BatchItem::new(new, full_now)).map_err(fault)?))
+                    .condition_expression(IS_NEW);
+                items.push(item.put(put.build().map_err(fault)?).build());
+            } else if full_before != full_now {
+                items.push(item.update(self.update_full(now, full_before, full_now)?).build());
+            }
+        }
+        Ok(())
+    }
+
+    fn update_full(&self, batch: &Batch, before: Option<&Batch>, now: Option<&Batch>) -> Result<Update, StoreError> {
+        let counters = |batch| to_attribute(&BatchEntry::from(batch)).map_err(fault);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::batch(&batch.reference).into_item()))
+            .expression_attribute_names("#full", "full");
+        let update = match now {
+            Some(now) => {
+                update.update_expression("SET #full = :now").expression_attribute_values(":now", counters(now)?)
+            }
+            None => update.update_expression("REMOVE #full"),
+        };
+        let update = match before {
+            Some(before) => {
+                update.condition_expression("#full = :before").expression_attribute_values(":before", counters(before)?)
+            }
+            None => update.condition_expression("attribute_exists(PK)"),
+        };
+        update.build().map_err(fault)
+    }
+
+    /// Puts a line where it goes. One that is turned away is not written: it must have no place still.
+    fn put_line(&self, moved: &Move, product: &Product) -> Result<TransactWriteItem, StoreError> {
+        let Some(part) = moved.part_at(product.version()) else {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(Key::line(&moved.line.id()).into_item()))
+                .condition_expression(IS_NEW);
+            return Ok(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build());
+        };
+        let item = to_item(&LineItem::new(&part)).map_err(fault)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match &moved.from {
+            None => put.condition_expression(IS_NEW),
+            Some(from) => put
+                .condition_expression("#place = :place AND #since = :since")
+                .expression_attribute_names("#place", "place")
+                .expression_attribute_names("#since", "since")
+                .expression_attribute_values(":place", AttributeValue::S(index_partition(from)))
+                .expression_attribute_values(":since", AttributeValue::N(from.since.to_string())),
+        };
+        Ok(TransactWriteItem::builder().put(put.build().map_err(fault)?).build())
+    }
+}

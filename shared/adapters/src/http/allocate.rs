@@ -1,0 +1,56 @@
+//! `POST /allocate`.
+
+use std::convert::Infallible;
+
+use domain::{Allocation, BatchRef, OrderLine, Sku};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use service_layer::ports::{Environment, LineQueue};
+use service_layer::store::Products;
+use service_layer::{Allocate, Error, MessageBus};
+
+use super::answers::{json, message, text};
+use super::prefer::{Preference, applied, prefers_async};
+use super::{Route, answered, body};
+
+/// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is on
+/// that.
+///
+/// # Errors
+/// None: whatever goes wrong is a response too.
+pub async fn allocate<S: Products, E: Environment, Q: LineQueue>(
+    bus: &MessageBus<S, E>,
+    queue: Option<&Q>,
+    request: Request,
+) -> Result<Response<Body>, Infallible> {
+    answered(Route::Allocate, bus.environment(), &request, async |call| {
+        let line: OrderLine = body(&request)?;
+        if let Some(queue) = queue.filter(|_| prefers_async(request.headers())) {
+            queue.put(&line, call).await.map_err(Error::Unavailable)?;
+            return Ok(applied(text(StatusCode::ACCEPTED, "OK"), "respond-async"));
+        }
+        let command = Allocate(line);
+        let allocation = bus.handle(&command, call).await?;
+        Ok(respond(allocation, &command.0.sku, Preference::of(request.headers())))
+    })
+    .await
+}
+
+fn respond(allocation: Allocation, sku: &Sku, preference: Preference) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Allocated {
+        batchref: BatchRef,
+    }
+
+    let response = match (allocation, preference) {
+        (_, Preference::Minimal) => return text(StatusCode::ACCEPTED, "OK"),
+        (Allocation::Allocated(batchref), Preference::Representation) => {
+            json(StatusCode::CREATED, &Allocated { batchref })
+        }
+        (Allocation::OutOfStock, Preference::Representation) => {
+            message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}"))
+        }
+    };
+    applied(response, "return=representation")
+}

@@ -1,0 +1,108 @@
+//! HTTP: requests to commands, answers and errors to responses. A file for each route.
+
+mod allocate;
+mod answers;
+mod create_batch;
+mod prefer;
+mod routes;
+mod view_allocations;
+
+use std::convert::Infallible;
+
+use lambda_http::http::header::HOST;
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::request::LambdaRequest;
+use lambda_http::tower::util::MapRequest;
+use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, Service};
+use serde::de::DeserializeOwned;
+use service_layer::ports::Environment;
+use service_layer::{Call, Error};
+use tracing::Instrument;
+
+pub use allocate::allocate;
+pub use create_batch::create_batch;
+pub use routes::Route;
+pub use view_allocations::view_allocations;
+
+use crate::calls::{self, CORRELATION_HEADER};
+use crate::json::read_object;
+use answers::{message, refuse};
+
+/// Largest body that is read. The longest command takes less than a tenth of it, with every character escaped.
+pub const BODY_BYTES: usize = 65_536;
+
+/// Serves requests, one after the other.
+///
+/// # Errors
+/// When the runtime's API does not answer.
+pub async fn run<'a, S>(service: S) -> Result<(), lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'a,
+{
+    lambda_runtime::run(MapRequest::new(Adapter::from(service), |event: LambdaEvent<LambdaRequest>| {
+        let LambdaEvent { payload, context } = event;
+        LambdaEvent { payload: without_uri(payload), context }
+    }))
+    .await
+}
+
+/// Leaves out what nobody here reads: path, query and what else makes an URI. A client may put anything there, such as
+/// `?<`, and `lambda_http` panics when it is no URI.
+#[must_use]
+pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut request {
+        request.raw_path = Some("/".to_owned());
+        request.raw_query_string = None;
+        request.headers.remove(HOST);
+        request.headers.remove("x-forwarded-proto");
+    }
+    request
+}
+
+/// Why a route has no answer of its own.
+enum Failure {
+    /// The request can't be read.
+    Unreadable(StatusCode, String),
+    /// What it asks for could not be done.
+    Undone(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Undone(error)
+    }
+}
+
+/// What a route answers to a request, or that it could not; and what every answer has: the correlation id, in its headers
+/// and in each line that is logged for it.
+async fn answered<E: Environment>(
+    route: Route,
+    environment: &E,
+    request: &Request,
+    answer: impl AsyncFnOnce(&Call) -> Result<Response<Body>, Failure>,
+) -> Result<Response<Body>, Infallible> {
+    let call = calls::of_request(environment, request);
+    let response = async {
+        match answer(&call).await {
+            Ok(response) => response,
+            Err(Failure::Unreadable(status, reason)) => message(status, &reason),
+            Err(Failure::Undone(error)) => refuse(route, &error),
+        }
+    };
+    let mut response = response.instrument(calls::span(&call, environment)).await;
+    if let Ok(id) = HeaderValue::from_str(call.correlation.as_str()) {
+        response.headers_mut().insert(CORRELATION_HEADER, id);
+    }
+    Ok(response)
+}
+
+/// What a request's body says.
+fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    let bytes = request.body().len();
+    if bytes > BODY_BYTES {
+        let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
+        return Err(Failure::Unreadable(StatusCode::PAYLOAD_TOO_LARGE, reason));
+    }
+    read_object(request.body()).map_err(|error| Failure::Unreadable(StatusCode::BAD_REQUEST, error.to_string()))
+}

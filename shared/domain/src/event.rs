@@ -1,0 +1,142 @@
+//! Events: a closed set, so that every `match` over them is checked by the compiler.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BatchRef, Eta, OrderId, OrderLine, Quantity, Sku, read_stock_level};
+
+/// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", try_from = "EventFields")]
+pub enum Event {
+    /// A line got a place on a batch.
+    Allocated {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// Its batch.
+        batchref: BatchRef,
+    },
+    /// A line lost its place on a batch that turned out smaller than promised.
+    Deallocated {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// The batch it was on.
+        batchref: BatchRef,
+    },
+    /// A line fits on no batch: a new one, which is not kept, or one that lost its place and is waiting now.
+    OutOfStock {
+        /// The line that asked.
+        #[serde(flatten)]
+        line: OrderLine,
+    },
+    /// A batch was added.
+    BatchCreated {
+        /// The new batch.
+        batchref: BatchRef,
+        /// Its SKU.
+        sku: Sku,
+        /// Its pieces.
+        qty: Quantity,
+        /// When it is expected; none for stock in the warehouse.
+        eta: Option<Eta>,
+    },
+    /// A batch holds this many pieces now. A large shrink tells each of its steps.
+    BatchQuantityChanged {
+        /// The batch.
+        batchref: BatchRef,
+        /// Its SKU.
+        sku: Sku,
+        /// All its pieces, allocated or not.
+        qty: u32,
+    },
+}
+
+/// An event as it is read. (Serde would read a tagged enum too, but could not say which field is wrong.)
+#[derive(Deserialize)]
+struct EventFields {
+    r#type: EventType,
+    orderid: Option<OrderId>,
+    sku: Sku,
+    #[serde(deserialize_with = "read_stock_level")]
+    qty: u32,
+    batchref: Option<BatchRef>,
+    eta: Option<Eta>,
+}
+
+#[derive(Deserialize)]
+enum EventType {
+    Allocated,
+    Deallocated,
+    OutOfStock,
+    BatchCreated,
+    BatchQuantityChanged,
+}
+
+impl TryFrom<EventFields> for Event {
+    type Error = String;
+
+    fn try_from(fields: EventFields) -> Result<Self, String> {
+        let EventFields { r#type, orderid, sku, qty, batchref, eta } = fields;
+        let quantity = || Quantity::try_from(qty).map_err(|error| format!("qty: {error}"));
+        let batchref = || batchref.ok_or("missing field `batchref`");
+        let line = |sku| {
+            let orderid = orderid.ok_or("missing field `orderid`")?;
+            Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()? })
+        };
+        Ok(match r#type {
+            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: batchref()? },
+            EventType::Deallocated => Self::Deallocated { line: line(sku)?, batchref: batchref()? },
+            EventType::OutOfStock => Self::OutOfStock { line: line(sku)? },
+            EventType::BatchCreated => Self::BatchCreated { batchref: batchref()?, sku, qty: quantity()?, eta },
+            EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: batchref()?, sku, qty },
+        })
+    }
+}
+
+impl Event {
+    /// The product that it happened to.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        match self {
+            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line } => &line.sku,
+            Self::BatchCreated { sku, .. } | Self::BatchQuantityChanged { sku, .. } => sku,
+        }
+    }
+
+    /// An upper bound of the bytes that the event's own values take where events are stored.
+    pub(crate) fn size(&self) -> usize {
+        /// Field names, numbers, and what a store adds to each.
+        const OVERHEAD: usize = 120;
+        let names = match self {
+            Self::Allocated { line, batchref } | Self::Deallocated { line, batchref } => {
+                [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()]
+            }
+            Self::OutOfStock { line } => [line.orderid.as_str(), line.sku.as_str(), ""],
+            Self::BatchCreated { batchref, sku, .. } | Self::BatchQuantityChanged { batchref, sku, .. } => {
+                [batchref.as_str(), sku.as_str(), ""]
+            }
+        };
+        names.iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_flat_json() {
+        let event = Event::Allocated {
+            line: OrderLine {
+                orderid: "o1".try_into().unwrap(),
+                sku: "RETRO-CLOCK".try_into().unwrap(),
+                qty: 3.try_into().unwrap(),
+            },
+            batchref: "b1".try_into().unwrap(),
+        };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(json, r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1"}"#);
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}

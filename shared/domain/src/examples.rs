@@ -1,0 +1,69 @@
+//! Short ways to say values in this crate's tests, with the book's names.
+
+use crate::{
+    Batch, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision, Sku,
+    SkuLines, Tally, Version,
+};
+
+pub(crate) fn sku() -> Sku {
+    "RETRO-CLOCK".try_into().unwrap()
+}
+
+pub(crate) fn line(orderid: &str, qty: u32) -> OrderLine {
+    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() }
+}
+
+pub(crate) fn lines(of: impl IntoIterator<Item = OrderLine>) -> SkuLines {
+    SkuLines::of(of).pop().unwrap()
+}
+
+pub(crate) fn batch(reference: &str, qty: u32, eta: Option<&str>) -> NewBatch {
+    NewBatch {
+        reference: reference.try_into().unwrap(),
+        sku: sku(),
+        qty: qty.try_into().unwrap(),
+        eta: eta.map(|eta| eta.to_owned().try_into().unwrap()),
+    }
+}
+
+/// At version 7.
+pub(crate) fn product(batches: &[NewBatch]) -> Product {
+    product_with_waiting(batches, Tally::default())
+}
+
+pub(crate) fn product_with_waiting(batches: &[NewBatch], waiting: Tally) -> Product {
+    let batches = batches.iter().cloned().map(Batch::from).collect();
+    Product::restore(ProductState { sku: sku(), version: Version(7), batches, waiting, backlog: false })
+}
+
+pub(crate) fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
+    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision: Revision::AsOf(as_of) }
+}
+
+pub(crate) fn ample() -> Budget {
+    Budget { items: 98, event_bytes: 100_000 }
+}
+
+pub(crate) fn on(reference: &str, since: u64, line: OrderLine) -> Part {
+    Part { line, place: Place::Batch(reference.try_into().unwrap()), since: Version(since) }
+}
+
+pub(crate) fn waiting(since: u64, line: OrderLine) -> Part {
+    Part { line, place: Place::Waiting, since: Version(since) }
+}
+
+/// Events as a short story: what happened to which order, and where.
+pub(crate) fn story(product: &Product) -> Vec<String> {
+    let tell = |event: &Event| match event {
+        Event::Allocated { line, batchref } => format!("{} on {batchref}", line.orderid),
+        Event::Deallocated { line, batchref } => format!("{} off {batchref}", line.orderid),
+        Event::OutOfStock { line } => format!("{} out of stock", line.orderid),
+        Event::BatchCreated { batchref, qty, .. } => format!("new {batchref} of {qty}"),
+        Event::BatchQuantityChanged { batchref, qty, .. } => format!("{batchref} holds {qty}"),
+    };
+    product.events().iter().map(tell).collect()
+}
+
+pub(crate) fn free(product: &Product, reference: &str) -> u32 {
+    product.batch(&reference.try_into().unwrap()).unwrap().free()
+}

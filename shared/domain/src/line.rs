@@ -1,0 +1,162 @@
+//! Order lines: what names them, where they stand, and how a commit moves them.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BatchRef, LineName, OrderId, Quantity, Sku, Version};
+
+/// One line of an order: what it asks of one SKU.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OrderLine {
+    /// The order it belongs to.
+    pub orderid: OrderId,
+    /// What is ordered.
+    pub sku: Sku,
+    /// How many pieces.
+    pub qty: Quantity,
+}
+
+impl OrderLine {
+    /// What names this line. Clients give lines no name of their own, so the quantity is it.
+    #[must_use]
+    pub fn id(&self) -> LineId {
+        LineId { orderid: self.orderid.clone(), sku: self.sku.clone(), name: self.qty.into() }
+    }
+}
+
+/// What names a line, in the order in which lines are stored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineId {
+    /// The order it belongs to.
+    pub orderid: OrderId,
+    /// What is ordered.
+    pub sku: Sku,
+    /// Its own name among the lines of this order and SKU.
+    pub name: LineName,
+}
+
+/// Where a promised line stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On this batch.
+    Batch(BatchRef),
+    /// It lost its batch and waits for the next stock.
+    Waiting,
+}
+
+/// The pieces of a line that stand in one place: all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// The line.
+    pub line: OrderLine,
+    /// Where it stands.
+    pub place: Place,
+    /// The version of the product at which it got there: older parts have smaller ones.
+    pub since: Version,
+}
+
+/// What a change does to one line.
+///
+/// From nothing to nothing is a move too: the line was turned away, and must have no place still when that is
+/// committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The line.
+    pub line: OrderLine,
+    /// Where the change found it; none, if it had no place.
+    pub from: Option<Part>,
+    /// Where it goes; none, if it gets no place.
+    pub to: Option<Place>,
+}
+
+impl Move {
+    /// The line's part once the change is committed as this version.
+    #[must_use]
+    pub fn part_at(&self, version: Version) -> Option<Part> {
+        let place = self.to.clone()?;
+        Some(Part { line: self.line.clone(), place, since: version })
+    }
+}
+
+/// How many parts there are, and the sum of the versions since which they stand where they do. A list of parts that
+/// agrees in both is complete, also if it comes from an index that may lag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many parts.
+    #[serde(rename = "lines")]
+    pub count: u32,
+    /// The sum of their versions.
+    #[serde(rename = "since")]
+    pub version_sum: u64,
+}
+
+impl Tally {
+    /// What parts come to.
+    #[must_use]
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
+        parts.into_iter().fold(Self::default(), |tally, part| tally.with(part.since))
+    }
+
+    pub(crate) fn with(self, since: Version) -> Self {
+        Self { count: self.count.saturating_add(1), version_sum: self.version_sum.wrapping_add(since.0) }
+    }
+
+    pub(crate) fn without(self, since: Version) -> Self {
+        Self { count: self.count.saturating_sub(1), version_sum: self.version_sum.wrapping_sub(since.0) }
+    }
+}
+
+/// Lines of one SKU that differ from each other; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkuLines {
+    sku: Sku,
+    lines: Vec<OrderLine>,
+}
+
+impl SkuLines {
+    /// Sorts lines by their SKU, otherwise in the order they came, and drops repeated ones.
+    #[must_use]
+    pub fn of(lines: impl IntoIterator<Item = OrderLine>) -> Vec<Self> {
+        let mut sorted: Vec<Self> = Vec::new();
+        let mut seen = HashSet::new();
+        for line in lines {
+            if !seen.insert(line.clone()) {
+                continue;
+            }
+            match sorted.iter_mut().find(|of_sku| of_sku.sku == line.sku) {
+                Some(of_sku) => of_sku.lines.push(line),
+                None => sorted.push(Self { sku: line.sku.clone(), lines: vec![line] }),
+            }
+        }
+        sorted
+    }
+
+    /// What the lines ask for.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn lines(&self) -> &[OrderLine] {
+        &self.lines
+    }
+
+    /// The first half of the lines, and the rest. Of a single line, all is in the rest.
+    #[must_use]
+    pub fn halved(mut self) -> Vec<Self> {
+        let rest = self.lines.split_off(self.lines.len() / 2);
+        let first = Self { sku: self.sku.clone(), lines: self.lines };
+        let halves = [first, Self { sku: self.sku, lines: rest }];
+        halves.into_iter().filter(|half| !half.lines.is_empty()).collect()
+    }
+
+    /// The lines after the first so many. None: that was all.
+    #[must_use]
+    pub fn after(mut self, done: usize) -> Option<Self> {
+        self.lines.drain(..done.min(self.lines.len()));
+        if self.lines.is_empty() { None } else { Some(self) }
+    }
+}

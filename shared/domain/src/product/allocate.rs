@@ -1,0 +1,199 @@
+//! Binding lines to batches.
+
+use super::{Product, items_to_place, preferred};
+use crate::{BatchRef, Budget, Event, Move, OrderLine, Part, Place, SkuLines};
+
+/// The answer to a line that asks for a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// It has one, on this batch.
+    Allocated(BatchRef),
+    /// No batch has enough pieces left.
+    OutOfStock,
+}
+
+impl Product {
+    /// Binds a line to the preferred batch that has enough pieces.
+    ///
+    /// `part` is where the line stands already, if it was promised before: a line on a batch keeps it, and
+    /// one that waits is not told to be out of stock a second time. A line without any is turned away if nothing fits.
+    pub fn allocate(&mut self, line: &OrderLine, part: Option<&Part>) -> Allocation {
+        if let Some(Part { place: Place::Batch(batchref), .. }) = part {
+            return Allocation::Allocated(batchref.clone());
+        }
+        let Some(batch) = preferred(&mut self.state.batches, line, None) else {
+            if part.is_none() {
+                self.turn_away(line);
+            }
+            return Allocation::OutOfStock;
+        };
+        batch.take(line.qty);
+        let batchref = batch.reference.clone();
+        self.put(line.clone(), part, Place::Batch(batchref.clone()));
+        self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone() });
+        Allocation::Allocated(batchref)
+    }
+
+    /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
+    fn turn_away(&mut self, line: &OrderLine) {
+        self.pending.moves.push(Move { line: line.clone(), from: None, to: None });
+        self.record(Event::OutOfStock { line: line.clone() });
+    }
+
+    /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
+    /// than the budget has items. Tells how many of them have their answer.
+    pub fn allocate_each<'a>(
+        &mut self,
+        lines: &SkuLines,
+        part_of: impl Fn(&OrderLine) -> Option<&'a Part>,
+        budget: &mut Budget,
+    ) -> usize {
+        let mut answered = 0_usize;
+        for line in lines.lines().iter().take(budget.items) {
+            let part = part_of(line);
+            if !self.can_afford(line, part, budget) {
+                break;
+            }
+            self.allocate(line, part);
+            answered = answered.saturating_add(1);
+        }
+        answered
+    }
+
+    /// Takes from the budget what allocating a line will need.
+    fn can_afford(&mut self, line: &OrderLine, part: Option<&Part>, budget: &mut Budget) -> bool {
+        if let Some(Part { place: Place::Batch(_), .. }) = part {
+            return true;
+        }
+        match (preferred(&mut self.state.batches, line, None), part) {
+            (Some(batch), _) => {
+                let allocated = Event::Allocated { line: line.clone(), batchref: batch.reference.clone() };
+                budget.spend(items_to_place(line, batch), &[&allocated])
+            }
+            // That it still has no place is checked where it would be stored.
+            (None, None) => budget.spend(1, &[&Event::OutOfStock { line: line.clone() }]),
+            (None, Some(_)) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::*;
+    use crate::{Tally, Version};
+
+    #[test]
+    fn prefers_warehouse_batches_to_shipments() {
+        let mut product =
+            product(&[batch("shipment-batch", 100, Some("2011-01-02")), batch("in-stock-batch", 100, None)]);
+        product.allocate(&line("oref", 10), None);
+        assert_eq!(free(&product, "in-stock-batch"), 90);
+        assert_eq!(free(&product, "shipment-batch"), 100);
+    }
+
+    #[test]
+    fn prefers_earlier_batches() {
+        let mut product = product(&[
+            batch("normal-batch", 100, Some("2011-01-02")),
+            batch("slow-batch", 100, Some("2011-01-03")),
+            batch("speedy-batch", 100, Some("2011-01-01")),
+        ]);
+        product.allocate(&line("order1", 10), None);
+        assert_eq!(free(&product, "speedy-batch"), 90);
+        assert_eq!(free(&product, "normal-batch"), 100);
+        assert_eq!(free(&product, "slow-batch"), 100);
+    }
+
+    #[test]
+    fn equally_good_batches_are_used_by_reference() {
+        let mut product = product(&[batch("b2", 10, None), batch("b1", 10, None)]);
+        assert_eq!(product.allocate(&line("o1", 1), None), Allocation::Allocated("b1".try_into().unwrap()));
+    }
+
+    #[test]
+    fn returns_allocated_batch_ref() {
+        let mut product =
+            product(&[batch("in-stock-batch-ref", 100, None), batch("shipment-batch-ref", 100, Some("2011-01-02"))]);
+        let allocation = product.allocate(&line("oref", 10), None);
+        assert_eq!(allocation, Allocation::Allocated("in-stock-batch-ref".try_into().unwrap()));
+    }
+
+    #[test]
+    fn outputs_allocated_event() {
+        let mut product = product(&[batch("batchref", 100, None)]);
+        product.allocate(&line("oref", 10), None);
+        assert_eq!(story(&product), ["oref on batchref"]);
+    }
+
+    #[test]
+    fn records_out_of_stock_event_if_cannot_allocate() {
+        let mut product = product(&[batch("batch1", 10, None)]);
+        product.allocate(&line("order1", 10), None);
+        let mut product = product.committed();
+        assert_eq!(product.allocate(&line("order2", 1), None), Allocation::OutOfStock);
+        assert_eq!(story(&product), ["order2 out of stock"]);
+        let turned_away = Move { line: line("order2", 1), from: None, to: None };
+        assert_eq!(product.moves(), [turned_away], "a line that was never promised is not kept");
+    }
+
+    #[test]
+    fn increments_version_number() {
+        let mut product = product(&[batch("b1", 100, None)]);
+        product.allocate(&line("oref", 10), None);
+        assert_eq!(product.version(), Version(8));
+    }
+
+    #[test]
+    fn allocation_is_idempotent() {
+        let mut product = product(&[batch("b1", 100, None)]);
+        let line = line("oref", 10);
+        let first = product.allocate(&line, None);
+        let placed = on("b1", 8, line);
+        let mut product = product.committed();
+        assert_eq!(product.allocate(&placed.line, Some(&placed)), first);
+        assert_eq!(product.version(), Version(8));
+        assert!(product.events().is_empty());
+        assert_eq!(free(&product, "b1"), 90);
+    }
+
+    #[test]
+    fn a_waiting_line_that_asks_again_is_answered_without_a_second_event() {
+        let mut product = product_with_waiting(&[batch("b1", 1, None)], Tally { count: 1, version_sum: 5 });
+        let part = waiting(5, line("o1", 2));
+        assert_eq!(product.allocate(&part.line, Some(&part)), Allocation::OutOfStock);
+        assert!(product.events().is_empty() && product.moves().is_empty());
+    }
+
+    #[test]
+    fn lines_are_bound_together_until_the_budget_ends() {
+        let asked = lines([line("large", 9), line("o1", 2), line("o2", 3), line("o3", 1)]);
+        let bound = |mut budget: Budget| {
+            let mut product = product(&[batch("b1", 5, None)]);
+            let answered = product.allocate_each(&asked, |_| None, &mut budget);
+            (answered, story(&product))
+        };
+        let all = ["large out of stock", "o1 on b1", "o2 on b1", "o3 out of stock"];
+        let first = |answered: usize| (answered, all[..answered].iter().map(|&told| told.to_owned()).collect());
+        // The batch that the third line fills is an item too.
+        for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {
+            assert_eq!(bound(Budget { items, ..ample() }), first(answered), "{items} items");
+        }
+        let out_of_stock = Event::OutOfStock { line: line("large", 9) }.size();
+        let allocated = Event::Allocated { line: line("o1", 2), batchref: "b1".try_into().unwrap() }.size();
+        for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
+            assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn lines_that_have_their_answer_need_no_budget() {
+        let known = [on("b1", 3, line("o1", 9)), waiting(4, line("o2", 9))];
+        let asked = lines([line("o1", 9), line("o2", 9), line("o3", 1)]);
+        let mut product = product(&[batch("b1", 5, None)]);
+        let part_of = |line: &OrderLine| known.iter().find(|part| part.line == *line);
+        let mut budget = Budget { event_bytes: 0, ..ample() };
+        assert_eq!(product.allocate_each(&asked, part_of, &mut budget), 2);
+        assert!(product.events().is_empty() && product.moves().is_empty());
+    }
+}

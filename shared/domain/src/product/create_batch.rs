@@ -1,0 +1,37 @@
+//! Adding batches.
+
+use super::Product;
+use crate::{Event, NewBatch, Refusal};
+
+impl Product {
+    /// Adds a batch. Waiting lines are to be offered it before anybody else, see [`Product::has_backlog`].
+    ///
+    /// # Errors
+    /// When the product can hold no more batches with free stock.
+    pub fn create_batch(&mut self, new: &NewBatch) -> Result<(), Refusal> {
+        self.check_room_for(&new.reference)?;
+        self.state.batches.push(new.clone().into());
+        self.state.backlog = self.state.waiting.count > 0;
+        self.pending.added.push(new.clone());
+        self.record(Event::BatchCreated {
+            batchref: new.reference.clone(),
+            sku: new.sku.clone(),
+            qty: new.qty,
+            eta: new.eta,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::examples::*;
+
+    #[test]
+    fn a_product_refuses_more_open_batches_than_it_can_hold() {
+        let batches: Vec<_> = (0..1_500).map(|number| batch(&format!("b{number}"), 1, None)).collect();
+        let mut product = product(&batches);
+        let error = product.create_batch(&batch("one-more", 1, None)).unwrap_err();
+        assert!(error.to_string().contains("RETRO-CLOCK"), "{error}");
+    }
+}

@@ -1,0 +1,196 @@
+//! The aggregate: one SKU's batches. Each rule about who gets which of them has a file of its own.
+
+mod allocate;
+mod change_quantity;
+mod create_batch;
+mod offer;
+
+pub use allocate::Allocation;
+pub use change_quantity::ChangeBatchQuantity;
+pub use offer::AllWaiting;
+
+use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Refusal, Sku, Tally, Version};
+
+/// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
+/// reference each: about 1,500 batches with free stock.
+const BATCHES_SIZE: usize = 200_000;
+
+/// One SKU as of its last commit, and what the change under way has done so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    state: ProductState,
+    pending: Pending,
+}
+
+/// What a store keeps of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductState {
+    /// What it is.
+    pub sku: Sku,
+    /// How many commits it has seen.
+    pub version: Version,
+    /// All batches with free stock; and of the full ones those that a command needs.
+    pub batches: Vec<Batch>,
+    /// The promised lines that have no batch.
+    pub waiting: Tally,
+    /// Whether stock arrived that was not yet offered to every waiting line.
+    pub backlog: bool,
+}
+
+/// What a change has done that is not committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Pending {
+    events: Vec<Event>,
+    moves: Vec<Move>,
+    added: Vec<NewBatch>,
+}
+
+impl Product {
+    /// What a store adds to the reference of each batch: field names, dates and numbers.
+    const BATCH_SIZE: usize = 130;
+
+    /// A product without batches, at version zero: its first batch makes version one.
+    #[must_use]
+    pub fn new(sku: Sku) -> Self {
+        let (version, waiting) = (Version::default(), Tally::default());
+        Self::restore(ProductState { sku, version, batches: Vec::new(), waiting, backlog: false })
+    }
+
+    /// A product as a store kept it.
+    #[must_use]
+    pub fn restore(state: ProductState) -> Self {
+        Self { state, pending: Pending::default() }
+    }
+
+    /// What the product is.
+    #[must_use]
+    pub fn sku(&self) -> &Sku {
+        &self.state.sku
+    }
+
+    /// How many commits it has seen, the change under way included.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.state.version
+    }
+
+    /// The batches known here.
+    #[must_use]
+    pub fn batches(&self) -> &[Batch] {
+        &self.state.batches
+    }
+
+    /// One batch, if known here.
+    #[must_use]
+    pub fn batch(&self, reference: &BatchRef) -> Option<&Batch> {
+        self.state.batches.iter().find(|batch| batch.reference == *reference)
+    }
+
+    /// The batches that have free stock.
+    pub fn open_batches(&self) -> impl Iterator<Item = &Batch> {
+        self.state.batches.iter().filter(|batch| batch.is_open())
+    }
+
+    /// The promised lines that have no batch.
+    #[must_use]
+    pub fn waiting(&self) -> Tally {
+        self.state.waiting
+    }
+
+    /// Whether stock arrived that was not yet offered to every waiting line. Until [`Product::offer`] is done
+    /// with that, nobody else may have it.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        self.state.backlog
+    }
+
+    /// What the change under way has to tell. A change without events is no change.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.pending.events
+    }
+
+    /// The lines that the change under way puts elsewhere or turns away, each at most once.
+    #[must_use]
+    pub fn moves(&self) -> &[Move] {
+        &self.pending.moves
+    }
+
+    /// The batches that the change under way adds.
+    #[must_use]
+    pub fn added(&self) -> &[NewBatch] {
+        &self.pending.added
+    }
+
+    /// The product after its change was committed: the same, with nothing under way.
+    #[must_use]
+    pub fn committed(self) -> Self {
+        Self::restore(self.state)
+    }
+
+    /// The product as whoever reads it next is shown it: without full batches, and with nothing under way.
+    #[must_use]
+    pub fn as_stored(&self) -> Self {
+        let ProductState { sku, version, waiting, backlog, .. } = &self.state;
+        Self::restore(ProductState {
+            sku: sku.clone(),
+            version: *version,
+            batches: self.open_batches().cloned().collect(),
+            waiting: *waiting,
+            backlog: *backlog,
+        })
+    }
+
+    /// Adds a full batch's counters, unless the batch is known here already.
+    pub fn include(&mut self, full: Batch) {
+        if self.batch(&full.reference).is_none() {
+            self.state.batches.push(full);
+        }
+    }
+
+    fn batch_mut(&mut self, reference: &BatchRef) -> Option<&mut Batch> {
+        self.state.batches.iter_mut().find(|batch| batch.reference == *reference)
+    }
+
+    fn put(&mut self, line: OrderLine, from: Option<&Part>, to: Place) {
+        if let Some(Part { place: Place::Waiting, since, .. }) = from {
+            self.state.waiting = self.state.waiting.without(*since);
+        }
+        if to == Place::Waiting {
+            // The version that this change makes, also if this is the first thing it does.
+            self.state.waiting = self.state.waiting.with(self.changed_version());
+        }
+        self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
+    }
+
+    fn record(&mut self, event: Event) {
+        self.state.version = self.changed_version();
+        self.pending.events.push(event);
+    }
+
+    /// The version that this change makes, whatever it has done so far.
+    fn changed_version(&self) -> Version {
+        if self.pending.events.is_empty() { self.version().next() } else { self.version() }
+    }
+
+    /// Checks that one more batch with free stock can be stored together with the others.
+    fn check_room_for(&self, reference: &BatchRef) -> Result<(), Refusal> {
+        let others = self.open_batches().map(|batch| &batch.reference).filter(|other| *other != reference);
+        let size = |reference: &BatchRef| reference.as_str().len().saturating_add(Self::BATCH_SIZE);
+        let total = others.fold(size(reference), |sum, other| sum.saturating_add(size(other)));
+        if total > BATCHES_SIZE { Err(Refusal::TooManyBatches(self.sku().clone())) } else { Ok(()) }
+    }
+}
+
+/// The best batch for a line, if any has room for it.
+fn preferred<'a>(batches: &'a mut [Batch], line: &OrderLine, except: Option<&BatchRef>) -> Option<&'a mut Batch> {
+    batches
+        .iter_mut()
+        .filter(|batch| Some(&batch.reference) != except && batch.can_allocate(line))
+        .min_by(|one, other| one.preference().cmp(&other.preference()))
+}
+
+/// A line is stored by itself, and so is a batch that it fills.
+fn items_to_place(line: &OrderLine, batch: &Batch) -> usize {
+    if batch.free() == line.qty.get() { 2 } else { 1 }
+}

@@ -1,0 +1,30 @@
+//! Bind many lines of one SKU to batches, in one commit.
+
+use std::collections::HashMap;
+
+use domain::{OrderLine, Refusal, SkuLines, Step};
+
+use super::{Case, Handler};
+use crate::store::ReadSet;
+use crate::unit_of_work::BUDGET;
+
+/// Binds lines of one SKU to batches, as many of the first ones as one commit holds: one at least. The answer tells how
+/// many these are. It is for each of them as if it had come by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllocateLines(pub SkuLines);
+
+impl Handler for AllocateLines {
+    type Answer = usize;
+
+    fn reads(&self) -> ReadSet {
+        // No more of them can be moved in one commit.
+        ReadSet::of_lines(self.0.sku(), self.0.lines().iter().take(BUDGET.items))
+    }
+
+    fn decide(&self, case: &mut Case) -> Result<Step<usize>, Refusal> {
+        let product = case.draft.product(self.0.sku())?;
+        let parts: HashMap<&OrderLine, _> = case.found.parts.iter().map(|part| (&part.line, part)).collect();
+        let answered = product.allocate_each(&self.0, |line| parts.get(line).copied(), &mut case.budget);
+        Ok(Step::Finish(answered))
+    }
+}

@@ -1,0 +1,39 @@
+//! Give a batch its real quantity.
+
+use domain::{ChangeBatchQuantity, Refusal, Step};
+
+use super::{Case, Handler};
+use crate::store::{Found, Listing, ReadSet};
+
+/// Most lines listed at once to find the ones that give way: enough for several commits, and with names of up to some
+/// hundred bytes less than a page of the index, which is a megabyte.
+const LINES: usize = 1_000;
+
+impl Handler for ChangeBatchQuantity {
+    type Answer = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet { batches: vec![self.reference.clone()], ..ReadSet::default() }
+    }
+
+    /// The lines that may give way, if any must.
+    fn lists(&self, found: &Found) -> Option<Listing> {
+        let product = found.product(&found.batch(&self.reference)?.sku)?;
+        let allocated = product.batch(&self.reference)?.allocated;
+        match product.shortfall(self) {
+            0 => None,
+            pieces => Some(Listing::Newest { batch: self.reference.clone(), pieces, at_most: LINES, allocated }),
+        }
+    }
+
+    fn decide(&self, case: &mut Case) -> Result<Step, Refusal> {
+        let stored = case.found.batch(&self.reference);
+        let stored = stored.ok_or_else(|| Refusal::UnknownBatch(self.reference.clone()))?;
+        let product = case.draft.product(&stored.sku)?;
+        let step = product.change_batch_quantity(self, &case.listed, &mut case.budget)?;
+        if product.events().is_empty() {
+            tracing::info!(batchref = %self.reference, revision = ?self.revision, "change of quantity is not newer");
+        }
+        Ok(step)
+    }
+}

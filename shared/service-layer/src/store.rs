@@ -1,0 +1,252 @@
+//! The repository of products: what a command reads, what it lists, and what it commits.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use domain::{BatchRef, LineId, NewBatch, OrderLine, Part, Place, Product, Sku, Tally};
+
+use crate::unit_of_work::BUDGET;
+use crate::{CorrelationId, Source};
+
+/// The repository of products.
+pub trait Products: Send + Sync {
+    /// Reads what a command needs, as of the last commits. What is found is closed, see [`Found`].
+    fn find(&self, wanted: &ReadSet) -> impl Future<Output = Result<Found, StoreError>> + Send;
+
+    /// Lists parts from an index, which may lag behind the last commits: whether it did, [`Listing::is_complete`] tells.
+    fn list(&self, listing: &Listing) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
+
+    /// Commits, or changes nothing.
+    fn commit(&self, commit: Commit<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+impl<S: Products> Products for &S {
+    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        (**self).find(wanted).await
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
+        (**self).list(listing).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        (**self).commit(commit).await
+    }
+}
+
+/// What to read for a command: 100 things at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadSet {
+    /// Products.
+    pub skus: Vec<Sku>,
+    /// Lines, as far as they have a place.
+    pub lines: Vec<LineId>,
+    /// Batches.
+    pub batches: Vec<BatchRef>,
+}
+
+impl ReadSet {
+    /// Lines of one SKU, and their product.
+    pub fn of_lines<'a>(sku: &Sku, lines: impl IntoIterator<Item = &'a OrderLine>) -> Self {
+        let lines = lines.into_iter().map(OrderLine::id).collect();
+        Self { skus: vec![sku.clone()], lines, batches: Vec::new() }
+    }
+
+    /// The line, if it is all that is asked for beside its product.
+    pub(crate) fn only_line(&self) -> Option<&LineId> {
+        match (&self.skus[..], &self.lines[..], &self.batches[..]) {
+            ([sku], [line], []) if line.sku == *sku => Some(line),
+            _ => None,
+        }
+    }
+}
+
+/// What was read for a command. It is no snapshot: each thing is as of its own last commit, and a commit checks them all.
+///
+/// It is *closed*: it has the product of each SKU that a found part or batch names, and that product has the counters of
+/// each batch that they name, also of a full one.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Products; those of which a batch was ever added.
+    pub products: Vec<Stored>,
+    /// Where those lines stand that have a place.
+    pub parts: Vec<Part>,
+    /// Batches as they were added.
+    pub batches: Vec<NewBatch>,
+}
+
+/// A product as of its last commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// All batches with free stock, and those full ones that were asked for.
+    pub product: Product,
+    /// The last commit's id.
+    pub commit: CommitId,
+}
+
+impl Found {
+    /// A product, if it is there.
+    #[must_use]
+    pub fn product(&self, sku: &Sku) -> Option<&Product> {
+        self.products.iter().map(|stored| &stored.product).find(|product| product.sku() == sku)
+    }
+
+    /// Where a line stands, if it has a place.
+    #[must_use]
+    pub fn part(&self, line: &OrderLine) -> Option<&Part> {
+        self.parts.iter().find(|part| part.line == *line)
+    }
+
+    /// A batch as it was added, if it is there.
+    #[must_use]
+    pub fn batch(&self, reference: &BatchRef) -> Option<&NewBatch> {
+        self.batches.iter().find(|batch| batch.reference == *reference)
+    }
+
+    /// Whether it has all that it names.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let knows = |sku: &Sku, reference: &BatchRef| {
+            self.product(sku).is_some_and(|product| product.batch(reference).is_some())
+        };
+        let mut batches = self.batches.iter();
+        batches.all(|batch| knows(&batch.sku, &batch.reference))
+            && self.parts.iter().all(|part| match &part.place {
+                Place::Batch(reference) => knows(&part.line.sku, reference),
+                Place::Waiting => self.product(&part.line.sku).is_some(),
+            })
+    }
+
+    /// The same with these products as they are by now. None if that leaves something open: it must be read again.
+    #[must_use]
+    pub(crate) fn with(mut self, newer: Vec<Stored>) -> Option<Self> {
+        self.products.retain(|stored| newer.iter().all(|newer| newer.product.sku() != stored.product.sku()));
+        self.products.extend(newer);
+        self.is_closed().then_some(self)
+    }
+}
+
+/// A list of parts that an index keeps, and what shows that the index left nothing out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// All lines of a SKU that wait.
+    Waiting {
+        /// The product.
+        sku: Sku,
+        /// What the product says that they come to.
+        tally: Tally,
+    },
+    /// A batch's lines, newest first: as many as hold these pieces.
+    Newest {
+        /// The batch.
+        batch: BatchRef,
+        /// Pieces that are wanted.
+        pieces: u32,
+        /// Most lines.
+        at_most: usize,
+        /// All the pieces that the batch's lines hold together.
+        allocated: u32,
+    },
+}
+
+impl Listing {
+    /// Which of these parts are listed, in the right order.
+    #[must_use]
+    pub fn select(&self, mut parts: Vec<Part>) -> Vec<Part> {
+        match self {
+            Self::Waiting { sku, .. } => parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting),
+            Self::Newest { batch, pieces, at_most, .. } => {
+                let on_batch = |part: &Part| matches!(&part.place, Place::Batch(reference) if reference == batch);
+                parts.retain(on_batch);
+                parts.sort_by_key(|part| Reverse(part.since));
+                let mut needed = Needed { pieces: *pieces, lines: *at_most };
+                parts.retain(|part| needed.take(part));
+            }
+        }
+        parts
+    }
+
+    /// Whether a list is what was asked for: neither does something lack, nor is something in it that has left.
+    #[must_use]
+    pub fn is_complete(&self, parts: &[Part]) -> bool {
+        match self {
+            Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
+            Self::Newest { pieces, allocated, .. } => {
+                let held = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.line.qty.get()));
+                // All that is wanted, or as many lines as one commit moves.
+                held <= *allocated && (held >= *pieces || parts.len() >= BUDGET.items)
+            }
+        }
+    }
+}
+
+/// What is still to be found of a batch's newest lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Needed {
+    /// Pieces.
+    pub pieces: u32,
+    /// Most lines.
+    pub lines: usize,
+}
+
+impl Needed {
+    /// Counts a part, and tells whether it was still needed.
+    pub fn take(&mut self, part: &Part) -> bool {
+        let needed = !self.is_met();
+        self.pieces = self.pieces.saturating_sub(part.line.qty.get());
+        self.lines = self.lines.saturating_sub(1);
+        needed
+    }
+
+    /// Whether nothing more is needed.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.pieces == 0 || self.lines == 0
+    }
+}
+
+/// Names one attempt to commit, so that a writer whose reply was lost can recognise its own commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitId(pub u64);
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+/// One commit: all of it happens, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// Names this attempt.
+    pub id: CommitId,
+    /// The products that it changes.
+    pub products: &'a [Changed<'a>],
+    /// What asked for it. Its events carry this on.
+    pub correlation: &'a CorrelationId,
+}
+
+/// A product's part in a commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed<'a> {
+    /// The product that was read; none before its first batch. It must still be the stored one.
+    pub before: Option<&'a Product>,
+    /// The product with its change, its events, its moves and the batches it adds. Each moved line must still be where
+    /// it was, and the references of added batches must still be free.
+    pub after: &'a Product,
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another commit came first; nothing was changed. If products alone were in the way, the store may hand back those
+    /// that were, as they are now.
+    #[error("another change came first")]
+    Conflict(Vec<Stored>),
+    /// Throttled, timed out or out of reach. A commit may have taken effect all the same.
+    #[error("the store does not answer")]
+    Unavailable(#[source] Source),
+    /// What trying again does not mend.
+    #[error("the store failed")]
+    Fault(#[source] Source),
+}

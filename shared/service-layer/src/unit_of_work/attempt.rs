@@ -1,0 +1,156 @@
+//! One attempt: settle what is due, or decide and commit.
+
+use std::collections::HashSet;
+
+use domain::{AllWaiting, Part, Product, Step};
+
+use super::{Sent, Setback, UnitOfWork, index_lags};
+use crate::CommandFigures;
+use crate::handlers::{Case, Handler};
+use crate::ports::Environment;
+use crate::store::{Changed, Commit, CommitId, Found, Listing, Products, StoreError};
+
+impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
+    /// Makes at most one commit.
+    pub(super) async fn attempt(&mut self) -> Result<Step<H::Answer>, Setback> {
+        let found = match self.carried.found.take() {
+            Some(found) => found,
+            None => self.store.find(&self.handler.reads()).await?,
+        };
+        self.recognise_own_commit(&found);
+        // A backlog comes before the command, whoever comes by: stock that is owed to waiting lines is not given away.
+        if found.products.iter().any(|stored| stored.product.has_backlog()) {
+            return self.settle(found).await;
+        }
+        // What was asked is committed, and its backlog settled.
+        if let Some(answer) = self.carried.answer.take() {
+            return Ok(Step::Finish(answer));
+        }
+        self.decide(found).await
+    }
+
+    /// A commit whose reply was lost took effect if a product carries its id. It is counted, and its answer is known.
+    fn recognise_own_commit(&mut self, found: &Found) {
+        if let Some(own) = self.carried.own_commit(found) {
+            let own = self.carried.sent.swap_remove(own);
+            self.carried.figures.add_commit(&own.figures);
+            self.carried.answer = own.answer.or(self.carried.answer.take());
+        }
+    }
+
+    /// Offers stock that is owed to the lines that wait for it.
+    async fn settle(&mut self, found: Found) -> Result<Step<H::Answer>, Setback> {
+        self.carried.listed.clear();
+        let mut case = Case::of(found, Vec::new());
+        self.offer(&mut case).await?;
+        if !case.draft.is_changed() {
+            // No waiting line fits: the backlog is settled without a commit.
+            self.carried.found = Some(case.into_found(None));
+            return Ok(Step::GoOn);
+        }
+        match self.commit(&case, None).await {
+            // Where the answer is known already, nothing is left to decide.
+            Ok(id) if self.carried.answer.is_some() => self.carried.found = Some(case.into_found(Some(id))),
+            // The offer may have moved the very line that was asked for, so all is read again.
+            Ok(_) => {}
+            Err(error) => {
+                self.carried.waiting.clear();
+                return Err(error.into());
+            }
+        }
+        Ok(Step::GoOn)
+    }
+
+    /// Lets the handler decide, and commits what it changed.
+    async fn decide(&mut self, found: Found) -> Result<Step<H::Answer>, Setback> {
+        let listed = self.list(&found).await?;
+        let mut case = Case::of(found, listed);
+        let step = self.handler.decide(&mut case).map_err(Setback::Refused)?;
+        if !case.draft.is_changed() {
+            // The answer was true before.
+            return Ok(step);
+        }
+        self.offer(&mut case).await?;
+        let answer = match step {
+            Step::Finish(answer) => Some(answer),
+            Step::GoOn => None,
+        };
+        let id = match self.commit(&case, answer).await {
+            Ok(id) => id,
+            // Products alone were in the way, and came back. All other conditions held, so what else was found is true.
+            Err(StoreError::Conflict(newer)) if !newer.is_empty() => {
+                self.carried.found = case.found.with(newer);
+                return Err(StoreError::Conflict(Vec::new()).into());
+            }
+            Err(error) => {
+                // Sums that match prove a list right only if it was read after all that they add up.
+                self.carried.waiting.clear();
+                return Err(error.into());
+            }
+        };
+        let is_settled = !case.draft.products().any(Product::has_backlog);
+        if is_settled && let Some(answer) = self.carried.answer.take() {
+            return Ok(Step::Finish(answer));
+        }
+        self.carried.listed = case.listed_that_stay();
+        self.carried.found = Some(case.into_found(Some(id)));
+        Ok(Step::GoOn)
+    }
+
+    /// What the handler wants listed. Of what the last commit left of its list, as much may do.
+    async fn list(&mut self, found: &Found) -> Result<Vec<Part>, Setback> {
+        let left = std::mem::take(&mut self.carried.listed);
+        let Some(listing) = self.handler.lists(found) else { return Ok(Vec::new()) };
+        if listing.is_complete(&left) {
+            return Ok(left);
+        }
+        let listed = self.store.list(&listing).await?;
+        if listing.is_complete(&listed) { Ok(listed) } else { Err(index_lags()) }
+    }
+
+    /// Offers each product's backlog to the lines that wait for it, in the commit that is being made.
+    async fn offer(&mut self, case: &mut Case) -> Result<(), Setback> {
+        for product in case.draft.products_mut().filter(|product| product.has_backlog()) {
+            // Lines that begin to wait in this commit were refused by this stock already.
+            let tally = case.found.product(product.sku()).map(Product::waiting).unwrap_or_default();
+            let listing = Listing::Waiting { sku: product.sku().clone(), tally };
+            let waiting = self.carried.waiting.entry(product.sku().clone()).or_default();
+            if !listing.is_complete(waiting) {
+                *waiting = self.store.list(&listing).await?;
+            }
+            let all = AllWaiting::checked(waiting, tally).ok_or_else(index_lags)?;
+            product.offer(&all, &mut case.budget);
+        }
+        Ok(())
+    }
+
+    /// Commits what the draft changed. `answer` is what the caller is to be told then, if that is all.
+    async fn commit(&mut self, case: &Case, answer: Option<H::Answer>) -> Result<CommitId, StoreError> {
+        let changed = |after| Changed { before: case.found.product(Product::sku(after)), after };
+        let products: Vec<_> = case.draft.changed().map(changed).collect();
+        if moves_a_line_twice(&products) {
+            // One of the two lists is older than the other; or a line came back to its batch, and the index shows both.
+            // DynamoDB takes no two writes of one item, and would call that a fault.
+            return Err(StoreError::Conflict(Vec::new()));
+        }
+        let id = CommitId(self.environment.random());
+        let figures = CommandFigures::of_commit(case.draft.changed());
+        let commit = Commit { id, products: &products, correlation: &self.call.correlation };
+        if let Err(error) = self.store.commit(commit).await {
+            self.carried.sent.push(Sent { id, answer, figures });
+            return Err(error);
+        }
+        self.carried.figures.add_commit(&figures);
+        self.carried.answer = answer.or(self.carried.answer.take());
+        for waiting in self.carried.waiting.values_mut() {
+            waiting.retain(|part| case.draft.stays(part));
+        }
+        Ok(id)
+    }
+}
+
+fn moves_a_line_twice(products: &[Changed<'_>]) -> bool {
+    let mut seen = HashSet::new();
+    let mut moves = products.iter().flat_map(|changed| changed.after.moves());
+    !moves.all(|moved| seen.insert(&moved.line))
+}

@@ -1,0 +1,59 @@
+//! How long to wait, and when to give up.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use crate::ports::{Environment, Timestamp};
+
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const LONGEST_DELAY: Duration = Duration::from_millis(250);
+/// What a last try and its answer may take.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Gives up in time to answer. What was under way may still happen.
+pub fn in_time<E: Environment, T>(
+    environment: &E,
+    deadline: Timestamp,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = Option<T>> {
+    // Boxed before the future below holds it: work is large, and whatever held it would be as large, and be copied when
+    // it moves.
+    let work = Box::pin(work);
+    async move {
+        let left = deadline.since(environment.now()).saturating_sub(MARGIN);
+        // Work comes first: where a clock jumps, time is not up before it has begun.
+        match select(work, pin!(environment.sleep(left))).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(((), _)) => None,
+        }
+    }
+}
+
+/// Whether a try after this delay could still be answered.
+pub(super) fn leaves_time<E: Environment>(environment: &E, delay: Duration, deadline: Timestamp) -> bool {
+    environment.now().plus(delay).plus(MARGIN) < deadline
+}
+
+/// A delay drawn evenly between nothing and a limit that doubles with each try, so that those who collided once
+/// don't meet again. ("Full jitter", <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>)
+pub(super) fn full_jitter(tries: u32, random: u64) -> Duration {
+    let limit = FIRST_DELAY.saturating_mul(1 << tries.min(10)).min(LONGEST_DELAY);
+    let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+    let drawn = random.checked_rem(limit.saturating_add(1)).unwrap_or_default();
+    Duration::from_micros(drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_spread_up_to_a_limit_that_grows_and_ends() {
+        assert_eq!(full_jitter(1, 0), Duration::ZERO);
+        assert_eq!(full_jitter(1, 20_000), Duration::from_millis(20));
+        assert_eq!(full_jitter(1, 20_001), Duration::ZERO);
+        assert_eq!(full_jitter(100, 250_000), LONGEST_DELAY);
+    }
+}

@@ -1,0 +1,111 @@
+//! Commands and their answers.
+
+use domain::{Refusal, Version};
+use service_layer::Error;
+use testing::Reply;
+
+use crate::common::on;
+use crate::verbs::{allocate, batch_of, bus, change_quantity, create_batch, version};
+
+#[tokio::test]
+async fn a_batch_is_added_once() {
+    let bus = bus();
+    assert_eq!(create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 100, None).await.unwrap(), Reply::Done);
+    assert_eq!(create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 100, None).await.unwrap(), Reply::Done);
+    assert_eq!(version(&bus), Version(1));
+    let other = create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 99, None).await;
+    assert!(matches!(other, Err(Error::Refused(Refusal::BatchDiffers(_)))), "{other:?}");
+    let other = create_batch(&bus, "b1", "OTHER-CHAIR", 100, None).await;
+    assert!(matches!(other, Err(Error::Refused(Refusal::BatchDiffers(_)))), "{other:?}");
+}
+
+#[tokio::test]
+async fn a_batch_is_the_same_whatever_its_quantity_became() {
+    let bus = bus();
+    create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 100, None).await.unwrap();
+    change_quantity(&bus, "b1", 50, 1).await.unwrap();
+    assert_eq!(create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 100, None).await.unwrap(), Reply::Done);
+    assert_eq!(version(&bus), Version(2));
+}
+
+#[tokio::test]
+async fn a_line_is_allocated_once() {
+    let bus = bus();
+    create_batch(&bus, "batch1", "COMPLICATED-LAMP", 100, None).await.unwrap();
+    assert_eq!(allocate(&bus, "o1", "COMPLICATED-LAMP", 10).await.unwrap(), on("batch1"));
+    assert_eq!(allocate(&bus, "o1", "COMPLICATED-LAMP", 10).await.unwrap(), on("batch1"));
+    assert_eq!(version(&bus), Version(2));
+    assert_eq!(batch_of(&bus, "o1").await.as_deref(), Some("batch1"));
+}
+
+#[tokio::test]
+async fn errors_for_invalid_sku() {
+    let bus = bus();
+    create_batch(&bus, "b1", "AREALSKU", 100, None).await.unwrap();
+    let error = allocate(&bus, "o1", "NONEXISTENTSKU", 10).await.unwrap_err();
+    assert_eq!(error.to_string(), "Invalid sku NONEXISTENTSKU");
+}
+
+#[tokio::test]
+async fn errors_for_unknown_batch() {
+    let error = change_quantity(&bus(), "nowhere", 10, 1).await.unwrap_err();
+    assert_eq!(error.to_string(), "unknown batch nowhere");
+}
+
+#[tokio::test]
+async fn a_line_that_was_never_promised_is_not_kept_and_may_ask_again() {
+    let bus = bus();
+    create_batch(&bus, "b1", "POPULAR-CURTAINS", 9, None).await.unwrap();
+    assert_eq!(allocate(&bus, "o1", "POPULAR-CURTAINS", 10).await.unwrap(), Reply::OutOfStock);
+    create_batch(&bus, "b2", "POPULAR-CURTAINS", 10, None).await.unwrap();
+    assert_eq!(batch_of(&bus, "o1").await, None);
+    assert_eq!(allocate(&bus, "o1", "POPULAR-CURTAINS", 10).await.unwrap(), on("b2"));
+}
+
+#[tokio::test]
+async fn a_shrunk_batch_hands_its_newest_lines_on() {
+    let bus = bus();
+    create_batch(&bus, "batch1", "INDIFFERENT-TABLE", 50, None).await.unwrap();
+    create_batch(&bus, "batch2", "INDIFFERENT-TABLE", 50, Some("2011-01-01")).await.unwrap();
+    allocate(&bus, "order1", "INDIFFERENT-TABLE", 20).await.unwrap();
+    allocate(&bus, "order2", "INDIFFERENT-TABLE", 20).await.unwrap();
+    change_quantity(&bus, "batch1", 25, 1).await.unwrap();
+    assert_eq!(batch_of(&bus, "order1").await.as_deref(), Some("batch1"));
+    assert_eq!(batch_of(&bus, "order2").await.as_deref(), Some("batch2"));
+    assert_eq!(version(&bus), Version(5), "one version for each command");
+}
+
+#[tokio::test]
+async fn a_shrink_of_many_lines_goes_in_chunks_and_ends_as_asked() {
+    let bus = bus();
+    create_batch(&bus, "small", "SPOON", 500, None).await.unwrap();
+    for number in 0..250 {
+        allocate(&bus, &format!("o{number:03}"), "SPOON", 2).await.unwrap();
+    }
+    create_batch(&bus, "next", "SPOON", 300, None).await.unwrap();
+    let before = version(&bus).0;
+    change_quantity(&bus, "small", 0, 1).await.unwrap();
+    assert_eq!(version(&bus).0 - before, 3, "250 lines at 98 a commit");
+    let moved = (0..250).rev().take(150);
+    for number in moved {
+        assert_eq!(batch_of(&bus, &format!("o{number:03}")).await.as_deref(), Some("next"));
+    }
+    assert_eq!(batch_of(&bus, "o000").await, None, "the oldest were last to give way, and wait");
+
+    create_batch(&bus, "late", "SPOON", 1_000, None).await.unwrap();
+    for number in 0..100 {
+        assert_eq!(batch_of(&bus, &format!("o{number:03}")).await.as_deref(), Some("late"));
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_lost_its_place_gets_the_first_stock_that_arrives() {
+    let bus = bus();
+    create_batch(&bus, "b1", "VASE", 5, None).await.unwrap();
+    allocate(&bus, "promised", "VASE", 5).await.unwrap();
+    change_quantity(&bus, "b1", 0, 1).await.unwrap();
+    assert_eq!(batch_of(&bus, "promised").await, None);
+    change_quantity(&bus, "b1", 6, 2).await.unwrap();
+    assert_eq!(batch_of(&bus, "promised").await.as_deref(), Some("b1"));
+    assert_eq!(allocate(&bus, "newcomer", "VASE", 5).await.unwrap(), Reply::OutOfStock);
+}

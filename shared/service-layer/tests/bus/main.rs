@@ -1,0 +1,17 @@
+//! The whole bus without a server: commands in, events out through the outbox, mail at the end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+mod commands;
+mod common;
+mod events;
+mod lagging_index;
+mod many_lines;
+mod races;
+mod verbs;

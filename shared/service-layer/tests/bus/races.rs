@@ -1,0 +1,157 @@
+//! Lost races, lost replies, and when to give up.
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use domain::{Event, Revision, Version};
+use service_layer::outbox::Envelope;
+use service_layer::ports::{Environment as _, Timestamp};
+use service_layer::{CommandFigures, Error, Figures, MessageBus};
+use testing::{HandleCommand as _, Hanging, Hooked, Reply, waiting_lines};
+
+use crate::common::{Handle as _, Meddle, Meddles, add, allocate, another_environment, call, do_it, on, resize};
+
+#[tokio::test]
+async fn a_line_is_not_turned_away_after_its_twin_got_a_place() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 1)).await;
+    do_it(&store, allocate("o0", "LAMP", 1)).await;
+    // There is nothing left; but before that is committed, stock arrives, and the same request, sent twice, gets it.
+    let twin = Meddle::After(vec![add("b2", "LAMP", 1), allocate("o1", "LAMP", 1)]);
+    let reply = Meddles::at_commits([twin]).with(&store).handle(allocate("o1", "LAMP", 1)).await.unwrap();
+    assert_eq!(reply, on("b2"));
+    let turned_away = |envelope: &Envelope| matches!(envelope.event, Event::OutOfStock { .. });
+    assert!(!store.outbox().iter().any(turned_away), "{:?}", store.outbox());
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_recognised() {
+    for meddle in [|| Meddle::LoseReply, || Meddle::Misunderstand] {
+        let store = InMemoryStore::default();
+        Meddles::at_commits([meddle()]).with(&store).handle(add("b1", "LAMP", 5)).await.unwrap();
+        let reply = Meddles::at_commits([meddle()]).with(&store).handle(allocate("o1", "LAMP", 5)).await.unwrap();
+        assert_eq!(reply, on("b1"));
+        let reply = Meddles::at_commits([meddle()]).with(&store).handle(allocate("o2", "LAMP", 1)).await.unwrap();
+        assert_eq!(reply, Reply::OutOfStock);
+        let told: Vec<_> = store.outbox().into_iter().map(|envelope| envelope.id).collect();
+        assert_eq!(told, ["LAMP#1#1", "LAMP#2#1", "LAMP#3#1"], "nothing was committed twice");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
+    let store = InMemoryStore::default();
+    Meddles::at_commits([Meddle::LoseRequest, Meddle::LoseRequest])
+        .with(&store)
+        .handle(add("b1", "LAMP", 5))
+        .await
+        .unwrap();
+    let silent = Meddles::at_commits([(); 3].map(|()| Meddle::LoseRequest)).with(&store);
+    let error = silent.handle(allocate("o1", "LAMP", 1)).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn figures_tell_what_a_command_took() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 5)).await;
+    let figures_of = async |meddles: Vec<Meddle>, command| {
+        let store = Meddles::at_commits(meddles).with(&store);
+        let bus = MessageBus::new(&store, another_environment(), ());
+        let _ = bus.handle_command(command, &call()).await;
+        let [Figures::Command(figures)] = &bus.environment().recorded()[..] else { panic!("one command, one record") };
+        figures.clone()
+    };
+    let overtaken_and_unheard = vec![Meddle::After(vec![allocate("o1", "LAMP", 1)]), Meddle::LoseReply];
+    let figures = figures_of(overtaken_and_unheard, allocate("o2", "LAMP", 2)).await;
+    let placed = CommandFigures { allocations: 1, waiting_lines: Some(0), ..CommandFigures::default() };
+    assert_eq!(figures, CommandFigures { conflicts: 1, retries: 2, ..placed });
+    let figures = figures_of(Vec::new(), allocate("o3", "LAMP", 9)).await;
+    assert_eq!(figures, CommandFigures { out_of_stock: 1, waiting_lines: Some(0), ..CommandFigures::default() });
+    let figures = figures_of([(); 3].map(|()| Meddle::LoseRequest).into(), allocate("o4", "LAMP", 1)).await;
+    assert_eq!(figures, CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() });
+    assert_eq!(figures_of(Vec::new(), allocate("o2", "LAMP", 2)).await, CommandFigures::default(), "asked again");
+    assert_eq!(figures_of(Vec::new(), allocate("o5", "NOTHING", 1)).await, CommandFigures::default(), "refused");
+}
+
+#[tokio::test]
+async fn each_commit_of_a_long_change_has_its_own_tries() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "SPOON", 250)).await;
+    for number in 0..250 {
+        do_it(&store, allocate(&format!("o{number}"), "SPOON", 1)).await;
+    }
+    let meddles = (0..3).flat_map(|_| [Meddle::LoseRequest, Meddle::After(Vec::new())]);
+    let reply = Meddles::at_commits(meddles).with(&store).handle(resize("b1", 0, Revision::AsOf(1))).await;
+    assert_eq!(reply.unwrap(), Reply::Done);
+    assert_eq!(store.outbox().last().unwrap().version, Version(1 + 250 + 3));
+}
+
+#[tokio::test]
+async fn a_lost_race_is_decided_on_what_the_refusal_showed() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 5)).await;
+    let overtaken = Meddles::at_commits([Meddle::After(vec![allocate("o1", "LAMP", 1)])]).with(&store);
+    assert_eq!(overtaken.handle(allocate("o2", "LAMP", 2)).await.unwrap(), on("b1"));
+    assert_eq!(overtaken.hooks.finds(), 1);
+    let collided = Meddles::at_commits([Meddle::Collide]).with(&store);
+    assert_eq!(collided.handle(allocate("o3", "LAMP", 2)).await.unwrap(), on("b1"));
+    assert_eq!(collided.hooks.finds(), 2, "a collision shows nothing");
+}
+
+#[tokio::test]
+async fn what_a_refusal_showed_is_read_again_after_a_long_wait() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 100)).await;
+    let rivals = (0..10).map(|rival| Meddle::After(vec![allocate(&format!("rival-{rival}"), "LAMP", 1)]));
+    let unlucky = Meddles::at_commits(rivals).with(&store);
+    unlucky.handle(allocate("o1", "LAMP", 1)).await.unwrap();
+    // The first wait is short, and of the later ones most are long.
+    let finds = unlucky.hooks.finds();
+    assert!((2..=10).contains(&finds), "{finds}");
+}
+
+#[tokio::test]
+async fn a_commit_that_a_refusal_shows_is_recognised_after_a_long_wait_too() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 1_000)).await;
+    for round in 0..10 {
+        let rival = |number| allocate(&format!("rival-{round}-{number}"), "LAMP", 1);
+        let mut meddles: Vec<_> = (0..4).map(|number| Meddle::After(vec![rival(number)])).collect();
+        meddles.push(Meddle::Misunderstand);
+        let unlucky = Meddles::at_commits(meddles).overtaken_at_each_find((4..20).map(rival)).with(&store);
+        unlucky.handle(allocate(&format!("o{round}"), "LAMP", 2_000)).await.unwrap();
+    }
+    let turned_away = |envelope: &Envelope| matches!(envelope.event, Event::OutOfStock { .. });
+    assert_eq!(store.outbox().into_iter().filter(turned_away).count(), 10, "each of them once");
+}
+
+#[tokio::test]
+async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "SPOON", 150)).await;
+    for number in 0..150 {
+        do_it(&store, allocate(&format!("o{number}"), "SPOON", 1)).await;
+    }
+    do_it(&store, resize("b1", 0, Revision::AsOf(1))).await;
+
+    // The new batch serves 98 waiting lines in its own commit; the store fails before it serves the rest.
+    let mut commits = vec![Meddle::After(Vec::new())];
+    commits.extend((0..3).map(|_| Meddle::LoseRequest));
+    let reply = Meddles::at_commits(commits).with(&store).handle(add("b2", "SPOON", 151)).await.unwrap();
+    assert_eq!(reply, Reply::Done);
+    let waiting = async || waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().len();
+    assert_eq!(waiting().await, 52);
+
+    // Whoever comes next pays first, even a newcomer.
+    let reply = do_it(&store, allocate("newcomer", "SPOON", 1)).await;
+    assert_eq!(reply, on("b2"));
+    assert_eq!(waiting().await, 0);
+}
+
+#[tokio::test]
+async fn a_command_is_answered_in_time_whatever_hangs() {
+    let bus =
+        MessageBus::new(Hooked { store: InMemoryStore::default(), hooks: Hanging }, InMemoryEnvironment::default(), ());
+    let error = bus.handle_command(allocate("o1", "LAMP", 1), &call()).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert_eq!(bus.environment().now(), Timestamp(9_500), "half a second before the deadline");
+}

@@ -1,0 +1,15 @@
+//! What tests of several crates share. Nothing that is deployed depends on it.
+
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod command;
+mod events;
+mod hooks;
+mod values;
+
+pub use command::{Command, HandleCommand, Reply};
+pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
+pub use hooks::{Failing, Hanging, Hooked, Hooks};
+pub use values::{
+    batch, change, found_product, line, new_batch, newest, on_batch, stored_product, waiting, waiting_lines,
+};

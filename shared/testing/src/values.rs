@@ -1,0 +1,86 @@
+//! Short ways to say values.
+
+use domain::{
+    Batch, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision, Sku,
+    Tally, Version,
+};
+use service_layer::store::{Listing, Products, ReadSet, StoreError};
+
+/// An order's line.
+#[must_use]
+pub fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
+    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: qty.try_into().unwrap() }
+}
+
+/// A batch in the warehouse, to be added.
+#[must_use]
+pub fn new_batch(reference: &str, sku: &str, qty: u32) -> NewBatch {
+    NewBatch {
+        reference: reference.try_into().unwrap(),
+        sku: sku.try_into().unwrap(),
+        qty: qty.try_into().unwrap(),
+        eta: None,
+    }
+}
+
+/// A batch in the warehouse of which nothing is allocated.
+#[must_use]
+pub fn batch(reference: &str, sku: &str, qty: u32) -> Batch {
+    new_batch(reference, sku, qty).into()
+}
+
+/// A change of a batch's quantity.
+#[must_use]
+pub fn change(reference: &str, qty: u32, revision: Revision) -> ChangeBatchQuantity {
+    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision }
+}
+
+/// A line where it stands on a batch.
+#[must_use]
+pub fn on_batch(line: OrderLine, reference: &BatchRef, since: u64) -> Part {
+    Part { line, place: Place::Batch(reference.clone()), since: Version(since) }
+}
+
+/// A line that waits.
+#[must_use]
+pub fn waiting(line: OrderLine, since: u64) -> Part {
+    Part { line, place: Place::Waiting, since: Version(since) }
+}
+
+/// A product as a store might have kept it, for which no line waits.
+#[must_use]
+pub fn stored_product(sku: &str, version: u64, batches: Vec<Batch>) -> Product {
+    let (sku, version) = (sku.try_into().unwrap(), Version(version));
+    Product::restore(ProductState { sku, version, batches, waiting: Tally::default(), backlog: false })
+}
+
+/// The lines that wait for a SKU.
+///
+/// # Errors
+/// When the store can't list them.
+pub async fn waiting_lines<S: Products>(store: &S, sku: &Sku) -> Result<Vec<Part>, StoreError> {
+    store.list(&Listing::Waiting { sku: sku.clone(), tally: Tally::default() }).await
+}
+
+/// A batch's newest lines that hold so many pieces, and no more than `at_most`.
+///
+/// # Errors
+/// When the store can't list them.
+pub async fn newest<S: Products>(
+    store: &S,
+    batch: &BatchRef,
+    pieces: u32,
+    at_most: usize,
+) -> Result<Vec<Part>, StoreError> {
+    store.list(&Listing::Newest { batch: batch.clone(), pieces, at_most, allocated: u32::MAX }).await
+}
+
+/// A product as it is found by its SKU alone.
+///
+/// # Errors
+/// When the store can't read it.
+pub async fn found_product<S: Products>(store: &S, sku: &str) -> Result<Option<Product>, StoreError> {
+    let sku: Sku = sku.try_into().unwrap();
+    let found = store.find(&ReadSet { skus: vec![sku.clone()], ..ReadSet::default() }).await?;
+    Ok(found.product(&sku).cloned())
+}

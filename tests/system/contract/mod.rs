@@ -1,0 +1,484 @@
+//! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the stack's emulator.
+
+mod several;
+
+use std::time::Duration;
+
+use adapters::in_memory::InMemoryStore;
+use adapters::system::System;
+use domain::{
+    Allocation, BatchRef, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Tally,
+    Version,
+};
+use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
+use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
+use service_layer::{CorrelationId, MessageBus};
+use testing::{
+    Command, HandleCommand as _, Reply, found_product, line, new_batch, newest, on_batch, waiting, waiting_lines,
+};
+
+use crate::layers::{Layers, Outcome};
+use crate::names::{soon, unique};
+
+use several::{
+    a_refusal_hands_back_each_product_that_was_in_the_way, two_products_are_committed_together_or_not_at_all,
+    what_is_found_is_closed,
+};
+
+/// A store under test.
+trait Store: Products + AllocationsView + Inbox {}
+
+impl<S: Products + AllocationsView + Inbox> Store for S {}
+
+macro_rules! contract {
+    ($($test:ident),+ $(,)?) => {
+        pub(crate) fn add_to(layers: &mut Layers) {
+            $(
+                layers.add("contract", concat!("in_memory::", stringify!($test)), async |_| {
+                    $test(&InMemoryStore::default()).await
+                });
+                layers.add("contract", concat!("dynamodb::", stringify!($test)), async |servers| {
+                    $test(&servers.store().await?).await
+                });
+                layers.add("contract", concat!("emulator::", stringify!($test)), async |servers| {
+                    $test(&servers.emulated_store().await?).await
+                });
+            )+
+        }
+    };
+}
+
+contract![
+    nothing_is_found_before_the_first_commit,
+    what_was_committed_is_found,
+    a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one,
+    a_write_of_the_head_alone_is_conditional_too,
+    two_first_commits_of_a_product_do_not_both_win,
+    a_line_that_moved_meanwhile_is_in_the_way,
+    a_line_that_got_a_place_meanwhile_is_not_turned_away,
+    as_many_lines_as_one_commit_holds_are_committed_and_found,
+    one_line_in_the_way_stops_all_lines_of_a_commit,
+    a_batch_reference_is_taken_once_over_all_products,
+    a_full_batch_is_only_found_by_name,
+    a_full_batch_that_grows_is_found_by_all,
+    lines_of_a_batch_come_newest_first_and_no_more_than_needed,
+    waiting_lines_are_those_of_the_sku,
+    the_view_shows_lines_with_a_batch,
+    any_name_is_kept_as_it_is,
+    an_event_is_claimed_once_until_its_lease_ends,
+    an_event_that_was_finished_stays_so,
+    what_is_found_is_closed,
+    two_products_are_committed_together_or_not_at_all,
+    a_refusal_hands_back_each_product_that_was_in_the_way,
+    the_same_commands_have_the_same_answers_and_the_same_ends,
+];
+
+const FIRST: CommitId = CommitId(1);
+const SECOND: CommitId = CommitId(0xffff_ffff_ffff_fffe);
+
+fn ample() -> Budget {
+    Budget { items: 98, event_bytes: 100_000 }
+}
+
+/// A product with one batch, committed.
+async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -> anyhow::Result<Product> {
+    let new = new_batch(reference, sku, qty);
+    let mut product = Product::new(new.sku.clone());
+    product.create_batch(&new)?;
+    commit_as(store, FIRST, None, &product).await?;
+    Ok(product.committed())
+}
+
+/// The product with this line allocated, committed.
+async fn with_line<S: Store>(store: &S, before: &Product, line: &OrderLine) -> anyhow::Result<Product> {
+    let mut after = before.clone();
+    assert!(matches!(after.allocate(line, None), Allocation::Allocated(_)));
+    commit(store, before, &after).await?;
+    Ok(after.committed())
+}
+
+async fn commit<S: Store>(store: &S, before: &Product, after: &Product) -> Result<(), StoreError> {
+    commit_as(store, SECOND, Some(before), after).await
+}
+
+async fn commit_as<S: Store>(
+    store: &S,
+    id: CommitId,
+    before: Option<&Product>,
+    after: &Product,
+) -> Result<(), StoreError> {
+    commit_all(store, id, &[Changed { before, after }]).await
+}
+
+async fn commit_all<S: Store>(store: &S, id: CommitId, products: &[Changed<'_>]) -> Result<(), StoreError> {
+    store.commit(Commit { id, products, correlation: &CorrelationId::unknown() }).await
+}
+
+async fn find_line<S: Store>(store: &S, line: &OrderLine) -> Result<Found, StoreError> {
+    store.find(&ReadSet::of_lines(&line.sku, [line])).await
+}
+
+async fn find_batch<S: Store>(store: &S, reference: &str) -> Result<Found, StoreError> {
+    store.find(&ReadSet { batches: vec![reference.try_into().unwrap()], ..ReadSet::default() }).await
+}
+
+/// A product as it is found by the name of a batch.
+async fn product_of_batch<S: Store>(store: &S, reference: &str) -> anyhow::Result<Option<Product>> {
+    Ok(find_batch(store, reference).await?.products.pop().map(|stored| stored.product))
+}
+
+async fn stored<S: Store>(store: &S, line: &OrderLine) -> anyhow::Result<Stored> {
+    find_line(store, line).await?.products.pop().ok_or_else(|| anyhow::anyhow!("no product of {line:?}"))
+}
+
+fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
+    testing::change(reference, qty, Revision::AsOf(as_of))
+}
+
+/// Something else than products alone was in the way, so that all must be read again.
+fn is_told_nothing(refused: &Result<(), StoreError>) -> bool {
+    matches!(refused, Err(StoreError::Conflict(newer)) if newer.is_empty())
+}
+
+async fn nothing_is_found_before_the_first_commit<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line("o1", &sku, 1);
+    let mut wanted = ReadSet::of_lines(&line.sku, [&line]);
+    wanted.batches.push(reference.as_str().try_into()?);
+    for found in [store.find(&wanted).await?, find_batch(store, &reference).await?] {
+        assert!(found.products.is_empty() && found.parts.is_empty() && found.batches.is_empty(), "{found:?}");
+    }
+    assert!(waiting_lines(store, &line.sku).await?.is_empty());
+    assert!(store.allocations(&OrderId::try_from(unique("order"))?).await?.is_empty());
+    Ok(())
+}
+
+async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
+    let (sku, reference, orderid) = (unique("LAMP"), unique("batch"), unique("order"));
+    let mut new = new_batch(&reference, &sku, 10);
+    new.eta = Some("2011-01-02".to_owned().try_into()?);
+    let mut product = Product::new(new.sku.clone());
+    product.create_batch(&new)?;
+    commit_as(store, FIRST, None, &product).await?;
+
+    let line = line(&orderid, &sku, 3);
+    let product = with_line(store, &product.committed(), &line).await?;
+    let found = find_line(store, &line).await?;
+    assert_eq!(found.products, [Stored { product: product.clone(), commit: SECOND }]);
+    assert_eq!(found.part(&line), Some(&on_batch(line.clone(), &new.reference, 2)));
+
+    let found = find_batch(store, &reference).await?;
+    assert_eq!((&found.batches[..], found.product(&new.sku)), (&[new.clone()][..], Some(&product)));
+    Ok(())
+}
+
+async fn a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let old = with_batch(store, &sku, &reference, 10).await?;
+    let winner = with_line(store, &old, &line(&unique("order"), &sku, 3)).await?;
+
+    let late = line(&unique("order"), &sku, 4);
+    let mut after = old.clone();
+    after.allocate(&late, None);
+    match commit(store, &old, &after).await {
+        Err(StoreError::Conflict(newer)) => {
+            assert_eq!(newer, [Stored { product: winner.clone(), commit: SECOND }]);
+        }
+        other => anyhow::bail!("{other:?}"),
+    }
+    assert_eq!(find_line(store, &late).await?.part(&late), None);
+    assert_eq!(stored(store, &late).await?.product, winner);
+    Ok(())
+}
+
+async fn a_write_of_the_head_alone_is_conditional_too<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let old = with_batch(store, &sku, &reference, 5).await?;
+    let mut after = old.clone();
+    after.change_batch_quantity(&change(&reference, 7, 1), &[], &mut ample())?;
+    commit(store, &old, &after).await?;
+    match commit(store, &old, &after).await {
+        Err(StoreError::Conflict(newer)) => {
+            assert_eq!(newer, [Stored { product: after.committed(), commit: SECOND }]);
+        }
+        other => anyhow::bail!("{other:?}"),
+    }
+    Ok(())
+}
+
+async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> Outcome {
+    let (sku, first, second) = (unique("LAMP"), unique("batch"), unique("batch"));
+    let product = with_batch(store, &sku, &first, 1).await?;
+    let new = new_batch(&second, &sku, 1);
+    let mut other = Product::new(new.sku.clone());
+    other.create_batch(&new)?;
+    match commit_as(store, SECOND, None, &other).await {
+        Err(StoreError::Conflict(newer)) => assert_eq!(newer, [Stored { product, commit: FIRST }]),
+        other => anyhow::bail!("{other:?}"),
+    }
+    assert!(find_batch(store, &second).await?.batches.is_empty());
+    Ok(())
+}
+
+async fn a_line_that_moved_meanwhile_is_in_the_way<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 3);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let product = with_line(store, &before, &line).await?;
+    // Taken for a new line, though it has a place.
+    let mut again = product.clone();
+    again.allocate(&line, None);
+    let refused = commit(store, &product, &again).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    // Taken for one that has been waiting.
+    let mut again = product.clone();
+    again.allocate(&line, Some(&waiting(line.clone(), 1)));
+    let refused = commit(store, &product, &again).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    assert_eq!(stored(store, &line).await?.product, product);
+    Ok(())
+}
+
+async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 10);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let product = with_line(store, &before, &line).await?;
+    // The product is known as it is now, but not that the line has a place.
+    let mut after = product.clone();
+    assert_eq!(after.allocate(&line, None), Allocation::OutOfStock);
+    let refused = commit(store, &product, &after).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    assert_eq!(stored(store, &line).await?.product.version(), product.version());
+    Ok(())
+}
+
+/// Most lines of one commit: with the head and a batch that fills, a transaction has 100 items.
+fn many_lines(sku: &str) -> Vec<OrderLine> {
+    let order = unique("order");
+    (0..98).map(|number| line(&format!("{order}-{number:03}"), sku, 1)).collect()
+}
+
+async fn as_many_lines_as_one_commit_holds_are_committed_and_found<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let before = with_batch(store, &sku, &reference, 97).await?;
+    let lines = many_lines(&sku);
+    let wanted = ReadSet::of_lines(before.sku(), &lines);
+    let found = store.find(&wanted).await?;
+    assert!(found.product(before.sku()).is_some() && found.parts.is_empty());
+
+    // The last one finds the batch full, which is an item of its own.
+    let mut after = before.clone();
+    let of_sku = SkuLines::of(lines.clone()).pop().expect("lines");
+    assert_eq!(after.allocate_each(&of_sku, |_| None, &mut ample()), 97, "the batch counts too");
+    commit(store, &before, &after).await?;
+    let found = store.find(&wanted).await?;
+    assert_eq!(found.product(before.sku()).map(Product::version), Some(Version(2)));
+    let reference = reference.as_str().try_into()?;
+    let mut parts: Vec<Part> = lines.iter().take(97).map(|line| on_batch(line.clone(), &reference, 2)).collect();
+    parts.sort_by_key(|part| part.line.id());
+    let mut found = found.parts;
+    found.sort_by_key(|part| part.line.id());
+    assert_eq!(found, parts);
+    Ok(())
+}
+
+async fn one_line_in_the_way_stops_all_lines_of_a_commit<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let lines = many_lines(&sku);
+    let before = with_batch(store, &sku, &reference, 97).await?;
+    let product = with_line(store, &before, &lines[40]).await?;
+    let mut after = product.clone();
+    after.allocate_each(&SkuLines::of(lines.clone()).pop().expect("lines"), |_| None, &mut ample());
+    let refused = commit(store, &product, &after).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    let found = store.find(&ReadSet::of_lines(before.sku(), &lines)).await?;
+    assert_eq!(found.parts.len(), 1);
+    Ok(())
+}
+
+async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) -> Outcome {
+    let (sku, other_sku, reference) = (unique("LAMP"), unique("VASE"), unique("batch"));
+    with_batch(store, &sku, &reference, 1).await?;
+    let new = new_batch(&reference, &other_sku, 1);
+    let mut other = Product::new(new.sku.clone());
+    other.create_batch(&new)?;
+    let refused = commit_as(store, SECOND, None, &other).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    let wanted = ReadSet { skus: vec![new.sku.clone()], batches: vec![new.reference.clone()], ..ReadSet::default() };
+    let found = store.find(&wanted).await?;
+    assert_eq!(found.batch(&new.reference).map(|batch| batch.sku.to_string()), Some(sku.clone()));
+    let skus: Vec<_> = found.products.iter().map(|stored| stored.product.sku().as_str()).collect();
+    assert_eq!(skus, [sku], "of the batch that is there");
+    Ok(())
+}
+
+async fn a_full_batch_is_only_found_by_name<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 10);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let product = with_line(store, &before, &line).await?;
+    assert_eq!(found_product(store, &sku).await?.map(|product| product.batches().len()), Some(0));
+    assert_eq!(product_of_batch(store, &reference).await?, Some(product.clone()));
+    // A line that stands on it names it, too.
+    assert_eq!(stored(store, &line).await?.product, product);
+    Ok(())
+}
+
+async fn a_full_batch_that_grows_is_found_by_all<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 10);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let mut before = with_line(store, &before, &line).await?;
+    // Up, to nothing, down to full again, and up: the batch goes in and out of the product.
+    for (as_of, qty) in [(1, 12), (2, 10), (3, 10), (4, 11)] {
+        let mut after = before.clone();
+        after.change_batch_quantity(&change(&reference, qty, as_of), &[], &mut ample())?;
+        commit(store, &before, &after).await?;
+        let after = after.committed();
+        let open = found_product(store, &sku).await?.map(|product| product.batches().len());
+        assert_eq!(open, Some(usize::from(qty > 10)), "at {qty}");
+        assert_eq!(product_of_batch(store, &reference).await?, Some(after.clone()), "at {qty}");
+        before = after;
+    }
+    Ok(())
+}
+
+async fn lines_of_a_batch_come_newest_first_and_no_more_than_needed<S: Store>(store: &S) -> Outcome {
+    let (sku, reference, order) = (unique("LAMP"), unique("batch"), unique("order"));
+    let mut product = with_batch(store, &sku, &reference, 100).await?;
+    for number in 0..5 {
+        product = with_line(store, &product, &line(&format!("{order}-{number}"), &sku, 2)).await?;
+    }
+    let reference = BatchRef::try_from(reference.as_str())?;
+    let numbers = async |pieces, at_most| -> anyhow::Result<Vec<String>> {
+        let lines = newest(store, &reference, pieces, at_most).await?;
+        Ok(lines.iter().map(|part| part.line.orderid.as_str()[order.len() + 1..].to_owned()).collect())
+    };
+    assert_eq!(numbers(1, 98).await?, ["4"]);
+    assert_eq!(numbers(3, 98).await?, ["4", "3"]);
+    assert_eq!(numbers(100, 98).await?, ["4", "3", "2", "1", "0"]);
+    assert_eq!(numbers(100, 3).await?, ["4", "3", "2"]);
+    let youngest = newest(store, &reference, 1, 98).await?;
+    assert_eq!(youngest, [on_batch(line(&format!("{order}-4"), &sku, 2), &reference, 6)]);
+    Ok(())
+}
+
+async fn waiting_lines_are_those_of_the_sku<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let line = line(&unique("order"), &sku, 10);
+    let before = with_batch(store, &sku, &reference, 10).await?;
+    let before = with_line(store, &before, &line).await?;
+    let batch = BatchRef::try_from(reference.as_str())?;
+    let victims = newest(store, &batch, 10, 98).await?;
+    let mut after = before.clone();
+    after.change_batch_quantity(&change(&reference, 0, 1), &victims, &mut ample())?;
+    commit(store, &before, &after).await?;
+
+    assert_eq!(waiting_lines(store, &line.sku).await?, [waiting(line.clone(), 3)]);
+    assert_eq!(stored(store, &line).await?.product.waiting(), Tally { count: 1, version_sum: 3 });
+    assert!(newest(store, &batch, 10, 98).await?.is_empty());
+    assert!(store.allocations(&line.orderid).await?.is_empty());
+    Ok(())
+}
+
+async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
+    let (lamp, vase, order) = (unique("LAMP"), unique("VASE"), unique("order"));
+    let (first, second) = (unique("batch"), unique("batch"));
+    let lamps = with_batch(store, &lamp, &first, 2).await?;
+    let vases = with_batch(store, &vase, &second, 10).await?;
+    with_line(store, &vases, &line(&order, &vase, 1)).await?;
+    // By quantity, not by the text of it.
+    let mut lamps = with_line(store, &lamps, &line(&order, &lamp, 2)).await?;
+    let third = new_batch(&unique("batch"), &lamp, 10);
+    let before = lamps.clone();
+    lamps.create_batch(&third)?;
+    lamps.allocate(&line(&order, &lamp, 10), None);
+    commit_as(store, FIRST, Some(&before), &lamps).await?;
+    let shown = store.allocations(&order.as_str().try_into()?).await?;
+    let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();
+    assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, third.reference.as_str()), (&vase, &second)]);
+    Ok(())
+}
+
+async fn any_name_is_kept_as_it_is<S: Store>(store: &S) -> Outcome {
+    let start = unique("");
+    let odd = [
+        format!("{start}#1#PRODUCT"),
+        format!("LINE#{start}#"),
+        format!("{start} a/b?c%41 \"'\\"),
+        format!("{start}🪑é"),
+        format!("{start}{}", "ä".repeat(255 - start.len())),
+        format!("{start}{}", "🪑".repeat(240)),
+    ];
+    for name in odd {
+        let product = with_batch(store, &name, &name, 10).await?;
+        let line = line(&name, &name, 3);
+        let product = with_line(store, &product, &line).await?;
+        assert_eq!(stored(store, &line).await?.product, product);
+        assert_eq!(product_of_batch(store, &name).await?, Some(product));
+        let shown = store.allocations(&line.orderid).await?;
+        assert_eq!(shown, [(line.sku.clone(), name.as_str().try_into()?)]);
+        let youngest = newest(store, &name.as_str().try_into()?, 1, 98).await?;
+        assert_eq!(youngest[0].line, line);
+    }
+    Ok(())
+}
+
+async fn an_event_is_claimed_once_until_its_lease_ends<S: Store>(store: &S) -> Outcome {
+    let id = unique("LAMP#1#");
+    let lease = Duration::from_secs(10);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted, "the same claimant, asking again");
+    assert_eq!(store.claim(&id, 2, Timestamp(5_000), lease).await?, Claim::Held);
+    assert_eq!(store.claim(&id, 2, Timestamp(15_000), lease).await?, Claim::Held);
+    assert_eq!(store.claim(&id, 2, Timestamp(15_001), lease).await?, Claim::Granted);
+    Ok(())
+}
+
+async fn an_event_that_was_finished_stays_so<S: Store>(store: &S) -> Outcome {
+    let id = unique("LAMP#1#");
+    let lease = Duration::from_secs(10);
+    assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted);
+    store.finish(&id, Timestamp(6_000)).await?;
+    assert_eq!(store.claim(&id, 2, Timestamp(60_000), lease).await?, Claim::Finished);
+    Ok(())
+}
+
+/// A story with every kind of command, told to this store and, as the reference, to one in memory.
+async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(store: &S) -> Outcome {
+    let (sku, prefix) = (unique("LAMP"), unique("x"));
+    let bus = MessageBus::new(store, System::default(), ());
+    let reference = MessageBus::new(InMemoryStore::default(), System::default(), ());
+    let mut commands = Vec::new();
+    for number in 0..4 {
+        commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-b{number}"), &sku, 12)));
+    }
+    for number in 0..24 {
+        commands.push(Command::Allocate(line(&format!("{prefix}-o{number:02}"), &sku, 1 + number % 4)));
+    }
+    for (as_of, (batch, qty)) in (1..).zip([(0, 5), (1, 0), (0, 3), (2, 30), (3, 11), (1, 12)]) {
+        commands.push(Command::ChangeBatchQuantity(change(&format!("{prefix}-b{batch}"), qty, as_of)));
+        commands.push(Command::Allocate(line(&format!("{prefix}-p{as_of}"), &sku, 2)));
+    }
+    for (number, command) in commands.into_iter().enumerate() {
+        let (answer, expected): (Reply, Reply) = (
+            bus.handle_command(command.clone(), &soon()).await?,
+            reference.handle_command(command.clone(), &soon()).await?,
+        );
+        assert_eq!(answer, expected, "command {number}: {command:?}");
+        let sorted = |product: Option<Product>| {
+            let mut batches = product.map(|product| product.as_stored().batches().to_vec()).unwrap_or_default();
+            batches.sort_by(|one, other| one.reference.cmp(&other.reference));
+            batches
+        };
+        let found = sorted(found_product(store, &sku).await?);
+        let expected = sorted(found_product(reference.store(), &sku).await?);
+        assert_eq!(found, expected, "command {number}: {command:?}");
+    }
+    for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
+        let orderid = OrderId::try_from(order)?;
+        assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);
+    }
+    Ok(())
+}
