@@ -1,5 +1,7 @@
 //! How fast the functions are, beside the least programs that make the same AWS calls. docs/performance.md says what is measured and how.
 
+#![expect(clippy::disallowed_methods, reason = "what is measured takes real time, and real rivals draw real chance")]
+
 mod aws;
 mod contention;
 mod functions;

@@ -18,6 +18,11 @@
 //! # Ok(()) }
 //! ```
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is started here takes real time, and runs in the caller's environment"
+)]
+
 pub mod aws;
 mod database;
 mod functions;

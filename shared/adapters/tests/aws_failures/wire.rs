@@ -177,6 +177,7 @@ impl<S: Service> HttpClient for Wire<S> {
 }
 
 /// Clients of one partition share a budget of retries; each test is to have its own.
+#[expect(clippy::disallowed_methods, reason = "a name of its own, which no outcome depends on")]
 pub(crate) fn own_budget() -> RetryPartition {
     RetryPartition::new(format!("test {}", fastrand::u64(..)))
 }

@@ -36,6 +36,7 @@ fn its_routes_are_those_of_the_template() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "cargo says so which one it is")]
 fn the_router_of_the_inner_loop_has_each_route_and_nothing_else() {
     let cargo = std::env::var_os("CARGO").unwrap();
     let metadata = ["metadata", "--no-deps", "--format-version", "1", "--offline", "--manifest-path", MANIFEST];
