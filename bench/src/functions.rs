@@ -157,7 +157,8 @@ pub(crate) async fn instruction_rows([program, floor]: Programs<'_>, aws: &Aws) 
     Ok(figures.into_iter().zip(counts).map(|(figure, (program, floor))| Row::of(figure, program, floor)).collect())
 }
 
-/// What valgrind counts in processes that end before, after one, and after many invocations: init, first, both, and each of the others.
+/// What valgrind counts in processes that end before, after one, and after many invocations: init, first, both, and
+/// each of the others.
 async fn counted(program: Program<'_>, aws: &Aws) -> Result<Option<[f64; 4]>> {
     let mut totals = [0.0; 3];
     for (total, invocations) in totals.iter_mut().zip([0, 1, 1 + COUNTED]) {

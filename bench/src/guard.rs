@@ -6,8 +6,8 @@ use crate::aws::Aws;
 use crate::functions::{Effort, Figure, Programs, Row, instruction_rows, time_rows};
 use crate::programs::{Executables, Function};
 
-/// The most that a function may take of what its floor takes in its cold start: the goal. A change that needs more raises it here and in
-/// docs/performance.md, and says why.
+/// The most that a function may take of what its floor takes in its cold start: the goal. A change that needs more
+/// raises it here and in docs/performance.md, and says why.
 const COLD: f64 = 1.15;
 /// The same of each warm invocation.
 const WARM: f64 = 1.25;
@@ -18,8 +18,8 @@ const NOISE: f64 = 1.15;
 /// Enough for medians, where time must do.
 const EFFORT: Effort = Effort { starts: 21, warm: 200 };
 
-/// How often a function is measured before it counts as grown. On a busy machine a call may run out of time under valgrind and be made
-/// again, which adds to a count; nothing takes from it.
+/// How often a function is measured before it counts as grown. On a busy machine a call may run out of time under
+/// valgrind and be made again, which adds to a count; nothing takes from it.
 const TRIES: u32 = 3;
 
 /// Prints what each function takes.

@@ -9,7 +9,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Serves one connection until the client ends it. A client that is killed breaks it, which is how each measured process ends.
+/// Serves one connection until the client ends it. A client that is killed breaks it, which is how each measured
+/// process ends.
 pub(crate) async fn serve<C, A>(connection: C, answer: A)
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -1,4 +1,5 @@
-//! How fast the functions are, beside the least programs that make the same AWS calls. docs/performance.md says what is measured and how.
+//! How fast the functions are, beside the least programs that make the same AWS calls. docs/performance.md says what is
+//! measured and how.
 
 #![expect(clippy::disallowed_methods, reason = "what is measured takes real time, and real rivals draw real chance")]
 
@@ -24,8 +25,8 @@ use crate::aws::Aws;
 use crate::functions::Effort;
 use crate::programs::{Executables, Function};
 
-/// Measures this service on this machine: each function beside its floor, unless something else is asked for. Needs Linux and python3, and
-/// valgrind for instructions.
+/// Measures this service on this machine: each function beside its floor, unless something else is asked for. Needs
+/// Linux and python3, and valgrind for instructions.
 #[derive(Parser)]
 #[command(name = "bench", version, args_conflicts_with_subcommands = true)]
 struct Arguments {

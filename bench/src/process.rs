@@ -58,7 +58,8 @@ pub(crate) async fn live(program: Program<'_>, aws: &Aws, warm: u32) -> Result<L
     Ok(Life { init, first, warm_cpu, warm_wall, memory })
 }
 
-/// Instructions that a program executes until it asks for an event again, after so many invocations. `None` without valgrind.
+/// Instructions that a program executes until it asks for an event again, after so many invocations. `None` without
+/// valgrind.
 pub(crate) async fn instructions(program: Program<'_>, aws: &Aws, invocations: u32) -> Result<Option<f64>> {
     let mut api = RuntimeApi::start().await?;
     let log = program.path.with_extension(format!("callgrind-{}", api.address().port()));

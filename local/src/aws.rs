@@ -1,12 +1,13 @@
 //! How to speak to the emulators: made-up credentials, and no way to a real account.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::Value;
-use std::path::Path;
 use tokio::process::Command;
 
 /// The region everything local pretends to be in.
@@ -28,7 +29,8 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// Gives a child process that configuration, and takes from it every other AWS setting of this shell, such as a profile.
+/// Gives a child process that configuration, and takes from it every other AWS setting of this shell, such as a
+/// profile.
 pub(crate) fn point_at(command: &mut Command, endpoint: &str) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {

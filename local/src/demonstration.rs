@@ -1,9 +1,10 @@
 //! `cargo local --check`: the service at work, through the deployed stack and nothing else.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, bail, ensure};
 use local::{Mail, Stack, aws};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 /// How long an event or a mail may take to come through.
 const PATIENCE: Duration = Duration::from_mins(1);

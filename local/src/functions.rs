@@ -1,13 +1,15 @@
 //! The functions, built for this machine.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
 use crate::process::Process;
 use crate::progress;
 use crate::template::Template;
 use crate::tools::Tools;
 use crate::workspace::{self, Access, Lock};
-use anyhow::{Context as _, Result};
-use std::path::{Path, PathBuf};
-use tokio::process::Command;
 
 const PACKAGE: &str = include_str!("package.py");
 
@@ -19,8 +21,8 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// Builds all functions with cargo-lambda, in one go, unoptimised: from the same compiled dependencies as the tests. Takes no time
-    /// if nothing has changed. Processes that call this at once take turns.
+    /// Builds all functions with cargo-lambda, in one go, unoptimised: from the same compiled dependencies as the
+    /// tests. Takes no time if nothing has changed. Processes that call this at once take turns.
     ///
     /// # Errors
     /// When something does not compile, with the compiler's last words.

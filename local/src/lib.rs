@@ -5,7 +5,8 @@
 //! - whatever is started stops when its value is dropped, and also when the process that holds it is killed;
 //! - no name or port is fixed, so any number of stacks runs side by side;
 //! - nothing here can reach an AWS account: see [`aws`];
-//! - `template.yaml` is the only description of table, routes and functions; what the emulator and the inner loop need is read from it.
+//! - `template.yaml` is the only description of table, routes and functions; what the emulator and the inner loop need
+//!   is read from it.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {

@@ -4,12 +4,13 @@
 
 mod demonstration;
 
-use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
-use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As shells say it: 128 and the number of SIGINT.
@@ -18,18 +19,19 @@ const INTERRUPTED: u8 = 130;
 /// The table of the inner loop.
 const WATCH_TABLE: &str = "allocation";
 
-/// Runs the whole allocation service on this machine, from its real parts: template.yaml, deployed by `sam deploy` to an emulator of AWS.
+/// Runs the whole allocation service on this machine, from its real parts: template.yaml, deployed by `sam deploy` to
+/// an emulator of AWS.
 ///
-/// Needs Rust, Python 3.10 to 3.14, and Linux. The first start brings everything else into target/ and builds the functions; later starts
-/// take seconds. Nothing is kept between starts. Ctrl-C stops all of it.
+/// Needs Rust, Python 3.10 to 3.14, and Linux. The first start brings everything else into target/ and builds the
+/// functions; later starts take seconds. Nothing is kept between starts. Ctrl-C stops all of it.
 #[derive(Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Show the service at work, step by step, then stop; fail if anything is not as it should be. (To recount an existing table:
-    /// `cargo local check`)
+    /// Show the service at work, step by step, then stop; fail if anything is not as it should be. (To recount an
+    /// existing table: `cargo local check`)
     #[arg(long)]
     check: bool,
 
@@ -40,7 +42,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with a DynamoDB in memory.
+    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with a DynamoDB
+    /// in memory.
     ///
     /// No queues, topic or mail: `cargo local` has those.
     Watch {
@@ -48,8 +51,8 @@ enum Command {
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
 
-        /// Use the DynamoDB that runs at this address, such as `http://localhost:8000`, and keep its table from one start to the next
-        /// [default: one in memory]
+        /// Use the DynamoDB that runs at this address, such as `http://localhost:8000`, and keep its table from one
+        /// start to the next [default: one in memory]
         #[arg(long, value_name = "URL")]
         dynamodb: Option<String>,
     },

@@ -1,7 +1,8 @@
 //! Ports of this machine.
 
-use anyhow::{Context as _, Result};
 use std::net::TcpListener;
+
+use anyhow::{Context as _, Result};
 
 /// A port that was free a moment ago.
 pub(crate) fn free() -> Result<u16> {

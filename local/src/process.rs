@@ -1,16 +1,17 @@
 //! Child processes that can't outlive us.
 //!
-//! A child runs in a process group of its own, so that its children (functions, compilers) are stopped with it. The group's first member
-//! is the *leash*: a shell that waits for the end of a pipe only we can write to. If we are killed, with no chance to run a destructor,
-//! the system closes the pipe and the leash ends the group.
+//! A child runs in a process group of its own, so that its children (functions, compilers) are stopped with it. The
+//! group's first member is the *leash*: a shell that waits for the end of a pipe only we can write to. If we are
+//! killed, with no chance to run a destructor, the system closes the pipe and the leash ends the group.
 
-use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 /// `kill 0` means the sender's own group. The grace period is [`GRACE`].

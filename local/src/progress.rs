@@ -1,8 +1,9 @@
 //! Slow steps say what they are doing, and for how long.
 
-use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
+
+use anyhow::Result;
 
 /// A step shorter than this is not worth a line of its own.
 const WORTH_TELLING: Duration = Duration::from_millis(500);

@@ -1,16 +1,18 @@
 //! The deployed template, on an emulator of AWS in one process.
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
 use crate::functions::Functions;
 use crate::process::{Output, Process};
 use crate::progress;
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
 use crate::{aws, port};
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::process::Command;
 
 /// Where `sam deploy` puts the functions' code: samconfig.toml's `local` environment says the same.
 const CODE_BUCKET: &str = "allocation-code";
@@ -20,7 +22,8 @@ const PROFILE_FILE: &str = "aws-config";
 
 const COMPLETE: &str = include_str!("complete.py");
 
-/// A running emulator (`MiniStack`) with the template deployed by `sam deploy`. It stops on drop, and forgets everything.
+/// A running emulator (`MiniStack`) with the template deployed by `sam deploy`. It stops on drop, and forgets
+/// everything.
 pub struct Stack {
     endpoint: String,
     outputs: Outputs,
@@ -76,8 +79,8 @@ impl Stack {
         &self.endpoint
     }
 
-    /// Where the HTTP API answers: `{api_url}/allocate`. The emulator's form of the address that needs no lookup of `*.localhost`, which
-    /// not every resolver knows.
+    /// Where the HTTP API answers: `{api_url}/allocate`. The emulator's form of the address that needs no lookup of
+    /// `*.localhost`, which not every resolver knows.
     #[must_use]
     pub fn api_url(&self) -> &str {
         &self.outputs.api_url

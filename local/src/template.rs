@@ -1,17 +1,20 @@
 //! template.yaml, as JSON: the one description of functions, table and routes.
 
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
 use crate::aws;
 use crate::functions::Functions;
 use crate::tools::Tools;
 use crate::workspace;
-use anyhow::{Context as _, Result, bail};
-use serde_json::{Map, Value, json};
-use std::path::Path;
 
 /// SAM's own parser, which knows `CloudFormation`'s short forms (`!Ref`).
 const PARSE: &str = "import json, sys; from samtranslator.yaml_helper import yaml_parse; json.dump(yaml_parse(open(sys.argv[1]).read()), sys.stdout)";
 
-/// SAM's own transform, as `CloudFormation` runs it. Functions need an address of their code, which does not exist before a deployment.
+/// SAM's own transform, as `CloudFormation` runs it. Functions need an address of their code, which does not exist
+/// before a deployment.
 const TRANSLATE: &str = "
 import json, sys
 from types import SimpleNamespace
@@ -71,8 +74,8 @@ impl Template {
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Creates the table, with this template's keys and index, under any name. Without its stream, which nobody reads outside the stack, and
-    /// for which dynoxide looks through all earlier records at each write.
+    /// Creates the table, with this template's keys and index, under any name. Without its stream, which nobody reads
+    /// outside the stack, and for which dynoxide looks through all earlier records at each write.
     ///
     /// # Errors
     /// When the database can't be reached, refuses, or has a table of that name.
@@ -82,7 +85,8 @@ impl Template {
         Ok(())
     }
 
-    /// `CloudFormation`'s properties have the names of the API's own fields, apart from those that need a call of their own there.
+    /// `CloudFormation`'s properties have the names of the API's own fields, apart from those that need a call of their
+    /// own there.
     fn create_table_request(&self, name: &str) -> Result<Value> {
         let (_, table) = self.resources("AWS::DynamoDB::Table").next().context("a template without a table")?;
         let mut request = Map::new();

@@ -1,11 +1,13 @@
 //! The pinned tools: installed once into `target/tools`, by whichever process comes first.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
 use crate::process::Process;
 use crate::progress;
 use crate::workspace::{self, Access, Lock};
-use anyhow::{Context as _, Result, bail};
-use std::path::{Path, PathBuf};
-use tokio::process::Command;
 
 const EMULATOR_REQUIREMENTS: &str = include_str!("../requirements/emulator.txt");
 const SAM_REQUIREMENTS: &str = include_str!("../requirements/sam.txt");
@@ -25,8 +27,8 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Installs what is missing. Needs the network the first time, and takes no time after that. Two processes that call this at once
-    /// take turns.
+    /// Installs what is missing. Needs the network the first time, and takes no time after that. Two processes that
+    /// call this at once take turns.
     ///
     /// # Errors
     /// Says what to install, if a prerequisite is missing; else which step failed, with the end of its log.

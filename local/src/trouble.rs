@@ -1,11 +1,13 @@
 //! Trouble made on purpose: functions that die, and an emulator that does not answer for a while.
 
-use crate::stack::Stack;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::path::PathBuf;
-use std::time::Duration;
+
+use crate::stack::Stack;
 
 /// A function's process, as the emulator started it for one invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]

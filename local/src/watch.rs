@@ -1,12 +1,14 @@
 //! The inner loop: functions that are rebuilt when their code changes, without a deployment.
 
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::process::Command;
+
 use crate::process::{Output, Process};
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
 use crate::{aws, port};
-use anyhow::Result;
-use std::time::Duration;
-use tokio::process::Command;
 
 /// A running `cargo lambda watch` with the routes of the workspace's Cargo.toml. It stops on drop.
 pub struct CargoLambdaWatch {
@@ -25,7 +27,8 @@ pub enum WatchLog {
 }
 
 impl CargoLambdaWatch {
-    /// Starts it on `port` (a free one for `None`), for functions that use `table` at `database`. A function is compiled when it is first called.
+    /// Starts it on `port` (a free one for `None`), for functions that use `table` at `database`. A function is
+    /// compiled when it is first called.
     ///
     /// # Errors
     /// When it does not start, with the end of its log.

@@ -1,9 +1,10 @@
 //! Where things lie in this checkout, and how several processes share them.
 
-use anyhow::{Context as _, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
 
 /// The folder of template.yaml and the workspace's Cargo.toml.
 pub(crate) fn root() -> PathBuf {
@@ -45,8 +46,8 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
 /// How long the files of a process that has ended are kept for whoever wants to read its log.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// The folder of one running process, with its log, named after the port it listens on. It outlives the process, and is removed by a
-/// later one. No two processes have the same.
+/// The folder of one running process, with its log, named after the port it listens on. It outlives the process, and is
+/// removed by a later one. No two processes have the same.
 pub(crate) struct RunFolder {
     path: PathBuf,
     /// Held as long as the process runs, so that others can tell.

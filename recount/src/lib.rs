@@ -3,7 +3,8 @@
 //! Invariants:
 //! - nothing is written;
 //! - no false alarm, unless the index lags for more than a second: what looks like drift is looked at again, product by
-//!   product, until its head is the same before and after; only what is found in each of several such looks is reported;
+//!   product, until its head is the same before and after; only what is found in each of several such looks is
+//!   reported;
 //! - an item that can't be read is reported, and stops nothing.
 
 #![expect(clippy::disallowed_methods, reason = "an operator waits in real time")]

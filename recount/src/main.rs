@@ -15,8 +15,9 @@ use serde_json::json;
 
 /// Recounts a table's rows against its counters, and reports what does not agree.
 ///
-/// Reads only, in pages, and is safe on a table in use. Credentials and region are found as every AWS tool finds them, except for profiles
-/// of IAM Identity Center. Ends with 0 if all agrees, 1 if something drifts, 2 if that could not be found out.
+/// Reads only, in pages, and is safe on a table in use. Credentials and region are found as every AWS tool finds them,
+/// except for profiles of IAM Identity Center. Ends with 0 if all agrees, 1 if something drifts, 2 if that could not be
+/// found out.
 ///
 /// (`cargo local --check` is something else: it shows a new local stack at work.)
 #[derive(Parser)]

@@ -2,8 +2,8 @@
 //! the whole stack as template.yaml deploys it.
 //!
 //! `cargo test -p tests` runs all layers at once; `cargo test -p tests -- contract` (or `concurrency`, `cost`,
-//! `functions`, `history`, `load`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test first needs them,
-//! and stop at the end.
+//! `functions`, `history`, `load`, `recount`, `simulation`, `stack`, `template`) one of them. Servers start when a test
+//! first needs them, and stop at the end.
 
 #![expect(
     clippy::unwrap_used,

@@ -10,8 +10,8 @@ use tokio::sync::OnceCell;
 
 /// The table that tests share.
 pub(crate) const TABLE: &str = "allocation-test";
-/// The variable that names a running DynamoDB for the tests of the store, instead of the one that they start. Its tables whose names begin
-/// with `allocation-test` are theirs: they are deleted first.
+/// The variable that names a running DynamoDB for the tests of the store, instead of the one that they start. Its
+/// tables whose names begin with `allocation-test` are theirs: they are deleted first.
 const DYNAMODB: &str = "ALLOCATION_TEST_DYNAMODB";
 
 type Shared<T> = OnceCell<Result<T, String>>;

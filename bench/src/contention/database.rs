@@ -239,7 +239,8 @@ fn write_units(product: &Product) -> f64 {
 }
 
 fn read_units(product: &Product) -> f64 {
-    // What the last commit told is in the head as well; how much, this product does not know. One line's event is little.
+    // What the last commit told is in the head as well; how much, this product does not know. One line's event is
+    // little.
     (size(product, &[]) / 4_096.0).ceil()
 }
 

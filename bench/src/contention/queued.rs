@@ -3,9 +3,9 @@
 //! As AWS documents the pollers: a FIFO queue hands over at most 10 messages, one batch of a group at a time, with no
 //! window; a standard queue up to 10,000, gathered for a window, in as many invocations at a time as
 //! `MaximumConcurrency` says (2 at least; 5 to begin with where nothing is said). A partition of a FIFO queue takes 300
-//! sends a second (`docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html`, `.../services-sqs-scaling.html`,
-//! `.../AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html`). Assumed: a send takes 10 ms, a
-//! receive of ten messages 5 ms, an invocation 3 ms beside its work.
+//! sends a second (`docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html`,
+//! `.../services-sqs-scaling.html`, `.../AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html`).
+//! Assumed: a send takes 10 ms, a receive of ten messages 5 ms, an invocation 3 ms beside its work.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;

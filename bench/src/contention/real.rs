@@ -1,4 +1,5 @@
-//! The same on dynoxide, a DynamoDB in this process, in real time: its commits, its conditions, and races that are lost to real rivals.
+//! The same on dynoxide, a DynamoDB in this process, in real time: its commits, its conditions, and races that are lost
+//! to real rivals.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,8 +85,8 @@ fn one_line_a_request(tasks: &mut JoinSet<()>, store: &DynamoDb, counted: &Arc<M
     }
 }
 
-/// Callers are answered when their line is on the queue. They are faster than the consumers, so it is full, and has room
-/// for a batch only.
+/// Callers are answered when their line is on the queue. They are faster than the consumers, so it is full, and has
+/// room for a batch only.
 fn many_lines_a_commit(tasks: &mut JoinSet<()>, store: &DynamoDb, counted: &Arc<Mutex<Figures>>, callers: u32) {
     let (queue, waiting) = mpsc::channel(BATCH);
     let waiting = Arc::new(tokio::sync::Mutex::new(waiting));

@@ -36,8 +36,8 @@ pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnviro
     Ok(MessageBus::new(store, system, ()))
 }
 
-/// For requests to allocate: remembers products from one request to the next. Reads `TABLE_NAME`, `STACK_NAME` and, where
-/// there is a queue, `ALLOCATE_QUEUE_URL`.
+/// For requests to allocate: remembers products from one request to the next. Reads `TABLE_NAME`, `STACK_NAME` and,
+/// where there is a queue, `ALLOCATE_QUEUE_URL`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
@@ -140,9 +140,9 @@ pub fn mail_client(config: &SdkConfig) -> aws_sdk_ses::Client {
     aws_sdk_ses::Client::from_conf(once.build())
 }
 
-/// Makes a call whose answer nobody needs. A start has a whole core, but an invocation only a share of one by the function's memory: name,
-/// TLS, credentials and the code behind them are paid for where they are cheap. If the call fails, the function starts all the same;
-/// whoever calls next meets the fault and tells it.
+/// Makes a call whose answer nobody needs. A start has a whole core, but an invocation only a share of one by the
+/// function's memory: name, TLS, credentials and the code behind them are paid for where they are cheap. If the call
+/// fails, the function starts all the same; whoever calls next meets the fault and tells it.
 async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Future<Output = Result<T, E>>) {
     match tokio::time::timeout(ATTEMPT, call).await {
         Ok(Ok(_)) => {}

@@ -59,7 +59,8 @@ fn of_context(context: &Context) -> CorrelationId {
     traced.or_else(itself).unwrap_or_else(CorrelationId::unknown)
 }
 
-/// The trace's own id, in a header such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.
+/// The trace's own id, in a header such as
+/// `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.
 fn root(header: &str) -> Option<CorrelationId> {
     header.split(';').find_map(|field| field.trim().strip_prefix("Root=")).and_then(|root| root.try_into().ok())
 }

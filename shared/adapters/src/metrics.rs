@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 use service_layer::ports::Timestamp;
 use service_layer::{Call, Figures};
 
-/// Written field by field, not gathered in a `serde_json::Value` first: each command writes one of these, and maps of maps took
-/// half of what a warm invocation took beyond its floor.
+/// Written field by field, not gathered in a `serde_json::Value` first: each command writes one of these, and maps of
+/// maps took half of what a warm invocation took beyond its floor.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(rename = "_aws")]
@@ -71,8 +71,8 @@ pub(crate) fn line(
     })
 }
 
-/// Zeros are left out: they add nothing to a sum, and each byte of a log is paid for. But for the one that has an alarm, which
-/// ends at the next zero.
+/// Zeros are left out: they add nothing to a sum, and each byte of a log is paid for. But for the one that has an
+/// alarm, which ends at the next zero.
 fn metrics_of(figures: &Figures) -> Vec<Metric> {
     let count = |name, count: u32| Metric { name, unit: "Count", value: u64::from(count) };
     match figures {

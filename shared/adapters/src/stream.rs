@@ -18,13 +18,13 @@ use crate::system::deadline;
 
 /// What a last call of the topic and the answer may take.
 const MARGIN: Duration = Duration::from_secs(6);
-/// Between the first two tries of a topic that refuses, and most between two tries: where one entry alone is refused, its
-/// neighbours go out again with each.
+/// Between the first two tries of a topic that refuses, and most between two tries: where one entry alone is refused,
+/// its neighbours go out again with each.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// Reads a batch. The runtime would do it, and keep the path to each attribute of each item in mind, in case that one can't be
-/// read: a twentieth of what an invocation executes.
+/// Reads a batch. The runtime would do it, and keep the path to each attribute of each item in mind, in case that one
+/// can't be read: a twentieth of what an invocation executes.
 ///
 /// # Errors
 /// When it is no batch of a stream. That is logged.
@@ -79,8 +79,8 @@ async fn publish<P: Publisher, E: Environment>(
     Ok(response)
 }
 
-/// Stays with a topic that refuses until its time is up. So an outage uses up few of the stream's retries, while a record
-/// that can't be read uses up all of them soon.
+/// Stays with a topic that refuses until its time is up. So an outage uses up few of the stream's retries, while a
+/// record that can't be read uses up all of them soon.
 struct Persistent<'a, P, E> {
     topic: &'a P,
     environment: &'a E,

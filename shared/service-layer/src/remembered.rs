@@ -1,5 +1,5 @@
-//! Products that this process read or committed last, so that a line for one of them needs no reading: where nobody else
-//! changed the product meanwhile, an allocation is one round trip. docs/decisions/0018 says when that pays.
+//! Products that this process read or committed last, so that a line for one of them needs no reading: where nobody
+//! else changed the product meanwhile, an allocation is one round trip. docs/decisions/0018 says when that pays.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -13,7 +13,8 @@ pub trait Products: Send + Sync {
     /// Reads what a command needs, as of the last commits. What is found is closed, see [`Found`].
     fn find(&self, wanted: &ReadSet) -> impl Future<Output = Result<Found, StoreError>> + Send;
 
-    /// Lists parts from an index, which may lag behind the last commits: whether it did, [`Listing::is_complete`] tells.
+    /// Lists parts from an index, which may lag behind the last commits: whether it did, [`Listing::is_complete`]
+    /// tells.
     fn list(&self, listing: &Listing) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
 
     /// Commits, or changes nothing.
@@ -61,10 +62,11 @@ impl ReadSet {
     }
 }
 
-/// What was read for a command. It is no snapshot: each thing is as of its own last commit, and a commit checks them all.
+/// What was read for a command. It is no snapshot: each thing is as of its own last commit, and a commit checks them
+/// all.
 ///
-/// It is *closed*: it has the product of each SKU that a found part or batch names, and that product has the counters of
-/// each batch that they name, also of a full one.
+/// It is *closed*: it has the product of each SKU that a found part or batch names, and that product has the counters
+/// of each batch that they name, also of a full one.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Products; those of which a batch was ever added.

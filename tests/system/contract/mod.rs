@@ -1,4 +1,5 @@
-//! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the stack's emulator.
+//! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the
+//! stack's emulator.
 
 mod several;
 

@@ -1,5 +1,5 @@
-//! When does it pay that a process remembers products? The real unit of work, on a store that counts what each call would
-//! take on AWS.
+//! When does it pay that a process remembers products? The real unit of work, on a store that counts what each call
+//! would take on AWS.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,7 +1,8 @@
 //! The mapping from the table's stream to the relay function, by the rules that AWS states, since no emulator keeps
 //! them. The function is the real one; the mapping's settings are those of template.yaml.
 //!
-//! The rules, with the pages of AWS's developer guide for Lambda (docs.aws.amazon.com/lambda/latest/dg/) that state them:
+//! The rules, with the pages of AWS's developer guide for Lambda (docs.aws.amazon.com/lambda/latest/dg/) that state
+//! them:
 //! - Batches have up to `BatchSize` records of a shard; several run side by side, but those of one item in order
 //!   (with-ddb.html, "Polling and batching streams").
 //! - An answer with failures moves the checkpoint to the lowest reported record, and what is left is tried again; an

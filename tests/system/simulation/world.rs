@@ -190,8 +190,9 @@ impl World {
         Arc::clone(&self.state().store)
     }
 
-    /// The entries of the index: those of now, or some as one of the last commits found them. A line's old entry and its new one may lie
-    /// in different partitions, each of which lags by itself: then the index shows both, or neither.
+    /// The entries of the index: those of now, or some as one of the last commits found them. A line's old entry and
+    /// its new one may lie in different partitions, each of which lags by itself: then the index shows both, or
+    /// neither.
     fn indexed(&self) -> Vec<Part> {
         let parts = self.store().parts();
         let versions = self.state().past.len();

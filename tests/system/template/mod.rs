@@ -1,5 +1,5 @@
-//! What the template sets up, as SAM translates it for AWS: encryption, retention, dead letters, authorization, throttling, alarms. Needs
-//! no stack. The functions' rights are in [`rights`].
+//! What the template sets up, as SAM translates it for AWS: encryption, retention, dead letters, authorization,
+//! throttling, alarms. Needs no stack. The functions' rights are in [`rights`].
 
 mod rights;
 

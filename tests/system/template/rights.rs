@@ -1,5 +1,6 @@
-//! Each function has the rights that it uses, and no others. What it uses is not written down here but found: the calls that its code makes
-//! to DynamoDB are recorded while it does all it can do; what else the adapters call is read in their source.
+//! Each function has the rights that it uses, and no others. What it uses is not written down here but found: the calls
+//! that its code makes to DynamoDB are recorded while it does all it can do; what else the adapters call is read in
+//! their source.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -50,8 +51,8 @@ fn right(action: &str, resource: &str) -> Right {
 
 // --- what the code uses ---------------------------------------------------------------------------------------
 
-/// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which no function makes:
-/// it runs with its operator's rights. Of the others, each is a right.
+/// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which
+/// no function makes: it runs with its operator's rights. Of the others, each is a right.
 const CALLS: [(&str, &[&str]); 9] = [
     ("dynamodb/find.rs", &["get_item", "batch_get_item"]),
     ("dynamodb/inbox.rs", &["put_item", "put_item"]),
@@ -176,7 +177,8 @@ impl Scene {
         Ok(())
     }
 
-    /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for which it has room.
+    /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for
+    /// which it has room.
     async fn with_backlog(&self) -> anyhow::Result<String> {
         let (sku, lost) = (unique("LAMP"), unique("batch"));
         let waiting = line(&unique("order"), &sku, 1);

@@ -1,4 +1,5 @@
-//! The calls of `allocate`, `allocate-queued` and `batches`: one `BatchGetItem` of two items, one `TransactWriteItems` of two.
+//! The calls of `allocate`, `allocate-queued` and `batches`: one `BatchGetItem` of two items, one `TransactWriteItems`
+//! of two.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};

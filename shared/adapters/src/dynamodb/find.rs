@@ -113,8 +113,8 @@ impl Reading {
         keys
     }
 
-    /// Adds the counters of full batches to their products. These may be older or newer than the head; the commit checks
-    /// that they are still the same.
+    /// Adds the counters of full batches to their products. These may be older or newer than the head; the commit
+    /// checks that they are still the same.
     fn closed(mut self) -> Result<Found, StoreError> {
         for (sku, reference) in self.named() {
             if self.found.product(sku).is_none() {

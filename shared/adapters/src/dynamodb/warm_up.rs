@@ -1,5 +1,5 @@
-//! Calls that change nothing and whose answers nobody needs. They open the connection that a function's first event would wait for,
-//! with the rights that it has anyway.
+//! Calls that change nothing and whose answers nobody needs. They open the connection that a function's first event
+//! would wait for, with the rights that it has anyway.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use service_layer::store::StoreError;
@@ -30,7 +30,8 @@ impl DynamoDb {
             .map_err(classify)
     }
 
-    /// For functions that may only write: a write that is refused, because what it would overwrite is not there. Costs a write unit.
+    /// For functions that may only write: a write that is refused, because what it would overwrite is not there. Costs
+    /// a write unit.
     pub(crate) async fn warm_up_inbox(&self) -> Result<(), StoreError> {
         self.client
             .put_item()

@@ -14,8 +14,8 @@ use super::answers::{json, message, text};
 use super::prefer::{Preference, applied, prefers_async};
 use super::{Route, answered, body};
 
-/// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is on
-/// that.
+/// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is
+/// on that.
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.

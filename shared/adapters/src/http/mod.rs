@@ -74,8 +74,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// What a route answers to a request, or that it could not; and what every answer has: the correlation id, in its headers
-/// and in each line that is logged for it.
+/// What a route answers to a request, or that it could not; and what every answer has: the correlation id, in its
+/// headers and in each line that is logged for it.
 async fn answered<E: Environment>(
     route: Route,
     environment: &E,

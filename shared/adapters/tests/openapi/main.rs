@@ -1,4 +1,5 @@
-//! The HTTP API in the words of `OpenAPI` 3.1: docs/openapi.json is generated here, and requests made from it are answered as it says.
+//! The HTTP API in the words of `OpenAPI` 3.1: docs/openapi.json is generated here, and requests made from it are
+//! answered as it says.
 //!
 //! `OPENAPI=write cargo test -p adapters --test openapi` writes the file.
 

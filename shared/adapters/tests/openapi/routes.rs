@@ -1,5 +1,5 @@
-//! The routes are written down more than once. All say the same: the code, the document, the template, and the router of
-//! `cargo lambda watch`.
+//! The routes are written down more than once. All say the same: the code, the document, the template, and the router
+//! of `cargo lambda watch`.
 
 use std::collections::BTreeSet;
 use std::process::Command;

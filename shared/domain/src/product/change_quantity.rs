@@ -118,7 +118,8 @@ impl Product {
         self.settle_displaced(change, displaced);
     }
 
-    /// The last line to give way may have left room for smaller ones before it: those keep their place. The others wait.
+    /// The last line to give way may have left room for smaller ones before it: those keep their place. The others
+    /// wait.
     fn settle_displaced(&mut self, change: &ChangeBatchQuantity, displaced: Vec<Displaced<'_>>) {
         for Displaced { part, deallocated, out_of_stock } in displaced.into_iter().rev() {
             let qty = part.line.qty;
