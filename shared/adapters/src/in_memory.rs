@@ -177,7 +177,7 @@ impl Inbox for InMemoryStore {
     }
 }
 
-/// A call that nobody minds who made, to be answered in time.
+/// A call for tests that look at neither its id nor its correlation id, to be answered by this time.
 #[must_use]
 pub fn call_until(deadline: Timestamp) -> Call {
     Call { request: "request".to_owned(), correlation: CorrelationId::unknown(), deadline }
@@ -242,7 +242,7 @@ impl Mailer for InMemoryMailer {
     }
 }
 
-/// A clock that stands still but for sleepers, the same chance every time, and all figures kept.
+/// A clock that only moves when somebody sleeps, random numbers that are the same in each run, and all figures kept.
 #[derive(Debug, Default)]
 pub struct InMemoryEnvironment {
     recorded: Mutex<Vec<Figures>>,

@@ -25,7 +25,7 @@ impl CorrelationId {
     /// Most characters.
     pub const LONGEST: usize = 128;
 
-    /// For what the platform gave no name that would do.
+    /// For a call without any id that is a correlation id.
     #[must_use]
     pub fn unknown() -> Self {
         Self("unknown".into())
