@@ -1,5 +1,5 @@
-"""Completes a stack just deployed to MiniStack: verifies the sender of mails, as one does by hand on AWS. Prints the stack's outputs as
-JSON.
+"""Completes a stack just deployed to MiniStack: verifies the sender of mails, as one does by hand on AWS. Prints the
+stack's outputs as JSON.
 
 usage: complete.py STACK, with AWS_ENDPOINT_URL set"""
 

@@ -1,5 +1,5 @@
-"""Puts each function's executable into a zip beside its folder. Stored, not compressed: deploying takes a fraction of the time then, and the
-emulator is on the same machine.
+"""Puts each function's executable into a zip beside its folder. Stored, not compressed: deploying takes a fraction of
+the time then, and the emulator is on the same machine.
 
 usage: package.py FOLDER..."""
 

@@ -35,7 +35,8 @@ impl Tools {
     pub async fn install() -> Result<Self> {
         if !cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))) {
             bail!(
-                "the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, without a container"
+                "the local stack runs on Linux only (x86_64 or arm64): the emulator starts the functions themselves, \
+                 without a container"
             );
         }
         let folder = workspace::target().join("tools");
