@@ -1,4 +1,4 @@
-//! The queue of lines whose clients can wait.
+//! The queue of lines whose clients need not be told what becomes of them.
 
 use std::sync::LazyLock;
 
