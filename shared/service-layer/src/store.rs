@@ -252,3 +252,80 @@ pub enum StoreError {
     #[error("the store failed")]
     Fault(#[source] Source),
 }
+
+#[cfg(test)]
+mod tests {
+    use testing::{batch, line, new_batch, on_batch, stored_product, waiting};
+
+    use super::*;
+
+    fn stored(sku: &str, batches: &[&str]) -> Stored {
+        let batches = batches.iter().map(|reference| batch(reference, sku, 9)).collect();
+        Stored { product: stored_product(sku, 7, batches), commit: CommitId(1) }
+    }
+
+    /// What is found of lamps and desks, beside these parts and batches.
+    fn found(parts: Vec<Part>, batches: Vec<NewBatch>) -> Found {
+        Found { products: vec![stored("LAMP", &["b1", "b2"]), stored("DESK", &["b3"])], parts, batches }
+    }
+
+    fn on(reference: &str, sku: &str) -> Part {
+        on_batch(line("o1", sku, 1), &reference.try_into().unwrap(), 3)
+    }
+
+    #[test]
+    fn what_is_found_is_closed_if_it_has_all_products_and_counters_that_it_names() {
+        let is_closed = |parts, batches| found(parts, batches).is_closed();
+        assert!(is_closed(Vec::new(), Vec::new()));
+        assert!(is_closed(vec![on("b1", "LAMP"), on("b3", "DESK")], vec![new_batch("b2", "LAMP", 9)]));
+        assert!(is_closed(vec![waiting(line("o1", "LAMP", 1), 3)], Vec::new()));
+        assert!(!is_closed(vec![on("b1", "LAMP"), on("b4", "LAMP")], Vec::new()), "a line's batch");
+        assert!(!is_closed(vec![on("b1", "BED")], Vec::new()), "a line's product");
+        assert!(!is_closed(vec![on("b3", "LAMP")], Vec::new()), "a batch of another product");
+        assert!(!is_closed(vec![waiting(line("o1", "BED", 1), 3)], Vec::new()), "the product that a line waits for");
+        assert!(!is_closed(Vec::new(), vec![new_batch("b1", "LAMP", 9), new_batch("b4", "LAMP", 9)]), "its counters");
+        assert!(!is_closed(Vec::new(), vec![new_batch("b4", "BED", 9)]), "a batch's product");
+    }
+
+    #[test]
+    fn a_newer_product_takes_the_place_of_the_old_one_unless_it_lacks_what_was_asked_for() {
+        let asked = || found(vec![on("b2", "LAMP")], Vec::new());
+        let with = |newer: &[&str]| asked().with(vec![stored("LAMP", newer)]);
+        let newer = with(&["b2", "b4"]).unwrap();
+        let skus: Vec<_> = newer.products.iter().map(|stored| stored.product.sku().as_str()).collect();
+        assert_eq!(skus, ["DESK", "LAMP"], "each of them once");
+        assert!(newer.product(&"LAMP".try_into().unwrap()).unwrap().batch(&"b4".try_into().unwrap()).is_some());
+        assert!(with(&["b1"]).is_none(), "the line's batch is full by now, or nobody knows");
+    }
+
+    #[test]
+    fn a_list_of_waiting_lines_is_complete_if_it_comes_to_what_the_product_counted() {
+        let [old, young, stale] = [3, 5, 4].map(|since| waiting(line(&format!("o{since}"), "LAMP", 1), since));
+        let tally = Tally { count: 2, version_sum: 8 };
+        let is_complete = |parts: &[&Part]| {
+            let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
+            Listing::Waiting { sku: "LAMP".try_into().unwrap(), tally }.is_complete(&parts)
+        };
+        assert!(is_complete(&[&old, &young]) && is_complete(&[&young, &old]));
+        assert!(!is_complete(&[]) && !is_complete(&[&old]), "the index lags");
+        assert!(!is_complete(&[&stale, &young]), "as many, but one of them has left");
+        assert!(!is_complete(&[&old, &young, &stale]), "one that has left is among them");
+    }
+
+    #[test]
+    fn a_batchs_newest_lines_are_complete_if_they_hold_what_is_wanted_and_not_more_than_there_is() {
+        let lines = |pieces: &[u32]| -> Vec<Part> {
+            let of = |qty: &u32| on_batch(line("o1", "LAMP", *qty), &"b1".try_into().unwrap(), 3);
+            pieces.iter().map(of).collect()
+        };
+        let listing =
+            |pieces, allocated| Listing::Newest { batch: "b1".try_into().unwrap(), pieces, at_most: 1_000, allocated };
+        let is_complete = |pieces: &[u32]| listing(5, 9).is_complete(&lines(pieces));
+        assert!(is_complete(&[3, 2]) && is_complete(&[9]));
+        assert!(!is_complete(&[]) && !is_complete(&[4]), "the index lags");
+        assert!(!is_complete(&[3, 7]), "one that has left is among them");
+        // What one commit moves will do, however many pieces are wanted.
+        let is_enough = |count: usize| listing(200, 200).is_complete(&lines(&vec![1; count]));
+        assert!(is_enough(BUDGET.items) && !is_enough(BUDGET.items - 1));
+    }
+}

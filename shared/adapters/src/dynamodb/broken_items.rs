@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{
-    Batch, BatchRef, Budget, ChangeBatchQuantity, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision,
-    Tally, Version,
-};
+use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
 use proptest::prelude::*;
 use service_layer::ports::Timestamp;
 use service_layer::store::{CommitId, Stored};
+use testing::{change, line, stored_product};
 
 use super::inbox;
 use super::items::{
@@ -43,20 +41,11 @@ fn inbox_entry(item: Item) -> Result<String, String> {
 }
 
 fn new_batch() -> NewBatch {
-    NewBatch {
-        reference: "b1".try_into().unwrap(),
-        sku: "LAMP".try_into().unwrap(),
-        qty: 9.try_into().unwrap(),
-        eta: Some("2011-01-02".to_owned().try_into().unwrap()),
-    }
-}
-
-fn line() -> OrderLine {
-    OrderLine { orderid: "o1".try_into().unwrap(), sku: "LAMP".try_into().unwrap(), qty: 3.try_into().unwrap() }
+    NewBatch { eta: Some("2011-01-02".to_owned().try_into().unwrap()), ..testing::new_batch("b1", "LAMP", 9) }
 }
 
 fn part(place: Place) -> Part {
-    Part { line: line(), place, since: Version(3) }
+    Part { line: line("o1", "LAMP", 3), place, since: Version(3) }
 }
 
 /// A product whose last commit took a line off a batch and put it on another.
@@ -67,10 +56,8 @@ fn product() -> Product {
         revision: Some(Revision::AsOf(5)),
         ..new_batch().into()
     };
-    let batches = vec![batch("b1", 3), batch("b2", 0)];
-    let (sku, waiting) = (new_batch().sku, Tally::default());
-    let mut product = Product::restore(ProductState { sku, version: Version(7), batches, waiting, backlog: false });
-    let change = ChangeBatchQuantity { reference: "b1".try_into().unwrap(), qty: 1, revision: Revision::Version(1) };
+    let mut product = stored_product("LAMP", 7, vec![batch("b1", 3), batch("b2", 0)]);
+    let change = change("b1", 1, Revision::Version(1));
     let mut budget = Budget { items: 98, event_bytes: 100_000 };
     product.change_batch_quantity(&change, &[part(Place::Batch(change.reference.clone()))], &mut budget).unwrap();
     product
@@ -190,10 +177,8 @@ fn is_optional(path: &[Step]) -> bool {
 
 /// Nobody reads the key of an entry in the inbox, nor the sort key of a head or batch: they are what was asked for.
 fn is_read(key: &str, path: &[Step]) -> bool {
-    match path.last() {
-        Some(Step::Field(name)) if name == "PK" || name == "SK" => !key.starts_with("EVENT#"),
-        _ => true,
-    }
+    let is_key = matches!(path, [Step::Field(name)] if name == "PK" || name == "SK");
+    !(is_key && key.starts_with("EVENT#"))
 }
 
 fn assert_names(outcome: Result<String, String>, key: &str, path: &[Step]) {
@@ -280,7 +265,9 @@ fn counters_that_contradict_each_other_are_named() {
     let number = |number: &str| AttributeValue::N(number.to_owned());
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let kinds = kinds();
-    let [(_, stored_head, _), (_, full, _), ..] = kinds.as_slice() else { panic!("head and full batch come first") };
+    let [(_, stored_head, _), (_, full, _), _, (_, stored_line, _), ..] = kinds.as_slice() else {
+        panic!("head, full batch, new batch and line come first")
+    };
     let field = |name: &str| Step::Field(name.to_owned());
     let in_head = [field("batches"), Step::Element(0), field("allocated")];
     for allocated in ["9", "10"] {
@@ -293,6 +280,8 @@ fn counters_that_contradict_each_other_are_named() {
     assert!(error.ends_with("full.ref: must be b1, not b2"), "{error}");
     let error = head(changed(stored_head, &[field("events")], Some(&AttributeValue::L(Vec::new())))).unwrap_err();
     assert!(error.ends_with("events: must not be empty"), "{error}");
+    let error = line_item(changed(stored_line, &[field("qty")], Some(&number("4")))).unwrap_err();
+    assert!(error.ends_with("qty: must be what SK says, not 4"), "{error}");
 }
 
 #[test]
@@ -312,11 +301,7 @@ proptest! {
     fn lines_are_read_as_they_were_written(
         orderid in name(), sku in name(), qty in 1..=u32::MAX, batch in proptest::option::of(name()), since: u64,
     ) {
-        let line = OrderLine {
-            orderid: orderid.as_str().try_into().unwrap(),
-            sku: sku.as_str().try_into().unwrap(),
-            qty: qty.try_into().unwrap(),
-        };
+        let line = line(&orderid, &sku, qty);
         let place = batch.map_or(Place::Waiting, |batch| Place::Batch(batch.try_into().unwrap()));
         let part = Part { line, place, since: Version(since) };
         prop_assert_eq!(read_part(to_item(&LineItem::new(&part)).unwrap()).unwrap(), part);

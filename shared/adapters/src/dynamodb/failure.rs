@@ -108,20 +108,23 @@ mod tests {
         ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException,
     };
     use aws_smithy_types::body::SdkBody;
-    use domain::{NewBatch, Product};
+    use domain::Product;
     use service_layer::CorrelationId;
     use service_layer::store::CommitId;
+    use testing::new_batch;
 
     use super::super::items::{HeadItem, to_item};
     use super::*;
 
-    /// What the unit of work is told, in a word.
-    fn word(error: &StoreError) -> &'static str {
+    /// What the unit of work is told, in a word or two.
+    fn word(error: &StoreError) -> String {
         match error {
-            StoreError::Conflict(heads) if !heads.is_empty() => "conflict, and the head",
-            StoreError::Conflict(_) => "conflict",
-            StoreError::Unavailable(_) => "unavailable",
-            StoreError::Fault(_) => "fault",
+            StoreError::Conflict(heads) => {
+                let skus = heads.iter().map(|stored| stored.product.sku().as_str());
+                [&["conflict"], &skus.collect::<Vec<_>>()[..]].concat().join(" ")
+            }
+            StoreError::Unavailable(_) => "unavailable".to_owned(),
+            StoreError::Fault(_) => "fault".to_owned(),
         }
     }
 
@@ -129,32 +132,37 @@ mod tests {
         HttpResponse::new(status.try_into().unwrap(), SdkBody::empty())
     }
 
-    fn stored_head() -> Item {
-        let new = NewBatch {
-            reference: "b1".try_into().unwrap(),
-            sku: "LAMP".try_into().unwrap(),
-            qty: 1.try_into().unwrap(),
-            eta: None,
-        };
+    fn stored_head(sku: &str) -> Item {
+        let new = new_batch("b1", sku, 1);
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
         to_item(&HeadItem::new(&product, CommitId(1), &CorrelationId::unknown())).unwrap()
     }
 
-    fn cancelled(codes: &[&str]) -> &'static str {
+    /// Of a transaction that begins with the heads of these products. DynamoDB hands back what refused a write, if that
+    /// asked for it: only those of heads do.
+    fn cancelled_of(skus: &[&str], codes: &[&str]) -> String {
         let reason = |(position, code): (usize, &&str)| {
-            let item = (position == 0 && *code == "ConditionalCheckFailed").then(stored_head);
+            let item = skus.get(position).filter(|_| *code == LOST).map(|sku| stored_head(sku));
             CancellationReason::builder().code(*code).set_item(item).build()
         };
         let reasons = codes.iter().enumerate().map(reason).collect();
+        word(&of_reasons(reasons, skus.len()))
+    }
+
+    fn of_reasons(reasons: Vec<CancellationReason>, heads: usize) -> StoreError {
         let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
         let error = TransactWriteItemsError::TransactionCanceledException(error);
-        word(&of_transaction(SdkError::service_error(error, response(400)), 1))
+        of_transaction(SdkError::service_error(error, response(400)), heads)
+    }
+
+    fn cancelled(codes: &[&str]) -> String {
+        cancelled_of(&["LAMP"], codes)
     }
 
     #[test]
     fn a_cancelled_transaction_is_judged_by_all_its_reasons_and_their_positions() {
-        assert_eq!(cancelled(&[LOST, "None"]), "conflict, and the head");
+        assert_eq!(cancelled(&[LOST, "None"]), "conflict LAMP");
         assert_eq!(cancelled(&["None", LOST]), "conflict", "the line was in the way");
         assert_eq!(cancelled(&[LOST, LOST]), "conflict", "the line too, so it must be read again");
         assert_eq!(cancelled(&["TransactionConflict", "None"]), "conflict");
@@ -171,11 +179,33 @@ mod tests {
     }
 
     #[test]
+    fn those_products_come_back_that_were_in_the_way() {
+        let cancelled = |codes: &[&str]| cancelled_of(&["LAMP", "DESK"], codes);
+        assert_eq!(cancelled(&[LOST, LOST, "None"]), "conflict LAMP DESK");
+        assert_eq!(cancelled(&[LOST, "None", "None"]), "conflict LAMP");
+        assert_eq!(cancelled(&["None", LOST, "None"]), "conflict DESK");
+        assert_eq!(cancelled(&["None", "None", LOST]), "conflict", "the line was in the way");
+        assert_eq!(cancelled(&["None", LOST, LOST]), "conflict", "the line too, so all must be read again");
+        assert_eq!(cancelled(&[LOST, "TransactionConflict", "None"]), "conflict", "the other one may be new as well");
+    }
+
+    #[test]
+    fn none_of_them_comes_back_unless_all_can_be_read() {
+        let refused = |item: Option<Item>| CancellationReason::builder().code(LOST).set_item(item).build();
+        let mut unreadable = stored_head("DESK");
+        unreadable.remove("version").unwrap();
+        for second in [None, Some(unreadable)] {
+            let reasons = vec![refused(Some(stored_head("LAMP"))), refused(second)];
+            assert_eq!(word(&of_reasons(reasons, 2)), "conflict");
+        }
+    }
+
+    #[test]
     fn a_refused_write_of_the_head_alone_is_a_lost_race() {
         let put = |error| word(&of_put(SdkError::service_error(error, response(400))));
         let refused = ConditionalCheckFailedException::builder();
-        let with_item = refused.clone().set_item(Some(stored_head())).build();
-        assert_eq!(put(PutItemError::ConditionalCheckFailedException(with_item)), "conflict, and the head");
+        let with_item = refused.clone().set_item(Some(stored_head("LAMP"))).build();
+        assert_eq!(put(PutItemError::ConditionalCheckFailedException(with_item)), "conflict LAMP");
         assert_eq!(put(PutItemError::ConditionalCheckFailedException(refused.build())), "conflict");
         let conflict = TransactionConflictException::builder().build();
         assert_eq!(put(PutItemError::TransactionConflictException(conflict)), "conflict");
