@@ -148,19 +148,19 @@ fn event(message: &SqsMessage) -> Result<Envelope, Source> {
 
 #[cfg(test)]
 mod tests {
+    use testing::{sqs_event, sqs_message};
+
     use super::*;
     use crate::in_memory::InMemoryEnvironment;
 
-    fn message(body: &str) -> SqsMessage {
-        let mut message = SqsMessage::default();
-        message.message_id = Some("m1".to_owned());
-        message.body = Some(body.to_owned());
+    fn message(id: &str, body: &str) -> SqsMessage {
+        let mut message = sqs_message(id, body);
         message.attributes.insert("SentTimestamp".to_owned(), "1700000000000".to_owned());
         message
     }
 
     fn read(body: &str) -> Result<(String, u32, Revision), String> {
-        let change = change_batch_quantity(&message(body)).map_err(|error| error.to_string())?;
+        let change = change_batch_quantity(&message("m1", body)).map_err(|error| error.to_string())?;
         Ok((change.reference.to_string(), change.qty, change.revision))
     }
 
@@ -191,16 +191,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_that_fails_or_panics_does_not_touch_its_neighbours() {
-        let mut event = SqsEvent::default();
-        for (receives, id) in [(5, "good"), (4, "bad"), (5, "ugly"), (5, "fine")] {
-            let mut message = message("{}");
-            message.message_id = Some(id.to_owned());
+        let messages = [(5, "good"), (4, "bad"), (5, "ugly"), (5, "fine")].map(|(receives, id)| {
+            let mut message = message(id, "{}");
             message.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
-            event.records.push(message);
-        }
+            message
+        });
         let mut done = Vec::new();
         let (environment, context) = (InMemoryEnvironment::default(), Context::default());
-        let response = answer_each(event, &environment, &context, 5, async |message, call| {
+        let response = answer_each(sqs_event(messages), &environment, &context, 5, async |message, call| {
             let id = message.message_id.clone().unwrap();
             assert_eq!(call.correlation.as_str(), id);
             done.push(id.clone());

@@ -100,7 +100,8 @@ impl Timestamp {
     }
 }
 
-/// Time, chance and figures. Passed in, so that a test decides what time it is, what is drawn, and sees what was counted.
+/// Time, chance and figures. Passed in, so that a test decides what time it is, what is drawn, and sees what was
+/// counted.
 pub trait Environment: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;

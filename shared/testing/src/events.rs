@@ -11,7 +11,8 @@ use service_layer::MessageBus;
 use service_layer::ports::{AllocationsView, Environment, LineQueue};
 use service_layer::store::Products;
 
-/// A request of a route as an HTTP API hands it over, payload format 2.0. A test changes whatever it cares about.
+/// A request of a route as an HTTP API hands it over, payload format 2.0; one without a body, if that is empty. A test
+/// changes whatever it cares about.
 #[must_use]
 pub fn api_event(route: Route, body: &str) -> Value {
     let (method, path) = (route.method(), route.path());
@@ -27,7 +28,7 @@ pub fn api_event(route: Route, body: &str) -> Value {
             "http": {"method": method, "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
             "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
         },
-        "body": body,
+        "body": (!body.is_empty()).then_some(body),
         "isBase64Encoded": false
     })
 }
@@ -35,7 +36,6 @@ pub fn api_event(route: Route, body: &str) -> Value {
 /// The request of such an event, read as the functions read it.
 #[must_use]
 pub fn api_request(event: &Value, context: Context) -> Request {
-    // From its text, as it comes: texts that no JSON parser lets through are no events.
     let event: LambdaRequest = serde_json::from_str(&event.to_string()).unwrap();
     Request::from(without_uri(event)).with_lambda_context(context)
 }

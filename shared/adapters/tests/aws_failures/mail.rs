@@ -7,12 +7,12 @@ use adapters::bootstrap::mail_client;
 use adapters::dynamodb::DynamoDb;
 use adapters::ses::SesMailer;
 use adapters::sqs::handle_events;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use lambda_http::Context;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use service_layer::MessageBus;
 use service_layer::ports::Environment;
+use testing::{sqs_event, sqs_message};
 
 use crate::clock::Clock;
 use crate::failures::failures_of_any_call;
@@ -102,13 +102,8 @@ impl Office {
                 "type": "Allocated", "orderid": "o1", "sku": "LAMP", "qty": 3, "batchref": "b1", "id": "LAMP#6#1",
                 "version": 6
             });
-            let mut event = SqsEvent::default();
-            for (id, body) in [("out of stock", out_of_stock), ("allocated", allocated)] {
-                let mut message = SqsMessage::default();
-                message.message_id = Some(id.to_owned());
-                message.body = Some(body.to_string());
-                event.records.push(message);
-            }
+            let bodies = [("out of stock", out_of_stock), ("allocated", allocated)];
+            let event = sqs_event(bodies.map(|(id, body)| sqs_message(id, &body.to_string())));
             let clock = self.bus.environment();
             let (began, mut context) = (clock.now(), Context::default());
             context.deadline = began.plus(LIMIT).0;

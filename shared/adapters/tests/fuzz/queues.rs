@@ -1,28 +1,29 @@
 //! Messages of both queues. Each is between two good ones, which are handled whatever it is.
 
-use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore};
+use std::collections::HashMap;
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, call_until};
 use adapters::sqs::{change_quantities, handle_events};
 use aws_lambda_events::sqs::SqsEvent;
+use domain::Product;
 use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use service_layer::ports::Timestamp;
-use service_layer::{Call, CorrelationId, CreateBatch, MessageBus};
-use testing::new_batch;
+use service_layer::{CreateBatch, MessageBus};
+use testing::{new_batch, sqs_event, sqs_message};
 
 use crate::object::{Object, mutated, value};
 use crate::{config, contents, now};
 
-/// An event of SQS, as Lambda hands it over.
+/// Messages of these bodies, named by their numbers.
 fn event(bodies: &[&str], attributes: &Value) -> SqsEvent {
-    let record = |(number, body): (usize, &&str)| {
-        json!({
-            "messageId": number.to_string(), "receiptHandle": "r", "body": body, "attributes": attributes,
-            "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
-            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:queue"
-        })
-    };
-    serde_json::from_value(json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()})).unwrap()
+    let attributes: HashMap<String, String> = serde_json::from_value(attributes.clone()).unwrap();
+    sqs_event(bodies.iter().enumerate().map(|(number, body)| {
+        let mut message = sqs_message(&number.to_string(), body);
+        message.attributes.clone_from(&attributes);
+        message
+    }))
 }
 
 type Bus = MessageBus<InMemoryStore, InMemoryEnvironment, InMemoryMailer>;
@@ -32,20 +33,15 @@ fn shop() -> Bus {
     let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), InMemoryMailer::default());
     let store_only = MessageBus::new(bus.store(), InMemoryEnvironment::default(), ());
     for reference in ["b0", "b1", "b2"] {
-        let call = Call { request: "r1".to_owned(), correlation: CorrelationId::unknown(), deadline: Timestamp(1_000) };
-        now(store_only.handle(&CreateBatch(new_batch(reference, "LAMP", 10)), &call)).unwrap();
+        let command = CreateBatch(new_batch(reference, "LAMP", 10));
+        now(store_only.handle(&command, &call_until(Timestamp(1_000)))).unwrap();
     }
     bus
 }
 
 fn purchased(bus: &Bus, reference: &str) -> u32 {
     let products = bus.store().products();
-    products
-        .iter()
-        .flat_map(domain::Product::batches)
-        .find(|batch| batch.reference.as_str() == reference)
-        .unwrap()
-        .purchased
+    products.iter().flat_map(Product::batches).find(|batch| batch.reference.as_str() == reference).unwrap().purchased
 }
 
 /// The numbers of the messages that go back to the queue.
