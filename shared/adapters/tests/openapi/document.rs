@@ -26,6 +26,7 @@ pub(crate) fn document() -> Value {
         shop.answer(Route::Allocate, &sent)
     };
     let told = &[("prefer", "return=representation"), ("x-correlation-id", "order-002")];
+    let can_wait = &[("prefer", "respond-async")];
     let unknown = json!({"orderid": "order-002", "sku": "NO-SUCH-THING", "qty": 3});
     let zero = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 0});
     let again = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 5});
@@ -86,7 +87,7 @@ pub(crate) fn document() -> Value {
                     "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then. With \
                         `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is on a queue and \
                         is allocated soon; an unknown SKU is not refused.",
-                        "Ok", &[("taken", allocate("3", &[]))]),
+                        "Ok", &[("taken", allocate("3", &[])), ("queued", allocate("3", can_wait))]),
                     "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
                         return=representation`) it is out of stock. Nothing was changed.", "Message", &[
                         ("invalid", post(Route::Allocate, &zero)), ("unknownSku", post(Route::Allocate, &unknown)),
@@ -236,8 +237,8 @@ pub(crate) fn document() -> Value {
                     &[("tooLarge", shop.answer(Route::Allocate, &too_large))]),
                 "Failed": response("Asking again will not help; the log says why.", "Message",
                     &[("failed", broken().answer(Route::Allocate, &line))]),
-                "Unavailable": response("Too many others are changing the same product, or the database does not answer. \
-                    Asking again is safe.", "Message",
+                "Unavailable": response("Too many others are changing the same product, or the database or the queue does \
+                    not answer. Asking again is safe.", "Message",
                     &[("unavailable", silent().answer(Route::Allocate, &line))]),
                 "Unauthorized": by_the_gateway("No valid token."),
                 "Forbidden": by_the_gateway("Not signed, or by somebody who may not."),
