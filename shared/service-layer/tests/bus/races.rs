@@ -136,14 +136,14 @@ async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
     // The new batch serves 98 waiting lines in its own commit; the store fails before it serves the rest.
     let mut commits = vec![Meddle::After(Vec::new())];
     commits.extend((0..3).map(|_| Meddle::LoseRequest));
-    let reply = Meddles::at_commits(commits).with(&store).handle(add("b2", "SPOON", 151)).await.unwrap();
+    let reply = Meddles::at_commits(commits).with(&store).handle(add("b2", "SPOON", 150)).await.unwrap();
     assert_eq!(reply, Reply::Done);
     let waiting = async || waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().len();
     assert_eq!(waiting().await, 52);
 
-    // Whoever comes next pays first, even a newcomer.
+    // Whoever comes next pays first, even a newcomer, for whom nothing is left then.
     let reply = do_it(&store, allocate("newcomer", "SPOON", 1)).await;
-    assert_eq!(reply, on("b2"));
+    assert_eq!(reply, Reply::OutOfStock);
     assert_eq!(waiting().await, 0);
 }
 
