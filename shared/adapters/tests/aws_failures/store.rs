@@ -274,6 +274,41 @@ async fn replies_that_get_lost() {
     }
 }
 
+/// A line on a full batch is read with that batch's own item, which has the counters.
+#[tokio::test]
+async fn reads_of_a_full_batch_that_fail() {
+    let on_b1 = (Answered, r#"{"batchref":"b1"}"#.to_owned());
+    let full = async || {
+        let shop = Shop::open().await;
+        assert_eq!(shop.allocate("o2", 7).await, on_b1);
+        shop.wire.service(|table| table.commits = 0);
+        shop
+    };
+    for (what, failure, means) in failures_of_any_call() {
+        for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+            let shop = full().await;
+            shop.wire.fails("GetItem", &failure, strikes);
+            let expected = match (means, strikes) {
+                (Fault, _) => InternalError,
+                (Race | Silence, Strikes::Always) => AskAgain,
+                (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+            };
+            assert_eq!(shop.allocate("o1", 3).await.0, expected, "{what}, {strikes:?}");
+            shop.wire.recovers();
+            assert_eq!(shop.allocate("o1", 3).await, on_b1, "{what}, {strikes:?}");
+            assert_eq!(shop.commits(), 0, "{what}, {strikes:?}");
+        }
+    }
+    // It became open after the head was read: what was found does not fit together, so it is read anew.
+    let shop = full().await;
+    let mut open_item = shop.wire.service(|table| table.item("BATCH#b1", "BATCH").unwrap().clone());
+    assert!(open_item.as_object_mut().unwrap().remove("full").is_some(), "it was full");
+    shop.wire.fails("GetItem", &Before(Reply::Says(200, json!({"Item": open_item}).to_string())), Strikes::Once);
+    shop.wire.forget_calls();
+    assert_eq!(shop.allocate("o1", 3).await, on_b1);
+    assert_eq!((shop.wire.calls("BatchGetItem"), shop.wire.calls("GetItem"), shop.commits()), (2, 2, 0));
+}
+
 /// A read of which a part is missing is asked for again, and nothing is decided on the other part.
 #[tokio::test]
 async fn keys_that_stay_unprocessed() {
@@ -322,6 +357,17 @@ async fn lines_that_are_listed_twice() {
     let lines = shop.bus.store().parts_at(&Place::Batch(batch), &sku).await.unwrap();
     let since: Vec<_> = lines.iter().map(|part| part.since).collect();
     assert_eq!(since, [Version(2)]);
+}
+
+/// A product whose head is gone fails whoever comes by it from elsewhere: counters that nobody has must not be guessed.
+#[tokio::test]
+async fn a_head_that_is_not_there() {
+    let shop = Shop::open().await;
+    shop.wire.service(|table| table.remove("SKU#LAMP", "PRODUCT"));
+    assert_eq!(shop.allocate("o1", 3).await.0, InternalError, "its line has a place");
+    assert_eq!(shop.allocate("o2", 3).await, (Refused, r#"{"message":"Invalid sku LAMP"}"#.to_owned()));
+    assert_eq!(shop.change(RAISED, || ()).await, DeadLetter, "its batch is there");
+    assert_eq!(shop.commits(), 0);
 }
 
 /// An item that this version can't read fails whoever needs it, and nobody else.

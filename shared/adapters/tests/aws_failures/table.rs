@@ -54,6 +54,11 @@ impl Table {
         item.as_object_mut().unwrap().remove(attribute);
     }
 
+    /// Loses an item.
+    pub(crate) fn remove(&mut self, partition: &str, sort: &str) {
+        assert!(self.items.remove(&(partition.to_owned(), sort.to_owned())).is_some(), "{partition}/{sort}");
+    }
+
     fn holds(&self, write: &Value, key: &Key) -> bool {
         let stored = self.items.get(key);
         let attribute = |name: &str| stored.and_then(|item| item.get(name.trim_start_matches('#')));
