@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_list_of_waiting_lines_is_complete_if_it_comes_to_what_the_product_counted() {
-        let [old, young, stale] = [3, 5, 4].map(|since| waiting(line(&format!("o{since}"), "LAMP", 1), since));
+        let [old, young, stale, both] = [3, 5, 4, 8].map(|since| waiting(line(&format!("o{since}"), "LAMP", 1), since));
         let tally = Tally { count: 2, version_sum: 8 };
         let is_complete = |parts: &[&Part]| {
             let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
@@ -310,6 +310,7 @@ mod tests {
         assert!(!is_complete(&[]) && !is_complete(&[&old]), "the index lags");
         assert!(!is_complete(&[&stale, &young]), "as many, but one of them has left");
         assert!(!is_complete(&[&old, &young, &stale]), "one that has left is among them");
+        assert!(!is_complete(&[&both]), "the same sum of versions, but one lacks");
     }
 
     #[test]
@@ -324,6 +325,7 @@ mod tests {
         assert!(is_complete(&[3, 2]) && is_complete(&[9]));
         assert!(!is_complete(&[]) && !is_complete(&[4]), "the index lags");
         assert!(!is_complete(&[3, 7]), "one that has left is among them");
+        assert!(!is_complete(&[u32::MAX, 6]), "so many that no counter holds them");
         // What one commit moves will do, however many pieces are wanted.
         let is_enough = |count: usize| listing(200, 200).is_complete(&lines(&vec![1; count]));
         assert!(is_enough(BUDGET.items) && !is_enough(BUDGET.items - 1));

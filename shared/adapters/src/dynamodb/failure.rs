@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(cancelled(&["None", LOST, "None"]), "conflict DESK");
         assert_eq!(cancelled(&["None", "None", LOST]), "conflict", "the line was in the way");
         assert_eq!(cancelled(&["None", LOST, LOST]), "conflict", "the line too, so all must be read again");
+        assert_eq!(cancelled(&[LOST]), "conflict LAMP", "fewer reasons than heads");
         assert_eq!(cancelled(&[LOST, "TransactionConflict", "None"]), "conflict", "the other one may be new as well");
     }
 
