@@ -42,26 +42,24 @@ pub(crate) struct Counts {
     conflicts: AtomicU32,
 }
 
-pub(crate) type Counted = Hooked<DynamoDb, Counts>;
-
-pub(crate) fn counted(store: DynamoDb, rival: Option<Command>) -> Counted {
+pub(crate) fn counted<S>(store: S, rival: Option<Command>) -> Hooked<S, Counts> {
     Hooked { store, hooks: Counts { rival: Mutex::new(rival), ..Counts::default() } }
 }
 
 impl Counts {
     /// How often it was asked to find, how often to commit, and how many commits came too late.
-    fn read(&self) -> [u32; 3] {
+    pub(crate) fn read(&self) -> [u32; 3] {
         [&self.finds, &self.commits, &self.conflicts].map(|counter| counter.load(Ordering::Relaxed))
     }
 }
 
-impl Hooks<DynamoDb> for Counts {
-    async fn find(&self, store: &DynamoDb, wanted: &ReadSet) -> Result<Found, StoreError> {
+impl<S: Products> Hooks<S> for Counts {
+    async fn find(&self, store: &S, wanted: &ReadSet) -> Result<Found, StoreError> {
         self.finds.fetch_add(1, Ordering::Relaxed);
         store.find(wanted).await
     }
 
-    async fn commit(&self, store: &DynamoDb, commit: Commit<'_>) -> Result<(), StoreError> {
+    async fn commit(&self, store: &S, commit: Commit<'_>) -> Result<(), StoreError> {
         let rival = self.rival.lock().unwrap().take();
         if let Some(command) = rival {
             bus(store).handle_command(command, &soon()).await.unwrap();

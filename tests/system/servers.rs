@@ -66,8 +66,7 @@ impl Servers {
 
     /// The store on that table.
     pub(crate) async fn store(&self) -> Result<DynamoDb> {
-        let client = aws_sdk_dynamodb::Client::new(&self.database().await?.sdk_config());
-        Ok(DynamoDb::new(client, TABLE.to_owned()))
+        Ok(store_on(self.database().await?))
     }
 
     /// The same on the DynamoDB of the emulator that the stack runs on.
@@ -77,9 +76,7 @@ impl Servers {
             database.create_table(&Template::read(self.tools().await?).await?, TABLE).await?;
             Ok(database)
         };
-        let database = share(&self.emulated, start.boxed()).await?;
-        let client = aws_sdk_dynamodb::Client::new(&database.sdk_config());
-        Ok(DynamoDb::new(client, TABLE.to_owned()))
+        Ok(store_on(share(&self.emulated, start.boxed()).await?))
     }
 
     /// The functions under `cargo lambda watch`, on that table.
@@ -107,6 +104,10 @@ impl Servers {
         let functions = self.functions().await?;
         Stack::start(self.tools().await?, functions, None).boxed().await
     }
+}
+
+fn store_on(database: &Database) -> DynamoDb {
+    DynamoDb::new(aws_sdk_dynamodb::Client::new(&database.sdk_config()), TABLE.to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "how a running database is pointed at")]

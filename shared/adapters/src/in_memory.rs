@@ -71,18 +71,13 @@ impl State {
     }
 
     fn found(&self, wanted: &ReadSet) -> Found {
-        let parts: Vec<Part> = wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect();
-        let batches: Vec<NewBatch> = wanted.batches.iter().filter_map(|name| self.batches.get(name)).cloned().collect();
-        let places = parts.iter().filter_map(|part| match &part.place {
-            Place::Batch(reference) => Some(reference.clone()),
-            Place::Waiting => None,
-        });
-        let named: Vec<BatchRef> = places.chain(batches.iter().map(|batch| batch.reference.clone())).collect();
-        let of_parts = parts.iter().map(|part| &part.line.sku);
-        let skus: BTreeSet<&Sku> =
-            wanted.skus.iter().chain(of_parts).chain(batches.iter().map(|batch| &batch.sku)).collect();
+        let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect();
+        let batches = wanted.batches.iter().filter_map(|name| self.batches.get(name)).cloned().collect();
+        let found = Found { products: Vec::new(), parts, batches };
+        let named: Vec<BatchRef> = found.named().filter_map(|(_, reference)| reference.cloned()).collect();
+        let skus: BTreeSet<&Sku> = wanted.skus.iter().chain(found.named().map(|(sku, _)| sku)).collect();
         let products = skus.into_iter().filter_map(|sku| self.shown(sku, &named)).collect();
-        Found { products, parts, batches }
+        Found { products, ..found }
     }
 
     fn holds(&self, changed: &Changed<'_>) -> bool {

@@ -105,18 +105,23 @@ impl Found {
         self.batches.iter().find(|batch| batch.reference == *reference)
     }
 
+    /// The products that found parts and batches name, each with the batch that is named, if one is.
+    pub fn named(&self) -> impl Iterator<Item = (&Sku, Option<&BatchRef>)> {
+        let by_batches = self.batches.iter().map(|batch| (&batch.sku, Some(&batch.reference)));
+        let by_parts = self.parts.iter().map(|part| match &part.place {
+            Place::Batch(reference) => (&part.line.sku, Some(reference)),
+            Place::Waiting => (&part.line.sku, None),
+        });
+        by_batches.chain(by_parts)
+    }
+
     /// Whether it has all that it names.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        let knows = |sku: &Sku, reference: &BatchRef| {
-            self.product(sku).is_some_and(|product| product.batch(reference).is_some())
+        let knows = |product: &Product, named: Option<&BatchRef>| {
+            named.is_none_or(|reference| product.batch(reference).is_some())
         };
-        let mut batches = self.batches.iter();
-        batches.all(|batch| knows(&batch.sku, &batch.reference))
-            && self.parts.iter().all(|part| match &part.place {
-                Place::Batch(reference) => knows(&part.line.sku, reference),
-                Place::Waiting => self.product(&part.line.sku).is_some(),
-            })
+        self.named().all(|(sku, named)| self.product(sku).is_some_and(|product| knows(product, named)))
     }
 
     /// The same with these products as they are by now. None if that leaves something open: it must be read again.

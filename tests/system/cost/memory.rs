@@ -2,43 +2,19 @@
 //! would take on AWS.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::Revision;
 use service_layer::ports::{Environment as _, Timestamp};
-use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
 use service_layer::{MessageBus, Remembering, VAIN_READS};
-use testing::{Command, HandleCommand as _, Hooked, Hooks, change, line, new_batch};
+use testing::{Command, HandleCommand as _, change, line, new_batch};
 
+use crate::concurrency::counted;
 use crate::layers::Outcome;
 
 use crate::servers::Servers;
 
 const REQUESTS: u32 = 4_000;
-
-#[derive(Default)]
-struct Counts {
-    reads: AtomicU32,
-    commits: AtomicU32,
-    refusals: AtomicU32,
-}
-
-type Counted = Hooked<InMemoryStore, Counts>;
-
-impl Hooks<InMemoryStore> for Counts {
-    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        store.find(wanted).await
-    }
-
-    async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
-        let outcome = store.commit(commit).await;
-        let counter = if outcome.is_ok() { &self.commits } else { &self.refusals };
-        counter.fetch_add(1, Ordering::Relaxed);
-        outcome
-    }
-}
 
 /// Who asks for what.
 #[derive(Clone, Copy)]
@@ -73,7 +49,7 @@ struct Price {
 
 /// Reads take 4 ms and 2 RCU, commits 8 ms and 5 WCU, refused ones 8 ms, 4 WCU and the wait before the next try.
 async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
-    let counted = Counted::default();
+    let counted = counted(InMemoryStore::default(), None);
     let mut random = fastrand::Rng::with_seed(1);
     let call = call_until(Timestamp(u64::MAX));
     let plain = MessageBus::new(&counted.store, InMemoryEnvironment::default(), ());
@@ -100,9 +76,9 @@ async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
         let process = &processes[random.usize(..processes.len())];
         process.handle_command(Command::Allocate(asked.clone()), &call).await?;
     }
-    let count = |counter: &AtomicU32| f64::from(counter.load(Ordering::Relaxed)) / f64::from(REQUESTS);
-    let (reads, commits, refusals) =
-        (count(&counted.hooks.reads), count(&counted.hooks.commits), count(&counted.hooks.refusals));
+    let [finds, commits, conflicts] = counted.hooks.read();
+    let each = |count: u32| f64::from(count) / f64::from(REQUESTS);
+    let (reads, commits, refusals) = (each(finds), each(commits - conflicts), each(conflicts));
     let waits: u64 = processes.iter().map(|process| process.environment().now().0).sum();
     let waits = f64::from(u32::try_from(waits)?) / f64::from(REQUESTS);
     Ok(Price {

@@ -191,17 +191,13 @@ impl Run {
         if !self.requests.is_empty() {
             possible.push(Next::Request);
         }
-        // Events come last, after the relay: each message is old news by then.
-        let [first @ .., last] = Source::ALL;
-        possible.extend(first.into_iter().filter(|source| self.queues[source].has_visible(now)).map(Next::Messages));
         let relaying = self.functions.iter().any(|function| matches!(function.event, Trigger::Stream(_)));
         let has_relay = self.plan.outbox == Outbox::Relayed;
         if has_relay && !relaying && self.relayed < self.books.commits().len() {
             possible.push(Next::Relay);
         }
-        if self.queues[&last].has_visible(now) {
-            possible.push(Next::Messages(last));
-        }
+        let waiting = self.queues.iter().filter(|(_, queue)| queue.has_visible(now));
+        possible.extend(waiting.map(|(source, _)| Next::Messages(*source)));
         possible
     }
 

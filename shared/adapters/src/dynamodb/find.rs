@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use domain::{BatchRef, Place, Sku};
+use domain::Batch;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
 use super::DynamoDb;
@@ -19,7 +19,8 @@ const TRIES: u32 = 3;
 struct Reading {
     asked: Vec<Key>,
     found: Found,
-    batches: Vec<StoredBatch>,
+    /// The counters of full batches.
+    full: Vec<Batch>,
 }
 
 impl DynamoDb {
@@ -79,20 +80,14 @@ impl Reading {
     fn add(&mut self, item: Item) -> Result<(), StoreError> {
         match Kind::of(&item) {
             Kind::Head => self.found.products.push(read_head(item)?),
-            Kind::Batch => self.batches.push(StoredBatch::read(item)?),
+            Kind::Batch => {
+                let StoredBatch { added, full } = StoredBatch::read(item)?;
+                self.found.batches.push(added);
+                self.full.extend(full);
+            }
             Kind::Line | Kind::Inbox => self.found.parts.push(read_part(item)?),
         }
         Ok(())
-    }
-
-    /// The batches that are named, with their products.
-    fn named(&self) -> impl Iterator<Item = (&Sku, Option<&BatchRef>)> {
-        let by_batches = self.batches.iter().map(|batch| (&batch.added.sku, Some(&batch.added.reference)));
-        let by_parts = self.found.parts.iter().map(|part| match &part.place {
-            Place::Batch(reference) => (&part.line.sku, Some(reference)),
-            Place::Waiting => (&part.line.sku, None),
-        });
-        by_batches.chain(by_parts)
     }
 
     /// What is named, not known, and was not asked for yet.
@@ -103,7 +98,7 @@ impl Reading {
                 keys.push(key);
             }
         };
-        for (sku, reference) in self.named() {
+        for (sku, reference) in self.found.named() {
             match (self.found.product(sku), reference) {
                 (None, _) => want(Key::product(sku)),
                 (Some(product), Some(reference)) if product.batch(reference).is_none() => want(Key::batch(reference)),
@@ -116,18 +111,17 @@ impl Reading {
     /// Adds the counters of full batches to their products. These may be older or newer than the head; the commit
     /// checks that they are still the same.
     fn closed(mut self) -> Result<Found, StoreError> {
-        for (sku, reference) in self.named() {
+        for (sku, reference) in self.found.named() {
             if self.found.product(sku).is_none() {
                 let batch = reference.map_or_else(String::new, |reference| format!(" of batch {reference}"));
                 return Err(fault(format!("the product {sku}{batch} has no item")));
             }
         }
-        for StoredBatch { added, full } in self.batches {
-            let is_of = |stored: &&mut Stored| *stored.product.sku() == added.sku;
-            if let (Some(full), Some(stored)) = (full, self.found.products.iter_mut().find(is_of)) {
+        for full in self.full {
+            let is_of = |stored: &&mut Stored| *stored.product.sku() == full.sku;
+            if let Some(stored) = self.found.products.iter_mut().find(is_of) {
                 stored.product.include(full);
             }
-            self.found.batches.push(added);
         }
         // It became full, or open again, between two reads.
         if self.found.is_closed() { Ok(self.found) } else { Err(StoreError::Conflict(Vec::new())) }

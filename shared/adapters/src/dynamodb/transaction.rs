@@ -12,31 +12,24 @@ use super::items::{BatchEntry, BatchItem, HeadItem, Key, LineItem, index_partiti
 
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
-/// The writes of a commit. Heads come first when it is sent, so that the reasons of a refusal tell by their position
-/// which products were in the way.
-#[derive(Default)]
-struct Transaction {
-    heads: Vec<Put>,
-    others: Vec<TransactWriteItem>,
-}
-
 impl DynamoDb {
+    /// Heads come first, so that the reasons of a refusal tell by their position which products were in the way.
     pub(super) async fn write(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        let mut transaction = Transaction::default();
+        let (mut heads, mut others) = (Vec::new(), Vec::new());
         for changed in commit.products {
-            transaction.heads.push(self.put_head(changed, &commit)?);
-            self.put_batches(changed, &mut transaction.others)?;
+            heads.push(self.put_head(changed, &commit)?);
+            self.put_batches(changed, &mut others)?;
             for moved in changed.after.moves() {
-                transaction.others.push(self.put_line(moved, changed.after)?);
+                others.push(self.put_line(moved, changed.after)?);
             }
         }
-        let Transaction { mut heads, others } = transaction;
-        if let (1, true) = (heads.len(), others.is_empty())
+        let count = heads.len();
+        if count == 1
+            && others.is_empty()
             && let Some(head) = heads.pop()
         {
             return self.write_alone(head).await;
         }
-        let count = heads.len();
         let heads = heads.into_iter().map(|head| TransactWriteItem::builder().put(head).build());
         let request = self.client.transact_write_items().set_transact_items(Some(heads.chain(others).collect()));
         request.send().await.map(drop).map_err(|error| of_transaction(error, count))

@@ -1,9 +1,8 @@
 //! Answers: texts, JSON, and what an error is to a client.
 
 use domain::Refusal;
-use lambda_http::http::HeaderValue;
-use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 use service_layer::Error;

@@ -66,8 +66,8 @@ impl LineItem {
 /// Reads a line: who asked for what, and where it stands.
 pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem> {
     let LineItem { key, qty, place, since } = from_item(item)?;
-    let line = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
-    if key != Key::line(&line.id()) {
+    let (line, name) = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
+    if name != qty.to_string() {
         return Err(key.unreadable(format!("qty: must be what SK says, not {qty}")));
     }
     let reference =
@@ -85,11 +85,12 @@ pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem>
     Ok(part)
 }
 
-fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
+/// The line that a key names, and the name that tells it from the others of its order and SKU.
+fn line_of(key: &Key, qty: Quantity) -> Option<(OrderLine, &str)> {
     let orderid = key.pk.strip_prefix("ORDER#")?;
     // A quantity has no `#`, so the last one is the separator, whatever the SKU holds.
-    let (sku, _) = key.sk.strip_prefix(LINE_PREFIX)?.rsplit_once('#')?;
-    Some(OrderLine { orderid: orderid.try_into().ok()?, sku: sku.try_into().ok()?, qty })
+    let (sku, name) = key.sk.strip_prefix(LINE_PREFIX)?.rsplit_once('#')?;
+    Some((OrderLine { orderid: orderid.try_into().ok()?, sku: sku.try_into().ok()?, qty }, name))
 }
 
 #[cfg(test)]
