@@ -9,9 +9,7 @@ use domain::{OrderId, Revision};
 use service_layer::MessageBus;
 use service_layer::ports::AllocationsView;
 use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
-use testing::{
-    Command, HandleCommand as _, Hooked, Hooks, Reply, change, found_product, line, new_batch, waiting_lines,
-};
+use testing::{Command, Hooked, Hooks, Reply, change, found_product, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
 use crate::layers::{Layers, Outcome, add_tests};
@@ -62,7 +60,7 @@ impl<S: Products> Hooks<S> for Counts {
     async fn commit(&self, store: &S, commit: Commit<'_>) -> Result<(), StoreError> {
         let rival = self.rival.lock().unwrap().take();
         if let Some(command) = rival {
-            bus(store).handle_command(command, &soon()).await.unwrap();
+            bus(store).handle(&command, &soon()).await.unwrap();
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
         let result = store.commit(commit).await;
@@ -78,7 +76,7 @@ fn bus<S>(store: S) -> MessageBus<S, System> {
 }
 
 async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<Reply> {
-    Ok(bus(store).handle_command(command, &soon()).await?)
+    Ok(bus(store).handle(&command, &soon()).await?)
 }
 
 async fn version<S: Products>(store: &S, sku: &str) -> anyhow::Result<u64> {

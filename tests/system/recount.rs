@@ -13,7 +13,7 @@ use local::Template;
 use recount::{Pace, Report};
 use service_layer::MessageBus;
 use service_layer::ports::{Inbox as _, Timestamp};
-use testing::{Command, HandleCommand as _, line, new_batch};
+use testing::{Command, line, new_batch};
 
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::names::{soon, unique};
@@ -53,7 +53,7 @@ impl Table {
     async fn carry_out(&self, command: Command) {
         let bus = MessageBus::new(&self.store, System::default(), ());
         // What a command comes to is told by other tests.
-        let _ = bus.handle_command(command, &soon()).await;
+        let _ = bus.handle(&command, &soon()).await;
     }
 
     async fn recount(&self) -> anyhow::Result<Report> {

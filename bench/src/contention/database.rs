@@ -249,12 +249,10 @@ fn read_units(product: &Product) -> f64 {
 fn size(product: &Product, events: &[Event]) -> f64 {
     const FIXED: usize = 190;
     let batches = product.open_batches().map(|batch| batch.reference.as_str().len().saturating_add(60));
-    let events = events.iter().map(|event| match event {
-        Event::Allocated { line, batchref } | Event::Deallocated { line, batchref } => {
-            [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()].map(str::len).iter().sum::<usize>() + 49
-        }
-        Event::OutOfStock { line } => line.orderid.as_str().len() + line.sku.as_str().len() + 40,
-        Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => 100,
+    let events = events.iter().map(|event| {
+        let orderid = event.line().map_or(0, |line| line.orderid.as_str().len());
+        let batchref = event.batchref().map_or(0, |reference| reference.as_str().len().saturating_add(9));
+        [event.sku().as_str().len(), orderid, batchref].iter().fold(40, |sum, size| usize::saturating_add(sum, *size))
     });
     let names = product.sku().as_str().len();
     let total = batches.chain(events).fold(FIXED.saturating_add(names), usize::saturating_add);

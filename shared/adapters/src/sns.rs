@@ -2,7 +2,6 @@
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-use domain::Event;
 use service_layer::Source;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{PublishError, Publisher};
@@ -24,29 +23,18 @@ impl SnsTopic {
     }
 
     fn entry(index: usize, envelope: &Envelope) -> Result<PublishBatchRequestEntry, Source> {
-        let (r#type, channel) = attributes(&envelope.event);
         let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
         let entry = PublishBatchRequestEntry::builder()
             .id(index.to_string())
             .message(serde_json::to_string(envelope)?)
-            .message_attributes("type", text(r#type)?)
-            .message_attributes("channel", text(channel)?);
+            // What subscribers filter by.
+            .message_attributes("type", text(envelope.event.type_name())?)
+            .message_attributes("channel", text(envelope.event.channel())?);
         let entry = match &envelope.correlation {
             Some(correlation) => entry.message_attributes(CORRELATION_ATTRIBUTE, text(correlation.as_str())?),
             None => entry,
         };
         Ok(entry.build()?)
-    }
-}
-
-/// What subscribers filter by: the event's type, and the channel of the book's own service.
-fn attributes(event: &Event) -> (&'static str, &'static str) {
-    match event {
-        Event::Allocated { .. } => ("Allocated", "line_allocated"),
-        Event::Deallocated { .. } => ("Deallocated", "line_deallocated"),
-        Event::OutOfStock { .. } => ("OutOfStock", "out_of_stock"),
-        Event::BatchCreated { .. } => ("BatchCreated", "batch_created"),
-        Event::BatchQuantityChanged { .. } => ("BatchQuantityChanged", "batch_quantity_changed"),
     }
 }
 

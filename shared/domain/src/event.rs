@@ -1,8 +1,10 @@
 //! Events: a closed set, so that every `match` over them is checked by the compiler.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, Eta, OrderId, OrderLine, Quantity, Sku, read_stock_level};
+use crate::{BatchRef, Eta, OrderId, OrderLine, Place, Quantity, Sku, read_stock_level};
 
 /// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +97,30 @@ impl TryFrom<EventFields> for Event {
 }
 
 impl Event {
+    /// The channel on which subscribers hear of it: those of the book's own service, and more in their manner.
+    #[must_use]
+    pub fn channel(&self) -> &'static str {
+        match self {
+            Self::Allocated { .. } => "line_allocated",
+            Self::Deallocated { .. } => "line_deallocated",
+            Self::OutOfStock { .. } => "out_of_stock",
+            Self::BatchCreated { .. } => "batch_created",
+            Self::BatchQuantityChanged { .. } => "batch_quantity_changed",
+        }
+    }
+
+    /// Its type's name, as in its JSON.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Allocated { .. } => "Allocated",
+            Self::Deallocated { .. } => "Deallocated",
+            Self::OutOfStock { .. } => "OutOfStock",
+            Self::BatchCreated { .. } => "BatchCreated",
+            Self::BatchQuantityChanged { .. } => "BatchQuantityChanged",
+        }
+    }
+
     /// The product that it happened to.
     #[must_use]
     pub fn sku(&self) -> &Sku {
@@ -104,20 +130,59 @@ impl Event {
         }
     }
 
+    /// The line that it happened to, if it is about one.
+    #[must_use]
+    pub fn line(&self) -> Option<&OrderLine> {
+        match self {
+            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line } => Some(line),
+            Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
+        }
+    }
+
+    /// The batch that it happened to, or that its line got or lost.
+    #[must_use]
+    pub fn batchref(&self) -> Option<&BatchRef> {
+        match self {
+            Self::Allocated { batchref, .. }
+            | Self::Deallocated { batchref, .. }
+            | Self::BatchCreated { batchref, .. }
+            | Self::BatchQuantityChanged { batchref, .. } => Some(batchref),
+            Self::OutOfStock { .. } => None,
+        }
+    }
+
+    /// Where it puts its line. None: it leaves all lines where they are.
+    #[must_use]
+    pub fn puts_line(&self) -> Option<(&OrderLine, Place)> {
+        match self {
+            Self::Allocated { line, batchref } => Some((line, Place::Batch(batchref.clone()))),
+            Self::Deallocated { line, .. } => Some((line, Place::Waiting)),
+            Self::OutOfStock { .. } | Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
+        }
+    }
+
     /// An upper bound of the bytes that the event's own values take where events are stored.
     pub(crate) fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.
         const OVERHEAD: usize = 120;
-        let names = match self {
-            Self::Allocated { line, batchref } | Self::Deallocated { line, batchref } => {
-                [line.orderid.as_str(), line.sku.as_str(), batchref.as_str()]
+        let orderid = self.line().map_or("", |line| line.orderid.as_str());
+        let batchref = self.batchref().map_or("", BatchRef::as_str);
+        [orderid, self.sku().as_str(), batchref].iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+    }
+}
+
+/// What happened, in a few words: to a person who knows the SKU.
+impl fmt::Display for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocated { line, batchref } => write!(formatter, "{} of {} on {batchref}", line.qty, line.orderid),
+            Self::Deallocated { line, batchref } => {
+                write!(formatter, "{} of {} off {batchref}", line.qty, line.orderid)
             }
-            Self::OutOfStock { line } => [line.orderid.as_str(), line.sku.as_str(), ""],
-            Self::BatchCreated { batchref, sku, .. } | Self::BatchQuantityChanged { batchref, sku, .. } => {
-                [batchref.as_str(), sku.as_str(), ""]
-            }
-        };
-        names.iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+            Self::OutOfStock { line } => write!(formatter, "{} of {} out of stock", line.qty, line.orderid),
+            Self::BatchCreated { batchref, qty, .. } => write!(formatter, "new {batchref} of {qty}"),
+            Self::BatchQuantityChanged { batchref, qty, .. } => write!(formatter, "{batchref} holds {qty}"),
+        }
     }
 }
 

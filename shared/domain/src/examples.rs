@@ -52,16 +52,9 @@ pub(crate) fn waiting(since: u64, line: OrderLine) -> Part {
     Part { line, place: Place::Waiting, since: Version(since) }
 }
 
-/// Events as a short story: what happened to which order, and where.
+/// Events as a short story: how many pieces of which order went where.
 pub(crate) fn story(product: &Product) -> Vec<String> {
-    let tell = |event: &Event| match event {
-        Event::Allocated { line, batchref } => format!("{} on {batchref}", line.orderid),
-        Event::Deallocated { line, batchref } => format!("{} off {batchref}", line.orderid),
-        Event::OutOfStock { line } => format!("{} out of stock", line.orderid),
-        Event::BatchCreated { batchref, qty, .. } => format!("new {batchref} of {qty}"),
-        Event::BatchQuantityChanged { batchref, qty, .. } => format!("{batchref} holds {qty}"),
-    };
-    product.events().iter().map(tell).collect()
+    product.events().iter().map(Event::to_string).collect()
 }
 
 pub(crate) fn free(product: &Product, reference: &str) -> u32 {

@@ -28,7 +28,7 @@ pub use eta::{Eta, InvalidEta};
 pub use event::Event;
 pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
 pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
-pub use product::{AllWaiting, Allocation, ChangeBatchQuantity, Product, ProductState};
+pub use product::*;
 pub use quantity::{InvalidQuantity, Quantity, read_stock_level};
 pub use refusal::Refusal;
 pub use revision::{Revision, Version};

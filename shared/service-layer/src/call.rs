@@ -106,16 +106,14 @@ impl CommandFigures {
         let (mut figures, mut waiting_lines) = (Self::default(), 0_u32);
         for product in products {
             waiting_lines = waiting_lines.saturating_add(product.waiting().count);
-            for event in product.events() {
-                let count = match event {
-                    Event::Allocated { .. } => &mut figures.allocations,
-                    Event::OutOfStock { .. } => &mut figures.out_of_stock,
-                    Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => {
-                        continue;
-                    }
-                };
-                *count = count.saturating_add(1);
-            }
+            let count = |is_counted: fn(&&Event) -> bool| {
+                let counted = product.events().iter().filter(is_counted).count();
+                u32::try_from(counted).unwrap_or(u32::MAX)
+            };
+            let allocations = count(|event| matches!(event, Event::Allocated { .. }));
+            let out_of_stock = count(|event| matches!(event, Event::OutOfStock { .. }));
+            figures.allocations = figures.allocations.saturating_add(allocations);
+            figures.out_of_stock = figures.out_of_stock.saturating_add(out_of_stock);
         }
         Self { waiting_lines: Some(waiting_lines), ..figures }
     }

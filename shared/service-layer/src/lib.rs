@@ -21,7 +21,7 @@ mod unit_of_work;
 
 pub use call::{Call, CommandFigures, CorrelationId, Figures, InvalidCorrelationId};
 pub use error::{Error, Source};
-pub use handlers::{Allocate, AllocateLines, Case, CreateBatch, Draft, Handler};
+pub use handlers::*;
 pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};
 pub use unit_of_work::{BUDGET, in_time};

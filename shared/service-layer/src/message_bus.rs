@@ -57,16 +57,10 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
     /// # Errors
     /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
     pub async fn handle_event(&self, envelope: &Envelope, call: &Call) -> Result<(), Error> {
-        match &envelope.event {
-            Event::OutOfStock { line } => {
-                let mail = send_out_of_stock_mail(self, &envelope.id, line, &call.correlation);
-                let sent = in_time(&self.environment, call.deadline, mail);
-                sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
-            }
-            Event::Allocated { .. }
-            | Event::Deallocated { .. }
-            | Event::BatchCreated { .. }
-            | Event::BatchQuantityChanged { .. } => Ok(()),
-        }
+        // Most events are for others.
+        let Event::OutOfStock { line } = &envelope.event else { return Ok(()) };
+        let mail = send_out_of_stock_mail(self, &envelope.id, line, &call.correlation);
+        let sent = in_time(&self.environment, call.deadline, mail);
+        sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
     }
 }

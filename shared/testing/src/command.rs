@@ -1,9 +1,10 @@
 //! All commands as one type, for tests that draw, note and compare them.
 
-use domain::{Allocation, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine};
-use service_layer::ports::Environment;
-use service_layer::store::Products;
-use service_layer::{Allocate, Call, CreateBatch, Error, MessageBus};
+use std::fmt;
+
+use domain::{Allocation, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine, Refusal, Sku, Step};
+use service_layer::store::{Found, Listing, ReadSet};
+use service_layer::{Allocate, Case, CreateBatch, Handler};
 
 /// What somebody asks of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,56 @@ pub enum Command {
     CreateBatch(NewBatch),
     /// Say how large a batch really is.
     ChangeBatchQuantity(ChangeBatchQuantity),
+}
+
+/// What a command is about, and its events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject<'a> {
+    /// A line.
+    Line(&'a OrderLine),
+    /// A batch.
+    Batch(&'a BatchRef),
+}
+
+impl Command {
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Allocate(line) => Subject::Line(line),
+            Self::CreateBatch(new) => Subject::Batch(&new.reference),
+            Self::ChangeBatchQuantity(change) => Subject::Batch(&change.reference),
+        }
+    }
+
+    /// The product that it changes, where it names it. A change of a batch does not.
+    #[must_use]
+    pub fn sku(&self) -> Option<&Sku> {
+        match self {
+            Self::Allocate(line) => Some(&line.sku),
+            Self::CreateBatch(new) => Some(&new.sku),
+            Self::ChangeBatchQuantity(_) => None,
+        }
+    }
+
+    fn handler(&self) -> Box<dyn AnyHandler> {
+        match self {
+            Self::Allocate(line) => Box::new(Allocate(line.clone())),
+            Self::CreateBatch(new) => Box::new(CreateBatch(new.clone())),
+            Self::ChangeBatchQuantity(change) => Box::new(change.clone()),
+        }
+    }
+}
+
+/// For a reader.
+impl fmt::Display for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocate(line) => write!(formatter, "{} of {} for {}", line.qty, line.sku, line.orderid),
+            Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
+            Self::ChangeBatchQuantity(change) => write!(formatter, "{} holds {}", change.reference, change.qty),
+        }
+    }
 }
 
 /// The answer to a command.
@@ -36,18 +87,53 @@ impl From<Allocation> for Reply {
     }
 }
 
-/// A message bus that takes any command.
-pub trait HandleCommand {
-    /// Carries out a command by its handler.
-    fn handle_command(&self, command: Command, call: &Call) -> impl Future<Output = Result<Reply, Error>> + Send;
+impl From<()> for Reply {
+    fn from((): ()) -> Self {
+        Self::Done
+    }
 }
 
-impl<S: Products, E: Environment, M: Sync> HandleCommand for MessageBus<S, E, M> {
-    async fn handle_command(&self, command: Command, call: &Call) -> Result<Reply, Error> {
-        match command {
-            Command::Allocate(line) => self.handle(&Allocate(line), call).await.map(Reply::from),
-            Command::CreateBatch(new) => self.handle(&CreateBatch(new), call).await.map(|()| Reply::Done),
-            Command::ChangeBatchQuantity(change) => self.handle(&change, call).await.map(|()| Reply::Done),
-        }
+/// A command does what its own handler does.
+impl Handler for Command {
+    type Answer = Reply;
+
+    fn reads(&self) -> ReadSet {
+        self.handler().reads()
+    }
+
+    fn lists(&self, found: &Found) -> Option<Listing> {
+        self.handler().lists(found)
+    }
+
+    fn decide(&self, case: &mut Case) -> Result<Step<Reply>, Refusal> {
+        self.handler().decide(case)
+    }
+}
+
+/// A handler whose answer is a reply.
+trait AnyHandler {
+    fn reads(&self) -> ReadSet;
+    fn lists(&self, found: &Found) -> Option<Listing>;
+    fn decide(&self, case: &mut Case) -> Result<Step<Reply>, Refusal>;
+}
+
+impl<H: Handler> AnyHandler for H
+where
+    Reply: From<H::Answer>,
+{
+    fn reads(&self) -> ReadSet {
+        Handler::reads(self)
+    }
+
+    fn lists(&self, found: &Found) -> Option<Listing> {
+        Handler::lists(self, found)
+    }
+
+    fn decide(&self, case: &mut Case) -> Result<Step<Reply>, Refusal> {
+        let step = Handler::decide(self, case)?;
+        Ok(match step {
+            Step::Finish(answer) => Step::Finish(answer.into()),
+            Step::GoOn => Step::GoOn,
+        })
     }
 }

@@ -7,7 +7,7 @@ mod events;
 mod hooks;
 mod values;
 
-pub use command::{Command, HandleCommand, Reply};
+pub use command::{Command, Reply, Subject};
 pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
 pub use hooks::{Failing, Hanging, Hooked, Hooks};
 pub use values::{

@@ -14,9 +14,7 @@ use domain::{
 use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
 use service_layer::{CorrelationId, MessageBus};
-use testing::{
-    Command, HandleCommand as _, Reply, found_product, line, new_batch, newest, on_batch, waiting, waiting_lines,
-};
+use testing::{Command, Reply, found_product, line, new_batch, newest, on_batch, waiting, waiting_lines};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::{soon, unique};
@@ -463,10 +461,8 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
         commands.push(Command::Allocate(line(&format!("{prefix}-p{as_of}"), &sku, 2)));
     }
     for (number, command) in commands.into_iter().enumerate() {
-        let (answer, expected): (Reply, Reply) = (
-            bus.handle_command(command.clone(), &soon()).await?,
-            reference.handle_command(command.clone(), &soon()).await?,
-        );
+        let (answer, expected): (Reply, Reply) =
+            (bus.handle(&command, &soon()).await?, reference.handle(&command, &soon()).await?);
         assert_eq!(answer, expected, "command {number}: {command:?}");
         let sorted = |product: Option<Product>| {
             let mut batches = product.map(|product| product.as_stored().batches().to_vec()).unwrap_or_default();

@@ -7,7 +7,7 @@ use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::Revision;
 use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::{MessageBus, Remembering, VAIN_READS};
-use testing::{Command, HandleCommand as _, change, line, new_batch};
+use testing::{Command, change, line, new_batch};
 
 use crate::concurrency::counted;
 use crate::layers::Outcome;
@@ -55,7 +55,7 @@ async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
     let plain = MessageBus::new(&counted.store, InMemoryEnvironment::default(), ());
     for sku in 0..traffic.skus {
         let new = new_batch(&format!("b{sku}"), &format!("S{sku}"), 1_000_000);
-        plain.handle_command(Command::CreateBatch(new), &call).await?;
+        plain.handle(&Command::CreateBatch(new), &call).await?;
     }
     // Each with a chance of its own: by that, commits tell whose they are.
     let process = |number: u64| {
@@ -68,13 +68,13 @@ async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
         let sku = random.u32(..traffic.skus);
         if random.u32(..100) < traffic.others {
             let change = change(&format!("b{sku}"), 1_000_000 + number, Revision::Version(number.into()));
-            plain.handle_command(Command::ChangeBatchQuantity(change), &call).await?;
+            plain.handle(&Command::ChangeBatchQuantity(change), &call).await?;
         }
         if random.u32(..100) >= traffic.repeated {
             asked = line(&format!("o{number}"), &format!("S{sku}"), 1);
         }
         let process = &processes[random.usize(..processes.len())];
-        process.handle_command(Command::Allocate(asked.clone()), &call).await?;
+        process.handle(&Command::Allocate(asked.clone()), &call).await?;
     }
     let [finds, commits, conflicts] = counted.hooks.read();
     let each = |count: u32| f64::from(count) / f64::from(REQUESTS);

@@ -22,7 +22,7 @@ use past::{filled, full_batches, name, orders};
 use service_layer::ports::AllocationsView;
 use service_layer::store::Products;
 use service_layer::{MessageBus, Remembering, VAIN_READS};
-use testing::{Command, HandleCommand as _, change, line, new_batch, waiting_lines};
+use testing::{Command, change, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
 use crate::concurrency::counted;
@@ -72,7 +72,7 @@ async fn metered(servers: &Servers) -> anyhow::Result<(DynamoDb, Meter)> {
 }
 
 async fn do_it<S: Products>(store: S, command: Command) -> anyhow::Result<()> {
-    MessageBus::new(store, System::default(), ()).handle_command(command, &soon()).await?;
+    MessageBus::new(store, System::default(), ()).handle(&command, &soon()).await?;
     Ok(())
 }
 

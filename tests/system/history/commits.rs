@@ -7,9 +7,10 @@ use domain::{
     AllWaiting, BatchRef, Budget, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku, Tally,
     Version,
 };
-use service_layer::BUDGET;
 use service_layer::outbox::Envelope;
-use testing::Command;
+use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
+use service_layer::{BUDGET, Case, Handler as _};
+use testing::{Command, Subject};
 
 use super::{Asked, Index, Request, Told, ensure};
 
@@ -195,35 +196,35 @@ impl Replay {
         Ok(commit)
     }
 
-    /// What the rules make of a command; more than one thing only where they leave an order open.
+    /// What a command's handler makes of it; more than one thing only where the rules leave an order open.
     fn outcomes(&self, product: &Product, command: &Command, events: &[Event], index: Index) -> Vec<Product> {
-        let finish = |mut product: Product, mut budget: Budget| {
-            if product.has_backlog() {
-                self.offer(&mut product, &mut budget);
-            }
-            product
+        let found = self.found(product, &command.reads());
+        let lists = match command.lists(&found) {
+            Some(Listing::Newest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
+            Some(Listing::Waiting { .. }) => vec![self.at(&Place::Waiting)],
+            None => vec![Vec::new()],
         };
-        let mut after = product.clone();
-        match command {
-            // Lines may come together, see `of_lines`.
-            Command::Allocate(_) => Vec::new(),
-            Command::CreateBatch(new) if product.batch(&new.reference).is_none() => match after.create_batch(new) {
-                Ok(()) => vec![finish(after, BUDGET)],
-                Err(_) => Vec::new(),
-            },
-            Command::CreateBatch(_) => vec![after],
-            Command::ChangeBatchQuantity(change) => {
-                let place = Place::Batch(change.reference.clone());
-                let orders = orders_to_give_way(self.at(&place), events, index);
-                let mut outcomes = Vec::new();
-                for newest in orders {
-                    let (mut after, mut budget) = (product.clone(), BUDGET);
-                    if after.change_batch_quantity(change, &newest, &mut budget).is_ok() {
-                        outcomes.push(finish(after, budget));
-                    }
-                }
-                outcomes
+        let decide = |listed: Vec<Part>| {
+            let mut case = Case::of(found.clone(), listed);
+            command.decide(&mut case).ok()?;
+            let mut after = case.draft.product(product.sku()).ok()?.clone();
+            if after.has_backlog() {
+                self.offer(&mut after, &mut case.budget);
             }
+            Some(after)
+        };
+        lists.into_iter().filter_map(decide).collect()
+    }
+
+    /// What a store would find.
+    fn found(&self, product: &Product, wanted: &ReadSet) -> Found {
+        let is_there = product.version() > Version::default();
+        let stored = is_there.then(|| Stored { product: product.clone(), commit: CommitId(0) });
+        let batches = wanted.batches.iter().filter_map(|reference| self.created.get(reference));
+        Found {
+            products: stored.into_iter().collect(),
+            parts: wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect(),
+            batches: batches.map(|(_, new)| new.clone()).collect(),
         }
     }
 
@@ -243,22 +244,16 @@ impl Replay {
         // In a shrink, it comes with others.
         let turns_away = events.len() == 1;
         for event in events {
-            let (line, place) = match event {
-                Event::Allocated { line, batchref } => (line, Place::Batch(batchref.clone())),
-                Event::Deallocated { line, .. } => (line, Place::Waiting),
-                Event::OutOfStock { line } => {
-                    if turns_away {
-                        self.refused.entry(line.clone()).or_default().push(version);
-                    }
-                    continue;
-                }
-                Event::BatchCreated { batchref, sku, qty, eta } => {
-                    let new = NewBatch { reference: batchref.clone(), sku: sku.clone(), qty: *qty, eta: *eta };
-                    self.created.insert(batchref.clone(), (version, new));
-                    continue;
-                }
-                Event::BatchQuantityChanged { .. } => continue,
-            };
+            if let Event::OutOfStock { line } = event
+                && turns_away
+            {
+                self.refused.entry(line.clone()).or_default().push(version);
+            }
+            if let Event::BatchCreated { batchref, sku, qty, eta } = event {
+                let new = NewBatch { reference: batchref.clone(), sku: sku.clone(), qty: *qty, eta: *eta };
+                self.created.insert(batchref.clone(), (version, new));
+            }
+            let Some((line, place)) = event.puts_line() else { continue };
             let places = self.places.entry(line.clone()).or_default();
             // A line that loses its place and gets another one in the same commit was nowhere in between.
             places.retain(|(since, _)| *since < version);
@@ -268,61 +263,58 @@ impl Replay {
     }
 }
 
-/// The commands on one SKU, each with those who asked for it.
-struct Requests<'a> {
-    lines: BTreeMap<&'a OrderLine, Vec<usize>>,
-    batches: BTreeMap<&'a BatchRef, Vec<(&'a Command, Vec<usize>)>>,
-    changes: BTreeMap<&'a BatchRef, Vec<(&'a Command, Vec<usize>)>>,
-}
+/// The commands on one SKU, by what they are about, each with those who asked for it.
+struct Requests<'a>(BTreeMap<Subject<'a>, Vec<(&'a Command, Vec<usize>)>>);
 
 impl<'a> Requests<'a> {
     fn of(sku: &Sku, requests: &'a [Request]) -> Self {
-        let mut of_sku = Self { lines: BTreeMap::new(), batches: BTreeMap::new(), changes: BTreeMap::new() };
+        let mut by_subject: BTreeMap<_, Vec<(&Command, Vec<usize>)>> = BTreeMap::new();
         for (index, request) in requests.iter().enumerate() {
             let Asked::Command(command) = &request.asked else { continue };
             if matches!(request.answer, Some((_, Told::UnknownSku | Told::BatchDiffers))) {
                 continue;
             }
-            let same = match command {
-                Command::Allocate(line) if line.sku == *sku => {
-                    of_sku.lines.entry(line).or_default().push(index);
-                    continue;
-                }
-                Command::CreateBatch(new) if new.sku == *sku => of_sku.batches.entry(&new.reference).or_default(),
-                Command::ChangeBatchQuantity(change) => of_sku.changes.entry(&change.reference).or_default(),
-                Command::Allocate(_) | Command::CreateBatch(_) => continue,
-            };
+            if command.sku().is_some_and(|of| of != sku) {
+                continue;
+            }
+            let same = by_subject.entry(command.subject()).or_default();
             match same.iter_mut().find(|(known, _)| *known == command) {
                 Some((_, askers)) => askers.push(index),
                 None => same.push((command, vec![index])),
             }
         }
-        of_sku
+        Self(by_subject)
     }
 
-    /// Commands that such events can come of.
-    fn that_may_tell(&self, events: &[Event]) -> Vec<(&'a Command, &[usize])> {
-        let created = events.iter().find_map(|event| match event {
-            Event::BatchCreated { batchref, .. } => self.batches.get(batchref),
-            _ => None,
-        });
-        let changed = events.iter().find_map(|event| match event {
-            Event::BatchQuantityChanged { batchref, .. } => self.changes.get(batchref),
-            _ => None,
-        });
-        let batches = created.into_iter().chain(changed).flatten();
-        batches.map(|(command, askers)| (*command, askers.as_slice())).collect()
+    /// Commands that such events can come of, but for requests to allocate: see [`Self::of_lines`].
+    fn that_may_tell<'s>(&'s self, events: &'s [Event]) -> Vec<(&'s Command, &'s [usize])> {
+        let subjects: BTreeSet<Subject<'_>> = events.iter().filter_map(subject).collect();
+        let about = subjects.iter().filter_map(|subject| self.0.get(subject)).flatten();
+        let others = about.filter(|(command, _)| !matches!(command, Command::Allocate(_)));
+        others.map(|(command, askers)| (*command, askers.as_slice())).collect()
     }
 
-    /// The lines that a commit is about, if it is about nothing else, and those who asked for each.
+    /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
+    /// queue brings several together.
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
-        let line = |event: &'e Event| match event {
-            Event::Allocated { line, .. } | Event::OutOfStock { line } => Some(line),
-            Event::Deallocated { .. } | Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => None,
+        let is_answer = |event: &Event| matches!(event, Event::Allocated { .. } | Event::OutOfStock { .. });
+        let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
+        let lines = lines.collect::<Option<Vec<_>>>()?;
+        let askers = |line: &&OrderLine| {
+            let about = self.0.get(&Subject::Line(line))?;
+            let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(_)));
+            asked.map(|(_, askers)| askers.clone())
         };
-        let lines = events.iter().map(line).collect::<Option<Vec<_>>>()?;
-        let askers = lines.iter().map(|line| self.lines.get(line).cloned()).collect::<Option<Vec<_>>>()?;
+        let askers = lines.iter().map(askers).collect::<Option<Vec<_>>>()?;
         Some((lines, askers))
+    }
+}
+
+/// What an event is about. One that moves a line to make room is about its batch, which another event names.
+fn subject(event: &Event) -> Option<Subject<'_>> {
+    match event.line() {
+        Some(line) => Some(Subject::Line(line)),
+        None => event.batchref().map(Subject::Batch),
     }
 }
 
@@ -364,13 +356,6 @@ fn orders_to_give_way(mut lines: Vec<Part>, events: &[Event], index: Index) -> V
 
 /// Events, for a reader.
 fn story(events: &[Event]) -> String {
-    let tell = |event: &Event| match event {
-        Event::Allocated { line, batchref } => format!("{} of {} on {batchref}", line.qty, line.orderid),
-        Event::Deallocated { line, batchref } => format!("{} of {} off {batchref}", line.qty, line.orderid),
-        Event::OutOfStock { line } => format!("{} of {} out of stock", line.qty, line.orderid),
-        Event::BatchCreated { batchref, qty, .. } => format!("new {batchref} of {qty}"),
-        Event::BatchQuantityChanged { batchref, qty, .. } => format!("{batchref} holds {qty}"),
-    };
-    let told: Vec<String> = events.iter().map(tell).collect();
+    let told: Vec<String> = events.iter().map(Event::to_string).collect();
     if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
 }

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{AllocationsView as _, Timestamp};
 use service_layer::{Error, MessageBus};
-use testing::{Command, HandleCommand as _, Reply, change, line, new_batch};
+use testing::{Command, Reply, change, line, new_batch};
 
 use super::{Asked, Index, Request, Told, check};
 use crate::layers::{Layers, Outcome, add_tests};
@@ -54,7 +54,7 @@ impl Shop {
     fn ask(&mut self, command: Command) -> &mut Self {
         let bus = MessageBus::new(&self.store, InMemoryEnvironment::default(), ());
         let call = call_until(Timestamp(1_000_000));
-        let told = match bus.handle_command(command.clone(), &call).now_or_never().unwrap() {
+        let told = match bus.handle(&command, &call).now_or_never().unwrap() {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,

@@ -157,7 +157,7 @@ async fn until_drained(
             let untold: Vec<_> = heads.iter().filter(|(sku, version)| !told(sku, **version)).collect();
             let refused = |message: &&Envelope| matches!(message.event, Event::OutOfStock { .. });
             let mails = stack.mails().await?.len();
-            let heard_of: BTreeSet<_> = events.values().filter_map(line_of).collect();
+            let heard_of: BTreeSet<_> = events.values().filter_map(|message| message.event.line()).collect();
             let all_queued = queued.iter().all(|line| heard_of.contains(line));
             if all_queued && untold.is_empty() && mails >= events.values().filter(refused).count() {
                 println!("mails: {mails}");
@@ -165,13 +165,6 @@ async fn until_drained(
             }
         }
         ensure!(started.elapsed() < PATIENCE, "not drained after {} s, {} events", PATIENCE.as_secs(), events.len());
-    }
-}
-
-fn line_of(message: &Envelope) -> Option<&OrderLine> {
-    match &message.event {
-        Event::Allocated { line, .. } | Event::Deallocated { line, .. } | Event::OutOfStock { line } => Some(line),
-        Event::BatchCreated { .. } | Event::BatchQuantityChanged { .. } => None,
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
 use service_layer::{Error, MessageBus, Remembering};
-use testing::{Command, HandleCommand as _, Reply};
+use testing::{Command, Reply};
 
 use super::books::{self, Books};
 use super::choices::Odds;
@@ -238,9 +238,9 @@ impl Run {
         self.history.push(ask(command.clone(), invoked));
         let asked = self.history.len() - 1;
         let deadline = self.world.now().plus(HTTP_LIMIT);
-        let name = format!("request {}", describe(&command));
+        let name = format!("request {command}");
         self.start(name, Trigger::Request(event, asked), async move {
-            let reply = bus.handle_command(command, &call_until(deadline)).await;
+            let reply = bus.handle(&command, &call_until(deadline)).await;
             bus.environment().last_chance_to_die().await;
             Answer::Told(reply)
         })
@@ -434,12 +434,4 @@ impl Run {
 
 fn ask(command: Command, invoked: u64) -> Request {
     Request { asked: Asked::Command(command), invoked, answer: None }
-}
-
-fn describe(command: &Command) -> String {
-    match command {
-        Command::Allocate(line) => format!("{} of {} for {}", line.qty, line.sku, line.orderid),
-        Command::CreateBatch(new) => format!("batch {} of {} {}", new.reference, new.qty, new.sku),
-        Command::ChangeBatchQuantity(change) => format!("{} holds {}", change.reference, change.qty),
-    }
 }

@@ -15,7 +15,7 @@ use service_layer::outbox::Envelope;
 use service_layer::ports::{Claim, Environment, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 use service_layer::{Call, Figures, MessageBus, Source};
-use testing::{Command, HandleCommand as _};
+use testing::Command;
 
 use super::choices::{Choices, Odds};
 
@@ -105,7 +105,7 @@ impl World {
         let bus = MessageBus::new(&*store, InMemoryEnvironment::default(), ());
         for command in commands {
             self.state().past.push(Arc::new(store.copied()));
-            now(bus.handle_command(command.clone(), &call_until(Timestamp(1_000_000)))).unwrap();
+            now(bus.handle(command, &call_until(Timestamp(1_000_000)))).unwrap();
         }
     }
 

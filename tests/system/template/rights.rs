@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use service_layer::ports::{AllocationsView as _, Environment as _, Inbox as _};
 use service_layer::store::{Changed, Commit, CommitId, Products as _};
 use service_layer::{AllocateLines, CorrelationId, MessageBus};
-use testing::{Command, HandleCommand as _, found_product, line, new_batch};
+use testing::{Command, found_product, line, new_batch};
 
 use super::{Translated, named};
 use crate::layers::{Layers, Outcome, add_tests};
@@ -168,12 +168,12 @@ impl Scene {
     }
 
     async fn before(&self, command: Command) -> anyhow::Result<()> {
-        self.others.handle_command(command, &soon()).await?;
+        self.others.handle(&command, &soon()).await?;
         Ok(())
     }
 
     async fn does(&self, command: Command) -> anyhow::Result<()> {
-        self.recorded.handle_command(command, &soon()).await?;
+        self.recorded.handle(&command, &soon()).await?;
         Ok(())
     }
 

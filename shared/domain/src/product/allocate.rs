@@ -123,7 +123,7 @@ mod tests {
     fn outputs_allocated_event() {
         let mut product = product(&[batch("batchref", 100, None)]);
         product.allocate(&line("oref", 10), None);
-        assert_eq!(story(&product), ["oref on batchref"]);
+        assert_eq!(story(&product), ["10 of oref on batchref"]);
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         product.allocate(&line("order1", 10), None);
         let mut product = product.committed();
         assert_eq!(product.allocate(&line("order2", 1), None), Allocation::OutOfStock);
-        assert_eq!(story(&product), ["order2 out of stock"]);
+        assert_eq!(story(&product), ["1 of order2 out of stock"]);
         let turned_away = Move { line: line("order2", 1), from: None, to: None };
         assert_eq!(product.moves(), [turned_away], "a line that was never promised is not kept");
     }
@@ -173,7 +173,7 @@ mod tests {
             let answered = product.allocate_each(&asked, |_| None, &mut budget);
             (answered, story(&product))
         };
-        let all = ["large out of stock", "o1 on b1", "o2 on b1", "o3 out of stock"];
+        let all = ["9 of large out of stock", "2 of o1 on b1", "3 of o2 on b1", "1 of o3 out of stock"];
         let first = |answered: usize| (answered, all[..answered].iter().map(|&told| told.to_owned()).collect());
         // The batch that the third line fills is an item too.
         for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {

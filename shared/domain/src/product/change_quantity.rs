@@ -165,7 +165,7 @@ mod tests {
         let mut product = product.committed();
         let newest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
         product.change_batch_quantity(&change("batch1", 25, 1), &newest, &mut ample()).unwrap();
-        assert_eq!(story(&product), ["order2 off batch1", "order2 on batch2", "batch1 holds 25"]);
+        assert_eq!(story(&product), ["20 of order2 off batch1", "20 of order2 on batch2", "batch1 holds 25"]);
         assert_eq!((free(&product, "batch1"), free(&product, "batch2")), (5, 30));
         assert_eq!(product.version(), Version(9), "one commit, whatever it did");
     }
@@ -177,7 +177,7 @@ mod tests {
         let mut product = product.committed();
         let newest = [on("batch1", 8, line("o1", 20))];
         product.change_batch_quantity(&change("batch1", 0, 1), &newest, &mut ample()).unwrap();
-        assert_eq!(story(&product), ["o1 off batch1", "o1 out of stock", "batch1 holds 0"]);
+        assert_eq!(story(&product), ["20 of o1 off batch1", "20 of o1 out of stock", "batch1 holds 0"]);
         assert_eq!(product.waiting(), Tally { count: 1, version_sum: 9 });
     }
 
@@ -189,7 +189,7 @@ mod tests {
         let mut product = product.committed();
         let newest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
         product.change_batch_quantity(&change("batch1", 5, 1), &newest, &mut ample()).unwrap();
-        assert_eq!(story(&product), ["large off batch1", "large out of stock", "batch1 holds 5"]);
+        assert_eq!(story(&product), ["10 of large off batch1", "10 of large out of stock", "batch1 holds 5"]);
         assert_eq!(free(&product, "batch1"), 3);
     }
 
@@ -205,12 +205,12 @@ mod tests {
         let mut budget = Budget { items: 1, ..ample() };
         let step = product.change_batch_quantity(&change("batch1", 1, 1), &newest, &mut budget);
         assert_eq!(step, Ok(Step::GoOn));
-        assert_eq!(story(&product), ["o3 off batch1", "o3 out of stock", "batch1 holds 2"]);
+        assert_eq!(story(&product), ["1 of o3 off batch1", "1 of o3 out of stock", "batch1 holds 2"]);
 
         let mut product = product.committed();
         let step = product.change_batch_quantity(&change("batch1", 1, 1), &newest[1..], &mut ample());
         assert_eq!(step, Ok(Step::Finish(())));
-        assert_eq!(story(&product), ["o2 off batch1", "o2 out of stock", "batch1 holds 1"]);
+        assert_eq!(story(&product), ["1 of o2 off batch1", "1 of o2 out of stock", "batch1 holds 1"]);
     }
 
     #[test]

@@ -56,7 +56,7 @@ mod tests {
         assert!(product.has_backlog());
         let lines = [waiting(6, line("young", 2)), waiting(4, line("large", 9)), waiting(3, line("old", 3))];
         product.offer(&all(&lines), &mut ample());
-        assert_eq!(story(&product), ["new b1 of 5", "old on b1", "young on b1"]);
+        assert_eq!(story(&product), ["new b1 of 5", "3 of old on b1", "2 of young on b1"]);
         assert_eq!((product.waiting(), product.has_backlog()), (Tally { count: 1, version_sum: 4 }, false));
         assert_eq!(product.version(), Version(8));
     }
@@ -67,7 +67,7 @@ mod tests {
         product.create_batch(&batch("b1", 5, None)).unwrap();
         let lines = [waiting(3, line("old", 1)), waiting(4, line("young", 1))];
         product.offer(&all(&lines), &mut Budget { items: 1, ..ample() });
-        assert_eq!(story(&product), ["new b1 of 5", "old on b1"]);
+        assert_eq!(story(&product), ["new b1 of 5", "1 of old on b1"]);
         assert!(product.has_backlog());
     }
 }

@@ -56,7 +56,9 @@ pub struct Case {
 }
 
 impl Case {
-    pub(crate) fn of(found: Found, listed: Vec<Part>) -> Self {
+    /// What was found and listed, with nothing changed yet.
+    #[must_use]
+    pub fn of(found: Found, listed: Vec<Part>) -> Self {
         let draft = Draft::of(&found);
         Self { found, listed, draft, budget: BUDGET }
     }

@@ -9,7 +9,7 @@ use domain::{Batch, OrderId, Part, Product, Revision};
 use service_layer::ports::{AllocationsView, Timestamp};
 use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError};
 use service_layer::{Call, Error, MessageBus};
-use testing::{Command, HandleCommand, Hooked, Hooks, Reply, change, line, new_batch};
+use testing::{Command, Hooked, Hooks, Reply, change, line, new_batch};
 
 /// Most that DynamoDB reads or commits at once.
 const MOST_ITEMS: usize = 100;
@@ -105,7 +105,7 @@ pub(crate) trait Handle {
 
 impl Handle for Meddling {
     async fn handle(&self, command: Command) -> Result<Reply, Error> {
-        MessageBus::new(self, another_environment(), ()).handle_command(command, &call()).await
+        MessageBus::new(self, another_environment(), ()).handle(&command, &call()).await
     }
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn do_it(store: &InMemoryStore, command: Command) -> Reply {
 
 async fn come_first(store: &InMemoryStore, command: Command) {
     let bus = MessageBus::new(store, another_environment(), ());
-    Box::pin(bus.handle_command(command, &call())).await.unwrap();
+    Box::pin(bus.handle(&command, &call())).await.unwrap();
 }
 
 impl Hooks<InMemoryStore> for Meddles {

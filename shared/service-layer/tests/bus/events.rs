@@ -7,7 +7,7 @@ use domain::Event;
 use service_layer::outbox::{Record, relay};
 use service_layer::ports::{Environment as _, Inbox as _, Timestamp};
 use service_layer::{Call, Error};
-use testing::{Command, HandleCommand as _, line};
+use testing::{Command, line};
 
 use crate::common::call;
 use crate::verbs::{Bus, allocate, bus, change_quantity, create_batch};
@@ -33,7 +33,7 @@ async fn what_a_request_belongs_to_goes_with_its_events_and_mails() {
     let bus = bus();
     create_batch(&bus, "b1", "LAMP", 1, None).await.unwrap();
     let order = Call { correlation: "order-7".try_into().unwrap(), ..call() };
-    bus.handle_command(Command::Allocate(line("o1", "LAMP", 2)), &order).await.unwrap();
+    bus.handle(&Command::Allocate(line("o1", "LAMP", 2)), &order).await.unwrap();
     let envelope = bus.store().outbox().pop().unwrap();
     assert_eq!(envelope.correlation.as_ref(), Some(&order.correlation));
     bus.handle_event(&envelope, &order).await.unwrap();

@@ -5,7 +5,7 @@ use domain::{Event, Revision, Version};
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::{CommandFigures, Error, Figures, MessageBus};
-use testing::{HandleCommand as _, Hanging, Hooked, Reply, waiting_lines};
+use testing::{Hanging, Hooked, Reply, waiting_lines};
 
 use crate::common::{Handle as _, Meddle, Meddles, add, allocate, another_environment, call, do_it, on, resize};
 
@@ -56,7 +56,7 @@ async fn figures_tell_what_a_command_took() {
     let figures_of = async |meddles: Vec<Meddle>, command| {
         let store = Meddles::at_commits(meddles).with(&store);
         let bus = MessageBus::new(&store, another_environment(), ());
-        let _ = bus.handle_command(command, &call()).await;
+        let _ = bus.handle(&command, &call()).await;
         let [Figures::Command(figures)] = &bus.environment().recorded()[..] else { panic!("one command, one record") };
         figures.clone()
     };
@@ -151,7 +151,7 @@ async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
 async fn a_command_is_answered_in_time_whatever_hangs() {
     let bus =
         MessageBus::new(Hooked { store: InMemoryStore::default(), hooks: Hanging }, InMemoryEnvironment::default(), ());
-    let error = bus.handle_command(allocate("o1", "LAMP", 1), &call()).await.unwrap_err();
+    let error = bus.handle(&allocate("o1", "LAMP", 1), &call()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert_eq!(bus.environment().now(), Timestamp(9_500), "half a second before the deadline");
 }

@@ -3,7 +3,7 @@
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore};
 use domain::{Revision, Version};
 use service_layer::{Error, MessageBus};
-use testing::{Command, HandleCommand as _, Reply, change, line, new_batch};
+use testing::{Command, Reply, change, line, new_batch};
 
 use crate::common::{self, call};
 
@@ -22,16 +22,16 @@ pub(crate) async fn create_batch(
 ) -> Result<Reply, Error> {
     let mut new = new_batch(reference, sku, qty);
     new.eta = eta.map(|eta| eta.to_owned().try_into().unwrap());
-    bus.handle_command(Command::CreateBatch(new), &call()).await
+    bus.handle(&Command::CreateBatch(new), &call()).await
 }
 
 pub(crate) async fn allocate(bus: &Bus, orderid: &str, sku: &str, qty: u32) -> Result<Reply, Error> {
-    bus.handle_command(Command::Allocate(line(orderid, sku, qty)), &call()).await
+    bus.handle(&Command::Allocate(line(orderid, sku, qty)), &call()).await
 }
 
 pub(crate) async fn change_quantity(bus: &Bus, reference: &str, qty: u32, as_of: u64) -> Result<Reply, Error> {
     let change = change(reference, qty, Revision::AsOf(as_of));
-    bus.handle_command(Command::ChangeBatchQuantity(change), &call()).await
+    bus.handle(&Command::ChangeBatchQuantity(change), &call()).await
 }
 
 pub(crate) async fn batch_of(bus: &Bus, orderid: &str) -> Option<String> {
