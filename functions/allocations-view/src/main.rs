@@ -6,5 +6,5 @@ use lambda_http::{Error, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let (view, system) = &bootstrap::view().await?;
-    http::run(service_fn(|request| http::view_allocations(view, system, request))).await
+    http::run(service_fn(|request| http::answer_readers(view, system, request))).await
 }

@@ -6,5 +6,5 @@ use lambda_http::{Error, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let bus = &bootstrap::command_bus().await?;
-    http::run(service_fn(|request| http::create_batch(bus, request))).await
+    http::run(service_fn(|request| http::answer_about_batches(bus, request))).await
 }

@@ -313,6 +313,31 @@ async fn failures_say_whether_to_ask_again() {
     assert!(failing(|| StoreError::Unavailable("secret".into())).get("o1").await.starts_with("503\n"));
 }
 
+/// The status of a request to the function of `route`, which came in by this key of a route, method and path.
+async fn status_by(route: Route, (key, method, path): (&str, &str, &str)) -> u16 {
+    let mut event = api_event(route, LINE);
+    event["pathParameters"] = json!({"orderid": "o1"});
+    let context = &mut event["requestContext"];
+    (context["routeKey"], context["http"]["method"], context["http"]["path"]) =
+        (key.into(), method.into(), path.into());
+    let api = Api::new();
+    api.post_batch(BATCH).await;
+    api.post_allocate(LINE, None).await;
+    api.answer(route, api_request(&event, Context::default())).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_route_is_known_by_its_key_and_where_there_is_none_by_method_and_path() {
+    let (allocate, view) = (Route::Allocate, Route::ViewAllocations);
+    assert_eq!(status_by(allocate, ("POST /allocate", "POST", "/shop/allocate")).await, 202, "a domain's mapping");
+    assert_eq!(status_by(allocate, ("$default", "POST", "/allocate")).await, 202);
+    assert_eq!(status_by(view, ("$default", "GET", "/allocations/a/b")).await, 200);
+    assert_eq!(status_by(view, ("$default", "GET", "/allocations/")).await, 404);
+    assert_eq!(status_by(allocate, ("$default", "GET", "/allocate")).await, 404);
+    assert_eq!(status_by(allocate, ("$default", "POST", "/allocate/more")).await, 404);
+    assert_eq!(status_by(allocate, ("POST /batches", "POST", "/batches")).await, 404, "another function's");
+}
+
 /// The correlation id of an answer to a request with these headers.
 async fn correlation(api: &Api, headers: &[(&'static str, &str)]) -> String {
     let mut request = request(Route::Allocate, None, LINE, None);

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use adapters::http::{Route, allocate, create_batch, view_allocations, without_uri};
+use adapters::http::{Route, answer_about_batches, answer_about_lines, answer_readers, without_uri};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
@@ -24,6 +24,7 @@ pub fn api_event(route: Route, body: &str) -> Value {
         "rawQueryString": "",
         "headers": {"host": host, "x-forwarded-proto": "https", "content-type": "application/json"},
         "requestContext": {
+            "routeKey": format!("{method} {path}"),
             "accountId": "anonymous", "apiId": "example", "domainName": host, "stage": "$default", "requestId": "r1",
             "http": {"method": method, "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
             "time": "01/Jan/2011:00:00:00 +0000", "timeEpoch": 1_293_840_000_000_u64
@@ -40,17 +41,18 @@ pub fn api_request(event: &Value, context: Context) -> Request {
     Request::from(without_uri(event)).with_lambda_context(context)
 }
 
-/// What the route's own handler answers.
+/// What the route's own function answers.
 pub async fn answer<S: Products + AllocationsView, E: Environment, Q: LineQueue>(
     route: Route,
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,
     request: Request,
 ) -> Response<Body> {
-    let answer: Result<_, Infallible> = match route {
-        Route::Allocate => allocate(bus, queue, request).await,
-        Route::CreateBatch => create_batch(bus, request).await,
-        Route::ViewAllocations => view_allocations(bus.store(), bus.environment(), request).await,
+    let answer: Result<_, Infallible> = match route.function() {
+        "allocate" => answer_about_lines(bus, queue, request).await,
+        "batches" => answer_about_batches(bus, request).await,
+        "allocations-view" => answer_readers(bus.store(), bus.environment(), request).await,
+        other => panic!("{other} answers no requests"),
     };
     answer.unwrap()
 }

@@ -1,6 +1,6 @@
 //! What tests of several crates share. Nothing that is deployed depends on it.
 
-#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod command;
 mod events;

@@ -1,11 +1,8 @@
-//! HTTP: requests to commands, answers and errors to responses. A file for each route.
+//! HTTP: requests to commands, answers and errors to responses.
 
-mod allocate;
 mod answers;
-mod create_batch;
 mod prefer;
 mod routes;
-mod view_allocations;
 
 use std::convert::Infallible;
 
@@ -19,10 +16,7 @@ use service_layer::ports::Environment;
 use service_layer::{Call, Error};
 use tracing::Instrument;
 
-pub use allocate::allocate;
-pub use create_batch::create_batch;
-pub use routes::Route;
-pub use view_allocations::view_allocations;
+pub use routes::{Route, answer_about_batches, answer_about_lines, answer_readers};
 
 use crate::calls::{self, CORRELATION_HEADER};
 use crate::json::read_object;
@@ -81,7 +75,7 @@ async fn answered<E: Environment>(
     environment: &E,
     request: &Request,
     answer: impl AsyncFnOnce(&Call) -> Result<Response<Body>, Failure>,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
     let call = calls::of_request(environment, request);
     let response = async {
         match answer(&call).await {
@@ -94,7 +88,7 @@ async fn answered<E: Environment>(
     if let Ok(id) = HeaderValue::from_str(call.correlation.as_str()) {
         response.headers_mut().insert(CORRELATION_HEADER, id);
     }
-    Ok(response)
+    response
 }
 
 /// What a request's body says.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use adapters::http::allocate;
+use adapters::http::Route;
 use adapters::in_memory::InMemoryStore;
 use adapters::line_queue::SqsLineQueue;
-use lambda_http::{Context, Request, RequestExt};
+use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::Environment;
+use testing::{answer, api_event, api_request};
 
 use crate::clock::Clock;
 use crate::failures::{failures_of_any_call, lost_replies};
@@ -35,13 +36,13 @@ async fn is_taken(wire: &Wire<Queue>) -> bool {
     clock.passes(Duration::from_secs(1_300_000_000));
     let mut context = Context::default();
     context.deadline = clock.now().plus(Duration::from_secs(10)).0;
-    let mut request = Request::new(r#"{"orderid":"o1","sku":"LAMP","qty":"3"}"#.into());
+    let mut event = api_event(Route::Allocate, r#"{"orderid":"o1","sku":"LAMP","qty":"3"}"#);
     for (name, value) in [("prefer", "respond-async"), ("x-correlation-id", "basket-7")] {
-        request.headers_mut().insert(name, value.parse().unwrap());
+        event["headers"][name] = value.into();
     }
     let queue = SqsLineQueue::new(wire.config(&clock), URL.to_owned());
     let bus = MessageBus::new(InMemoryStore::default(), clock, ());
-    let response = allocate(&bus, Some(&queue), request.with_lambda_context(context)).await.unwrap();
+    let response = answer(Route::Allocate, &bus, Some(&queue), api_request(&event, context)).await;
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
     assert_eq!(header("x-correlation-id"), Some("basket-7"));
     match (response.status().as_u16(), header("preference-applied"), header("retry-after")) {

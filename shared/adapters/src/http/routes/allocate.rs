@@ -1,7 +1,5 @@
 //! `POST /allocate`.
 
-use std::convert::Infallible;
-
 use domain::{Allocation, BatchRef, OrderLine, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -10,20 +8,17 @@ use service_layer::ports::{Environment, LineQueue};
 use service_layer::store::Products;
 use service_layer::{Allocate, Error, MessageBus};
 
-use super::answers::{json, message, text};
-use super::prefer::{Preference, applied, prefers_async};
-use super::{Route, answered, body};
+use crate::http::answers::{json, message, text};
+use crate::http::prefer::{Preference, applied, prefers_async};
+use crate::http::{Route, answered, body};
 
 /// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is
 /// on that.
-///
-/// # Errors
-/// None: whatever goes wrong is a response too.
-pub async fn allocate<S: Products, E: Environment, Q: LineQueue>(
+pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,
     request: Request,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
     answered(Route::Allocate, bus.environment(), &request, async |call| {
         let line: OrderLine = body(&request)?;
         if let Some(queue) = queue.filter(|_| prefers_async(request.headers())) {

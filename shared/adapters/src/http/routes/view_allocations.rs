@@ -1,7 +1,5 @@
 //! `GET /allocations/{orderid}`.
 
-use std::convert::Infallible;
-
 use domain::{BatchRef, OrderId, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -11,8 +9,8 @@ use service_layer::ports::{AllocationsView, Environment};
 use service_layer::store::StoreError;
 use service_layer::{Error, in_time};
 
-use super::answers::{json, not_found};
-use super::{Route, answered};
+use crate::http::answers::{json, not_found};
+use crate::http::{Route, answered};
 
 /// A line of the answer.
 #[derive(Serialize)]
@@ -22,14 +20,11 @@ struct ShownLine {
 }
 
 /// Answers a request for the allocations of the order that the path names.
-///
-/// # Errors
-/// None: whatever goes wrong is a response too.
-pub async fn view_allocations<V: AllocationsView, E: Environment>(
+pub(super) async fn view_allocations<V: AllocationsView, E: Environment>(
     view: &V,
     environment: &E,
     request: Request,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
     answered(Route::ViewAllocations, environment, &request, async |call| {
         // No order has a name that is not valid.
         let Some(orderid) = orderid(&request) else { return Ok(not_found()) };
