@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
     AllocationsView, Claim, Environment, Inbox, LineQueue, Mail, Mailer, PublishError, Publisher, Timestamp,
@@ -146,10 +146,8 @@ impl AllocationsView for InMemoryStore {
         let mut of_order: Vec<&Part> = state.parts.values().filter(|part| part.line.orderid == *orderid).collect();
         // Names of lines are text, in which 10 comes before 2.
         of_order.sort_by_key(|part| &part.line);
-        let allocated = of_order.into_iter().filter_map(|part| match &part.place {
-            Place::Batch(batchref) => Some((part.line.sku.clone(), batchref.clone())),
-            Place::Waiting => None,
-        });
+        let allocated = of_order.into_iter();
+        let allocated = allocated.filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone())));
         Ok(allocated.collect())
     }
 }

@@ -45,6 +45,17 @@ pub enum Place {
     Waiting,
 }
 
+impl Place {
+    /// The batch, if it is one.
+    #[must_use]
+    pub fn batch(&self) -> Option<&BatchRef> {
+        match self {
+            Self::Batch(reference) => Some(reference),
+            Self::Waiting => None,
+        }
+    }
+}
+
 /// The pieces of a line that stand in one place: all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Part {

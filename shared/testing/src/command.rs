@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use adapters::http::Route;
 use domain::{Allocation, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine, Refusal, Sku, Step};
+use serde_json::{Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
 use service_layer::{Allocate, Case, CreateBatch, Handler};
 
@@ -43,6 +45,18 @@ impl Command {
         match self {
             Self::Allocate(line) => Some(&line.sku),
             Self::CreateBatch(new) => Some(&new.sku),
+            Self::ChangeBatchQuantity(_) => None,
+        }
+    }
+
+    /// The request that asks for it, if it comes by HTTP: its body.
+    ///
+    /// A change of a quantity comes from the warehouse's queue.
+    #[must_use]
+    pub fn request(&self) -> Option<(Route, Value)> {
+        match self {
+            Self::Allocate(line) => Some((Route::Allocate, json!(line))),
+            Self::CreateBatch(new) => Some((Route::CreateBatch, json!(new))),
             Self::ChangeBatchQuantity(_) => None,
         }
     }

@@ -125,13 +125,8 @@ impl Replay {
 
     pub(super) fn shown(&self, orderid: &OrderId, version: u64) -> Vec<&BatchRef> {
         let at = |places: &'_ Vec<(u64, Place)>| places.iter().rposition(|(since, _)| *since <= version);
-        let mut shown: Vec<&BatchRef> = self
-            .lines_of(orderid)
-            .filter_map(|(_, places)| match &places[at(places)?].1 {
-                Place::Batch(batch) => Some(batch),
-                Place::Waiting => None,
-            })
-            .collect();
+        let mut shown: Vec<&BatchRef> =
+            self.lines_of(orderid).filter_map(|(_, places)| places[at(places)?].1.batch()).collect();
         shown.sort_unstable();
         shown
     }

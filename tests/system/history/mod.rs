@@ -37,7 +37,8 @@ pub(crate) enum Told {
     OutOfStock,
     /// `202 OK`: one of these two.
     Accepted,
-    Created,
+    /// What was asked for is so.
+    Done,
     BatchDiffers,
     UnknownSku,
     /// The view: lines that have a batch.
@@ -64,11 +65,7 @@ impl End {
     /// What the view must show of an order.
     pub(crate) fn shown(&self, orderid: &OrderId) -> Vec<(Sku, BatchRef)> {
         let of_order = self.parts.values().filter(|part| part.line.orderid == *orderid);
-        let placed = of_order.filter_map(|part| match &part.place {
-            Place::Batch(batch) => Some((part.line.sku.clone(), batch.clone())),
-            Place::Waiting => None,
-        });
-        placed.collect()
+        of_order.filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone()))).collect()
     }
 }
 
@@ -172,7 +169,9 @@ impl<'a> Answers<'a> {
             }
             Asked::Command(Command::Allocate(line)) => self.version_of_line(line, request, told),
             Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
-            Asked::Command(Command::ChangeBatchQuantity(_)) => Err(format!("{request:?}: nobody waits for that")),
+            // That it was done, its own commit tells.
+            Asked::Command(_) if *told == Told::Done => Ok(Vec::new()),
+            Asked::Command(_) => Err(format!("{request:?} is no answer to that")),
         }
     }
 
@@ -223,7 +222,7 @@ impl<'a> Answers<'a> {
                 ensure!(floor == 0, "{request:?}, but version {floor} was answered before");
                 return Ok(vec![(sku, 0)]);
             }
-            Told::Created | Told::BatchDiffers | Told::Shown(_) => {
+            Told::Done | Told::BatchDiffers | Told::Shown(_) => {
                 return Err(format!("{request:?} is no answer to that"));
             }
         };
@@ -251,7 +250,7 @@ impl<'a> Answers<'a> {
             return Err(format!("{request:?}, but no event tells of it"));
         };
         match told {
-            Told::Created => ensure!(added == new, "{request:?}, but the event says {added:?}"),
+            Told::Done => ensure!(added == new, "{request:?}, but the event says {added:?}"),
             Told::BatchDiffers => ensure!(added != new, "{request:?}, but it is the same batch"),
             _ => return Err(format!("{request:?} is no answer to that")),
         }

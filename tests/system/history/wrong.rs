@@ -58,7 +58,7 @@ impl Shop {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,
-            Ok(Reply::Done) => Some(Told::Created),
+            Ok(Reply::Done) => Some(Told::Done),
             Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
             Err(Error::Refused(Refusal::BatchDiffers(_))) => Some(Told::BatchDiffers),
             Err(error) => panic!("{error}"),

@@ -145,22 +145,18 @@ impl<'a> Shop<'a> {
         Some(asked)
     }
 
+    /// What the asker of a line wants to be told, and when.
+    fn preference(&self, line: &OrderLine, random: &mut fastrand::Rng) -> Option<(&'static str, &'static str)> {
+        match random.u32(..3) {
+            0 => None,
+            1 if self.is_sold(line.sku.as_str()) => Some(("prefer", "respond-async")),
+            _ => Some(("prefer", "return=representation")),
+        }
+    }
+
     async fn ask(&self, asked: &Asked, random: &mut fastrand::Rng) -> Result<Option<Told>> {
         let answer = match asked {
             Asked::View(orderid) => self.api.view(orderid.as_str()).await,
-            Asked::Command(Command::Allocate(OrderLine { orderid, sku, qty })) => {
-                let (orderid, sku) = (orderid.as_str(), sku.as_str());
-                match random.u32(..3) {
-                    0 => self.api.allocate(orderid, sku, qty.get()).await,
-                    1 if self.is_sold(sku) => self.api.allocate_async(orderid, sku, qty.get()).await,
-                    _ => self.api.allocate_and_tell(orderid, sku, qty.get()).await,
-                }
-            }
-            Asked::Command(Command::CreateBatch(new)) => {
-                let eta = new.eta.map(|eta| eta.to_string());
-                let (reference, sku) = (new.reference.as_str(), new.sku.as_str());
-                self.api.create_batch(reference, sku, new.qty.get(), eta.as_deref()).await
-            }
             Asked::Command(Command::ChangeBatchQuantity(change)) => {
                 let Revision::Version(version) = change.revision else { unreachable!("all are numbered") };
                 let body = json!({"batchref": change.reference, "qty": change.qty, "version": version}).to_string();
@@ -170,6 +166,14 @@ impl<'a> Shop<'a> {
                     self.count("messages sent again");
                 }
                 return Ok(None);
+            }
+            Asked::Command(command) => {
+                let (route, body) = command.request().with_context(|| format!("{command:?} is no request"))?;
+                let preference = match command {
+                    Command::Allocate(line) => self.preference(line, random),
+                    _ => None,
+                };
+                self.api.post(route.path().trim_start_matches('/'), body.to_string(), preference).await
             }
         };
         let Ok(answer) = answer else {
@@ -184,7 +188,7 @@ impl<'a> Shop<'a> {
             return Ok(None);
         }
         let told = self.read(asked, &answer).with_context(|| format!("{asked:?} is told {answer:?}"))?;
-        if let (Asked::Command(Command::CreateBatch(new)), Some(Told::Created)) = (asked, &told) {
+        if let (Asked::Command(Command::CreateBatch(new)), Some(Told::Done)) = (asked, &told) {
             let mut notes = self.notes.lock().unwrap();
             if notes.batches.iter().all(|(known, _)| known.reference != new.reference) {
                 notes.batches.push((new.clone(), 0));
@@ -211,7 +215,7 @@ impl<'a> Shop<'a> {
             }
             (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Out of stock") => Told::OutOfStock,
             (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Invalid sku") => Told::UnknownSku,
-            (Asked::Command(Command::CreateBatch(_)), 201) => Told::Created,
+            (Asked::Command(Command::CreateBatch(_)), 201) => Told::Done,
             (Asked::Command(Command::CreateBatch(_)), 409) if message.contains("exists already") => Told::BatchDiffers,
             _ => anyhow::bail!("that is no answer to it"),
         };

@@ -391,7 +391,7 @@ impl Run {
         let told = match reply {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch.clone())),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
-            Ok(Reply::Done) => Some(Told::Created),
+            Ok(Reply::Done) => Some(Told::Done),
             Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
             Err(_) => None,
         };

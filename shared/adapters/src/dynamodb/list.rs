@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{BatchRef, OrderId, Part, Place, Sku};
+use domain::{BatchRef, OrderId, Part, Sku};
 use futures_util::future::try_join_all;
 use service_layer::ports::AllocationsView;
 use service_layer::store::{Listing, Needed, StoreError};
@@ -103,10 +103,7 @@ impl AllocationsView for DynamoDb {
         let mut parts = self.parts(query).await?;
         // Sort keys are text, in which 10 comes before 2.
         parts.sort_by(|one, other| one.line.cmp(&other.line));
-        let allocated = parts.into_iter().filter_map(|Part { line, place, .. }| match place {
-            Place::Batch(batchref) => Some((line.sku, batchref)),
-            Place::Waiting => None,
-        });
+        let allocated = parts.into_iter().filter_map(|part| Some((part.line.sku, part.place.batch()?.clone())));
         Ok(allocated.collect())
     }
 }
