@@ -23,13 +23,14 @@ impl SnsTopic {
     }
 
     fn entry(index: usize, envelope: &Envelope) -> Result<PublishBatchRequestEntry, Source> {
+        let event_type = envelope.event.event_type();
         let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
         let entry = PublishBatchRequestEntry::builder()
             .id(index.to_string())
             .message(serde_json::to_string(envelope)?)
             // What subscribers filter by.
-            .message_attributes("type", text(envelope.event.type_name())?)
-            .message_attributes("channel", text(envelope.event.channel())?);
+            .message_attributes("type", text(event_type.name())?)
+            .message_attributes("channel", text(event_type.channel())?);
         let entry = match &envelope.correlation {
             Some(correlation) => entry.message_attributes(CORRELATION_ATTRIBUTE, text(correlation.as_str())?),
             None => entry,

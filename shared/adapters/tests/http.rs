@@ -467,3 +467,10 @@ async fn a_queue_that_does_not_answer_is_503_and_one_that_is_not_there_is_passed
     {"batchref":"b1"}
     "#);
 }
+
+#[test]
+fn each_route_is_asked_here() {
+    for route in Route::ALL {
+        assert!(include_str!("http.rs").contains(&format!("Route::{route:?}")), "no answer of {route:?} is held here");
+    }
+}

@@ -66,13 +66,43 @@ struct EventFields {
     eta: Option<Eta>,
 }
 
-#[derive(Deserialize)]
-enum EventType {
-    Allocated,
-    Deallocated,
-    OutOfStock,
-    BatchCreated,
-    BatchQuantityChanged,
+macro_rules! event_types {
+    ($($event_type:ident on $channel:literal,)+) => {
+        /// What kind of event it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        pub enum EventType {
+            $(#[doc = concat!("See [`Event::", stringify!($event_type), "`].")] $event_type,)+
+        }
+
+        impl EventType {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$event_type,)+];
+
+            /// Its name, as in the events' JSON.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$event_type => stringify!($event_type),)+
+                }
+            }
+
+            /// The channel on which subscribers hear of it: those of the book's own service, and more in their manner.
+            #[must_use]
+            pub fn channel(self) -> &'static str {
+                match self {
+                    $(Self::$event_type => $channel,)+
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    Allocated on "line_allocated",
+    Deallocated on "line_deallocated",
+    OutOfStock on "out_of_stock",
+    BatchCreated on "batch_created",
+    BatchQuantityChanged on "batch_quantity_changed",
 }
 
 impl TryFrom<EventFields> for Event {
@@ -97,27 +127,15 @@ impl TryFrom<EventFields> for Event {
 }
 
 impl Event {
-    /// The channel on which subscribers hear of it: those of the book's own service, and more in their manner.
+    /// What kind of event it is.
     #[must_use]
-    pub fn channel(&self) -> &'static str {
+    pub fn event_type(&self) -> EventType {
         match self {
-            Self::Allocated { .. } => "line_allocated",
-            Self::Deallocated { .. } => "line_deallocated",
-            Self::OutOfStock { .. } => "out_of_stock",
-            Self::BatchCreated { .. } => "batch_created",
-            Self::BatchQuantityChanged { .. } => "batch_quantity_changed",
-        }
-    }
-
-    /// Its type's name, as in its JSON.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::Allocated { .. } => "Allocated",
-            Self::Deallocated { .. } => "Deallocated",
-            Self::OutOfStock { .. } => "OutOfStock",
-            Self::BatchCreated { .. } => "BatchCreated",
-            Self::BatchQuantityChanged { .. } => "BatchQuantityChanged",
+            Self::Allocated { .. } => EventType::Allocated,
+            Self::Deallocated { .. } => EventType::Deallocated,
+            Self::OutOfStock { .. } => EventType::OutOfStock,
+            Self::BatchCreated { .. } => EventType::BatchCreated,
+            Self::BatchQuantityChanged { .. } => EventType::BatchQuantityChanged,
         }
     }
 

@@ -7,13 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, LineId, NewBatch, OrderLine, Part,
-    Place, Product, Revision, Sku, Step, Tally, Version,
+    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, EventType, LineId, NewBatch,
+    OrderLine, Part, Place, Product, Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -208,6 +210,21 @@ impl Shop {
         }
         (batches, lines)
     }
+}
+
+/// Without it, a rule could be left out here and nobody would notice.
+#[test]
+fn actions_come_to_events_of_every_type() {
+    let mut runner = TestRunner::deterministic();
+    let mut told = BTreeSet::new();
+    for _ in 0..20 {
+        let mut shop = Shop::new(98);
+        for action in proptest::collection::vec(action(), 80).new_tree(&mut runner).unwrap().current() {
+            shop.do_action(&action);
+        }
+        told.extend(shop.told.iter().map(|(_, event)| event.event_type()));
+    }
+    assert_eq!(told, EventType::ALL.iter().copied().collect());
 }
 
 proptest! {

@@ -3,13 +3,14 @@
 
 mod several;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
 use domain::{
-    Allocation, BatchRef, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Tally,
-    Version,
+    Allocation, BatchRef, Budget, ChangeBatchQuantity, EventType, OrderId, OrderLine, Part, Product, Revision,
+    SkuLines, Tally, Version,
 };
 use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
@@ -473,6 +474,8 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
         let expected = sorted(found_product(reference.store(), &sku).await?);
         assert_eq!(found, expected, "command {number}: {command:?}");
     }
+    let told: BTreeSet<_> = reference.store().outbox().iter().map(|envelope| envelope.event.event_type()).collect();
+    assert_eq!(told, EventType::ALL.iter().copied().collect(), "the story has events of every type");
     for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
         let orderid = OrderId::try_from(order)?;
         assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use adapters::dynamodb::DynamoDb;
+use adapters::http::Route;
 use adapters::system::System;
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
@@ -111,6 +112,14 @@ async fn every_command_costs_the_same_whatever_the_history(servers: Arc<Servers>
     assert_eq!(prices["change a quantity, 0 lines give way"], cost(3, 1, 2.0, [1.0, 0.0]));
     assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 3.0, [6.0, 2.0]));
     assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
+    for route in Route::ALL {
+        let command = match route {
+            Route::Allocate => "allocate",
+            Route::CreateBatch => "add a batch",
+            Route::ViewAllocations => "view an order",
+        };
+        assert!(prices.contains_key(command), "{route:?} has no price");
+    }
     for victims in VICTIMS {
         let Cost { round_trips, writes, write_units, .. } = prices[&change_of(victims)];
         let chunks = u32::try_from(victims.div_ceil(90))?;

@@ -12,12 +12,13 @@ mod stream_mapping;
 mod topic;
 mod world;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{ChangeBatchQuantity, Revision};
+use domain::{ChangeBatchQuantity, EventType, Revision};
 use run::{Outbox, Plan, Run, Verdict};
 use testing::{Command, line, new_batch};
 use world::{Adversity, World};
@@ -54,6 +55,8 @@ struct Told {
     verdict: Verdict,
     choices: Choices,
     story: Vec<String>,
+    /// What kinds of events its commits told.
+    heard: BTreeSet<EventType>,
 }
 
 fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Plan) -> Told {
@@ -65,7 +68,8 @@ fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Pla
     let mut state = world.state();
     let verdict = state.wrong.take().map_or(verdict, Err);
     let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
-    Told { verdict, choices, story: std::mem::take(&mut state.story) }
+    let heard = state.store.outbox().iter().map(|message| message.event.event_type()).collect();
+    Told { verdict, choices, story: std::mem::take(&mut state.story), heard }
 }
 
 /// Shortens a failed run, and makes an error of its story.
@@ -130,6 +134,7 @@ async fn random_worlds_with_queued_lines_keep_every_promise(_: Arc<Servers>) -> 
 
 fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
     let (first, last) = asked_for().map_or((0, SEEDS), |seed| (seed, seed + 1));
+    let mut heard = BTreeSet::new();
     for seed in first..last {
         let told = tell(Choices::from_seed(seed), MUCH, plan);
         if told.verdict.is_err() {
@@ -137,8 +142,12 @@ fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
             let again = format!("seed {seed} (SEED={seed} cargo test -p tests -- simulation::random)");
             return fail(&again, told.choices.script(), rerun);
         }
+        heard.extend(told.heard);
     }
     println!("{} random worlds", last - first);
+    if asked_for().is_none() {
+        ensure!(heard == EventType::ALL.iter().copied().collect(), "no world comes to some events: only {heard:?}");
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What holds for events on their way from the table to the topic, under all that the stream's mapping may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,7 +163,7 @@ fn tell(choices: Choices, settings: Settings, figures: &mut Figures) -> Told {
     let checked = catch_unwind(AssertUnwindSafe(|| check(&mut mapping, settings)))
         .unwrap_or_else(|panic| Err(format!("panic: {:?}", panic.downcast_ref::<String>())));
     let verdict = checked.map(|of_run| *figures = figures.max(of_run));
-    Told { verdict, choices: mapping.choices(), story: std::mem::take(&mut mapping.story) }
+    Told { verdict, choices: mapping.choices(), story: std::mem::take(&mut mapping.story), heard: BTreeSet::new() }
 }
 
 async fn random_streams_lose_no_event(_: Arc<Servers>) -> Outcome {

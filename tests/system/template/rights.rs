@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::dynamodb::DynamoDb;
+use adapters::http::Route;
 use adapters::system::System;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedInterceptor};
@@ -154,6 +155,8 @@ struct Scene {
     others: MessageBus<DynamoDb, System>,
     recorded: MessageBus<DynamoDb, System>,
     recorder: Recorder,
+    /// The routes whose calls were recorded.
+    played: Mutex<BTreeSet<Route>>,
 }
 
 impl Scene {
@@ -164,7 +167,7 @@ impl Scene {
             .build();
         let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE.to_owned());
         let others = MessageBus::new(servers.store().await?, System::default(), ());
-        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), recorder })
+        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), recorder, played: Mutex::default() })
     }
 
     async fn before(&self, command: Command) -> anyhow::Result<()> {
@@ -173,6 +176,7 @@ impl Scene {
     }
 
     async fn does(&self, command: Command) -> anyhow::Result<()> {
+        self.played.lock().unwrap().extend(command.request().map(|(route, _)| route));
         self.recorded.handle(&command, &soon()).await?;
         Ok(())
     }
@@ -243,6 +247,7 @@ impl Scene {
                 self.does(change(&reference, 7)).await
             }
             "allocations-view" => {
+                self.played.lock().unwrap().insert(Route::ViewAllocations);
                 self.recorded.store().allocations(&unique("order").as_str().try_into()?).await?;
                 Ok(())
             }
@@ -341,7 +346,7 @@ fn workspace() -> PathBuf {
 async fn each_function_has_the_rights_that_it_uses_and_no_others(servers: Arc<Servers>) -> Outcome {
     let template = Translated::read(&servers).await?;
     let functions = template.all("AWS::Lambda::Function");
-    let mut roles = BTreeSet::new();
+    let (mut roles, mut played) = (BTreeSet::new(), BTreeSet::new());
     for (id, function) in &functions {
         let binary = template.0["Resources"][id]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
         let role = named(&function["Role"]);
@@ -350,6 +355,9 @@ async fn each_function_has_the_rights_that_it_uses_and_no_others(servers: Arc<Se
 
         let scene = Scene::new(&servers).await?;
         scene.play(binary).await?;
+        let routes = scene.played.lock().unwrap().clone();
+        assert!(routes.iter().all(|route| route.function() == binary), "{binary} plays {routes:?}");
+        played.extend(routes);
         let mut used = scene.recorder.0.lock().unwrap().clone();
         used.extend(bootstrap(binary)?.iter().flat_map(|call| of_clients(call)));
         for mapping in template.all("AWS::Lambda::EventSourceMapping").into_values() {
@@ -365,6 +373,7 @@ async fn each_function_has_the_rights_that_it_uses_and_no_others(servers: Arc<Se
         let unused: Vec<_> = granted.difference(&used).collect();
         assert!(missing.is_empty() && unused.is_empty(), "{binary}: missing {missing:?}, unused {unused:?}");
     }
+    assert_eq!(played, Route::ALL.iter().copied().collect(), "what a route needs is known if it is played");
     assert_eq!(roles, template.all("AWS::IAM::Role").into_keys().collect(), "a role without a function");
     Ok(())
 }
@@ -396,14 +405,16 @@ async fn no_right_is_wider_than_it_must_be(servers: Arc<Servers>) -> Outcome {
             assert!(template.all("AWS::SNS::Topic").contains_key(named(topic)), "{id} lets any topic send");
         }
     }
+    let mut callable = BTreeSet::new();
     for (id, permission) in template.all("AWS::Lambda::Permission") {
         assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{id}");
         let from = resource(&permission["SourceArn"]);
-        assert!(
-            from.contains(":${Api}/*/") && from.matches('*').count() == 1,
-            "{id}: any stage, but one route: {from}"
-        );
+        let route = from.split_once(":${Api}/*/").map(|(_, route)| route.to_owned());
+        let route = route.filter(|route| !route.contains('*'));
+        callable.insert(route.unwrap_or_else(|| panic!("{id}: any stage, but one route: {from}")));
     }
+    let routes = Route::ALL.iter().map(|route| format!("{}{}", route.method(), route.path()));
+    assert_eq!(callable, routes.collect(), "API Gateway may call each route's function");
     Ok(())
 }
 

@@ -29,6 +29,17 @@ fn the_document_describes_each_route_and_nothing_else() {
 }
 
 #[test]
+fn the_readme_names_each_route_and_its_function() {
+    let readme = include_str!("../../../../README.md");
+    for route in Route::ALL {
+        let row = format!("| `functions/{}` | ", route.function());
+        let named = format!("`{} {}`", route.method(), route.path().replace("+}", "}"));
+        let is_named = readme.lines().any(|line| line.starts_with(&row) && line.contains(&named));
+        assert!(is_named, "README.md has no line {row}{named} |");
+    }
+}
+
+#[test]
 fn its_routes_are_those_of_the_template() {
     let template = include_str!("../../../../template.yaml");
     let keys = template.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: "));
