@@ -249,6 +249,12 @@ async fn bad_input_is_told_which_field_and_changes_nothing() {
         (line("5", clock, "1"), "orderid: invalid type: integer `5`, expected a string"),
         (line("\"o1\"", "null", "1"), "sku: invalid type: null, expected a string"),
         (line("\"o1\"", r#""A\nB""#, "1"), "sku: must not contain control characters"),
+        (line("\" o1\"", clock, "1"), "orderid: must not begin or end with a blank, such as ' '"),
+        (
+            line("\"o1\"", r#""A\u200bB""#, "1"),
+            "sku: must not contain characters that nobody sees, such as '\\u{200b}'",
+        ),
+        (line("\"M\u{fffd}bel\"", clock, "1"), "orderid: must not contain U+FFFD, which stands for what was not UTF-8"),
         (line("\"o1\"", clock, "0"), "qty: invalid value: integer `0`, expected a whole number from 1"),
         (line("\"o1\"", clock, "-3"), "qty: invalid value: integer `-3`, expected a whole number from 1"),
         (line("\"o1\"", clock, "1.5"), "qty: invalid type: floating point `1.5`, expected a whole number"),

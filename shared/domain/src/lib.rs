@@ -29,6 +29,6 @@ pub use event::{Event, EventType};
 pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
 pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
 pub use product::*;
-pub use quantity::{InvalidQuantity, Quantity, read_stock_level};
+pub use quantity::{InvalidQuantity, Quantity, read_count, read_stock_level};
 pub use refusal::Refusal;
 pub use revision::{Revision, Version};

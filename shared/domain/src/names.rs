@@ -27,21 +27,43 @@ pub enum InvalidName {
     /// Names end in mail headers and log lines, where a line break would forge one.
     #[error("must not contain control characters, such as {0:?}")]
     Control(char),
+    /// Two names would look the same, and be two.
+    #[error("must not contain characters that nobody sees, such as {0:?}")]
+    Invisible(char),
+    /// It stands for what a decoder could not read: two names that were two may have become one.
+    #[error("must not contain U+FFFD, which stands for what was not UTF-8 before it came here")]
+    Replacement,
+    /// Two names would look the same, and be two.
+    #[error("must not begin or end with a blank, such as {0:?}")]
+    Blank(char),
 }
 
 fn valid_name(text: &str) -> Result<(), InvalidName> {
-    if text.is_empty() {
+    let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else {
         return Err(InvalidName::Empty);
+    };
+    // What has no more bytes has no more characters, so most names are counted once.
+    if text.len() > NAME_CHARACTERS {
+        let characters = text.chars().count();
+        if characters > NAME_CHARACTERS {
+            return Err(InvalidName::TooLong(characters));
+        }
+        if text.len() > NAME_BYTES {
+            return Err(InvalidName::TooManyBytes(text.len()));
+        }
     }
-    let characters = text.chars().count();
-    if characters > NAME_CHARACTERS {
-        return Err(InvalidName::TooLong(characters));
+    for character in text.chars() {
+        match character {
+            _ if character.is_control() || is_unknown_to_queues(character) => {
+                return Err(InvalidName::Control(character));
+            }
+            char::REPLACEMENT_CHARACTER => return Err(InvalidName::Replacement),
+            _ if is_format(character) => return Err(InvalidName::Invisible(character)),
+            _ => {}
+        }
     }
-    if text.len() > NAME_BYTES {
-        return Err(InvalidName::TooManyBytes(text.len()));
-    }
-    match text.chars().find(|character| character.is_control() || is_unknown_to_queues(*character)) {
-        Some(character) => Err(InvalidName::Control(character)),
+    match [first, last].into_iter().find(|end| end.is_whitespace()) {
+        Some(blank) => Err(InvalidName::Blank(blank)),
         None => Ok(()),
     }
 }
@@ -51,7 +73,37 @@ fn is_unknown_to_queues(character: char) -> bool {
     matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
-/// Defines a name: 1 to 255 characters, none of them a control character. Cloning one copies no text.
+/// Unicode's format characters (general category Cf, as of Unicode 17), such as zero-width joiners, direction marks
+/// and the byte order mark; and its line and paragraph separators (Zl, Zp).
+fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0001}'
+            | '\u{e0020}'..='\u{e007f}'
+    )
+}
+
+/// Defines a name: 1 to 255 characters that can be seen, and none but those; blanks only inside. Cloning one copies no
+/// text.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -133,5 +185,23 @@ mod tests {
         assert!(Sku::try_from("é".repeat(255)).is_ok());
         assert_eq!(Sku::try_from("🪑".repeat(251)), Err(InvalidName::TooManyBytes(1_004)));
         assert_eq!(Sku::try_from("A\nB"), Err(InvalidName::Control('\n')));
+        assert!(Sku::try_from("é".repeat(256)).is_err() && Sku::try_from("🪑".repeat(250)).is_ok());
+    }
+
+    #[test]
+    fn two_names_that_look_alike_are_not_taken_for_two() {
+        for seen in ["RETRO CLOCK", "рама", "a\u{301}", "á", "🪑", "x\u{e0100}"] {
+            assert!(Sku::try_from(seen).is_ok(), "{seen:?}");
+        }
+        for (name, blank) in [(" A", ' '), ("A ", ' '), ("\u{a0}A", '\u{a0}'), ("A\u{3000}", '\u{3000}'), (" ", ' ')] {
+            assert_eq!(Sku::try_from(name), Err(InvalidName::Blank(blank)), "{name:?}");
+        }
+        for invisible in ['\u{ad}', '\u{200b}', '\u{200d}', '\u{200e}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{feff}']
+        {
+            let error = Sku::try_from(format!("A{invisible}B")).unwrap_err();
+            assert_eq!(error, InvalidName::Invisible(invisible));
+            assert!(error.to_string().is_ascii(), "{error}");
+        }
+        assert_eq!(Sku::try_from("M\u{fffd}bel"), Err(InvalidName::Replacement));
     }
 }

@@ -38,7 +38,7 @@ impl TryFrom<u32> for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WholeNumber { least: 1 }).map(Self)
+        deserializer.deserialize_any(WholeNumber::<u32>::from(1)).map(Self)
     }
 }
 
@@ -47,44 +47,77 @@ impl<'de> Deserialize<'de> for Quantity {
 /// # Errors
 /// The deserializer's, saying what was found and which numbers are taken.
 pub fn read_stock_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    deserializer.deserialize_any(WholeNumber { least: 0 })
+    deserializer.deserialize_any(WholeNumber::<u32>::from(0))
 }
 
-/// Takes an integer or a string of digits, since clients of the book's own service (it calls `int()`) send both.
-struct WholeNumber {
-    least: u32,
+/// Reads a count of somebody else's, such as the version of a change: a whole number or a string of its digits.
+///
+/// # Errors
+/// The deserializer's, saying what was found and which numbers are taken.
+pub fn read_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(WholeNumber::<u64>::from(0))
 }
 
-impl WholeNumber {
-    fn checked<N: TryInto<u32>, E: Error>(&self, number: N, found: Unexpected<'_>) -> Result<u32, E> {
-        match number.try_into() {
-            Ok(number) if number >= self.least => Ok(number),
-            _ => Err(E::invalid_value(found, self)),
-        }
+/// Takes an integer or a string of digits, since clients of the book's own service (it calls `int()`) send both; and a
+/// number with a point or an exponent if it is whole, since to JSON, 10, 10.0 and 1e1 are one number (RFC 8259, section
+/// 6, and JSON Schema's `integer`).
+struct WholeNumber<N> {
+    least: N,
+}
+
+impl<N> From<N> for WholeNumber<N> {
+    fn from(least: N) -> Self {
+        Self { least }
     }
 }
 
-impl Visitor<'_> for WholeNumber {
-    type Value = u32;
+trait Limited: TryFrom<i128> + PartialOrd + fmt::Display {
+    const MOST: Self;
+}
+
+impl Limited for u32 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Limited for u64 {
+    const MOST: Self = Self::MAX;
+}
+
+impl<N: Limited> WholeNumber<N> {
+    fn checked<E: Error>(&self, number: Option<i128>, found: Unexpected<'_>) -> Result<N, E> {
+        let number = number.and_then(|number| N::try_from(number).ok()).filter(|number| *number >= self.least);
+        number.ok_or_else(|| E::invalid_value(found, self))
+    }
+}
+
+impl<N: Limited> Visitor<'_> for WholeNumber<N> {
+    type Value = N;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a whole number from {} to {}", self.least, u32::MAX)
+        write!(formatter, "a whole number from {} to {}", self.least, N::MOST)
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u32, E> {
-        self.checked(number, Unexpected::Unsigned(number))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<N, E> {
+        self.checked(Some(number.into()), Unexpected::Unsigned(number))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
-        self.checked(number, Unexpected::Signed(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<N, E> {
+        self.checked(Some(number.into()), Unexpected::Signed(number))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<u32, E> {
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(E::invalid_value(Unexpected::Str(text), &self));
-        }
-        // Digits alone fail to parse only when there are too many of them.
-        self.checked(text.parse().unwrap_or(u64::MAX), Unexpected::Str(text))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<N, E> {
+        /// Below, a float is the number that was written, and not one beside it: `serde_json` reads larger ones only
+        /// nearly, unless its feature `float_roundtrip` is on.
+        const EXACT: f64 = 4_294_967_296.0;
+        // A whole float is shown as its digits, whatever its exponent.
+        let digits = Some(number.to_string()).filter(|_| number.abs() < EXACT);
+        let whole = digits.and_then(|digits| digits.parse().ok());
+        self.checked(whole, Unexpected::Float(number)).map_err(|_: E| E::invalid_type(Unexpected::Float(number), &self))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<N, E> {
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        self.checked(digits.and_then(|digits| digits.parse().ok()), Unexpected::Str(text))
     }
 }
 
@@ -98,11 +131,20 @@ mod tests {
         assert_eq!(read("10"), Ok(Quantity(10)));
         assert_eq!(read("\"10\""), Ok(Quantity(10)));
         assert_eq!(read("\"0010\""), Ok(Quantity(10)));
+        assert_eq!(read("10.0"), Ok(Quantity(10)));
+        assert_eq!(read("1e1"), Ok(Quantity(10)));
+        assert_eq!(read("42949672.95E2"), Ok(Quantity(u32::MAX)));
         for refused in [
             "0",
             "-1",
             "1.5",
-            "1e3",
+            "10.5",
+            "1e-1",
+            "0.0",
+            "4294967296.0",
+            "1e300",
+            "\"10.0\"",
+            "\"1e1\"",
             "\"\"",
             "\"-1\"",
             "\" 1\"",
@@ -117,5 +159,18 @@ mod tests {
             assert!(error.contains("expected a whole number from 1 to 4294967295"), "{refused}: {error}");
         }
         assert!(read(&format!("\"{}\"", "9".repeat(1_000))).is_err());
+    }
+    #[test]
+    fn a_count_is_any_whole_number_that_arrives_as_it_was_written() {
+        let read = |json: &str| read_count(&mut serde_json::Deserializer::from_str(json)).ok();
+        assert_eq!(read("0"), Some(0));
+        assert_eq!(read("-0"), Some(0));
+        assert_eq!(read("7.0"), Some(7));
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(read("\"18446744073709551615\""), Some(u64::MAX));
+        assert_eq!(read("4294967295.0"), Some(4_294_967_295));
+        for refused in ["-1", "7.5", "18446744073709551616", "\"18446744073709551616\"", "4294967296.0", "1e16"] {
+            assert_eq!(read(refused), None, "{refused}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use adapters::http::{BODY_BYTES, Route};
 use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
 use aws_smithy_types::base64;
-use domain::OrderLine;
+use domain::{InvalidName, OrderId, OrderLine};
 use lambda_http::http::HeaderValue;
 use lambda_http::{Body, Context, Request, Response};
 use proptest::prelude::*;
@@ -103,17 +103,33 @@ fn reason(body: &str) -> String {
 
 fn is_name(value: Option<&Value>) -> bool {
     value.and_then(Value::as_str).is_some_and(|text| {
-        (1..=255).contains(&text.chars().count()) && text.len() <= 1_000 && !text.chars().any(char::is_control)
+        let is_wrong = |character: char| character.is_control() || character == '\u{fffd}' || is_invisible(character);
+        (1..=255).contains(&text.chars().count())
+            && text.len() <= 1_000
+            && text.trim() == text
+            && !text.chars().any(is_wrong)
     })
 }
 
-fn is_quantity(value: Option<&Value>) -> bool {
-    let number = match value {
-        Some(Value::Number(number)) => number.as_u64(),
-        Some(Value::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+/// Which characters these are is for the domain to know.
+fn is_invisible(character: char) -> bool {
+    matches!(OrderId::try_from(character.to_string()), Err(InvalidName::Invisible(_)))
+}
+
+/// A number as it is meant: 10, "10", 10.0 and 1e1 are one.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+            format!("{float:.0}").trim_start_matches("-0").parse().ok()
+        }),
+        Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
-    };
-    number.is_some_and(|number| (1..=u64::from(u32::MAX)).contains(&number))
+    }
+}
+
+fn is_quantity(value: Option<&Value>) -> bool {
+    value.and_then(whole_number).is_some_and(|number| (1..=u64::from(u32::MAX)).contains(&number))
 }
 
 /// The fields of these names, read without the decoder; none if the body is no object or has one of them twice.
@@ -172,7 +188,7 @@ fn check_line(body: &[u8]) {
     let kept = OrderLine {
         orderid: valid["orderid"].as_str().unwrap().try_into().unwrap(),
         sku: SKU.try_into().unwrap(),
-        qty: valid["qty"].to_string().trim_matches('"').parse::<u32>().unwrap().try_into().unwrap(),
+        qty: u32::try_from(whole_number(&valid["qty"]).unwrap()).unwrap().try_into().unwrap(),
     };
     let has_place = kept.qty.get() < 1_000_000;
     let parts = shop.store().parts();
@@ -220,7 +236,7 @@ fn check_batch(body: &[u8]) {
         .find(|kept| valid["ref"] == kept.reference.as_str())
         .unwrap();
     assert_eq!(valid["sku"], kept.sku.as_str());
-    assert_eq!(valid["qty"].to_string().trim_matches('"').trim_start_matches('0'), kept.purchased.to_string());
+    assert_eq!(whole_number(&valid["qty"]), Some(kept.purchased.into()));
     assert_eq!(valid.get("eta").and_then(Value::as_str).map(str::to_owned), kept.eta.map(|eta| eta.to_string()));
 }
 

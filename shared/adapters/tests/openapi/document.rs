@@ -17,6 +17,12 @@ pub(crate) fn operation(document: &Value, route: Route) -> &Value {
 const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
     42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$";
 
+/// Blanks, as a part of a regular expression's class.
+const BLANK: &str = "\\u0020\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000";
+/// What no name has: control and format characters of Unicode's first plane, what SQS does not take, and U+FFFD.
+const UNSEEN: &str = "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890-\\u0891\\u08e2\\u180e\
+    \\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb\\ufffd-\\uffff";
+
 #[expect(clippy::too_many_lines, reason = "a document is read as one")]
 pub(crate) fn document() -> Value {
     let shop = Shop::new();
@@ -136,12 +142,13 @@ pub(crate) fn document() -> Value {
         "components": {
             "schemas": {
                 "Name": {
-                    "description": "No control characters, and at most 1,000 bytes of UTF-8.",
+                    "description": "At most 1,000 bytes of UTF-8, all of it seen: no control or format characters, no \
+                        U+FFFD, and no blank at either end.",
                     "type": "string", "minLength": 1, "maxLength": 255,
-                    "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffe\\uffff]*$"
+                    "pattern": format!("^[^{BLANK}{UNSEEN}]([^{UNSEEN}]*[^{BLANK}{UNSEEN}])?$")
                 },
                 "Quantity": {
-                    "description": "A whole number, without fraction or exponent; or a string of its digits.",
+                    "description": "A whole number, or a string of its digits.",
                     "anyOf": [
                         {"type": "integer", "minimum": 1, "maximum": u32::MAX},
                         {"type": "string", "pattern": DIGITS}

@@ -21,7 +21,7 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
             "object" => value.is_object(),
             "array" => value.is_array(),
             "string" => value.is_string(),
-            "integer" => value.is_i64() || value.is_u64(),
+            "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
             "null" => value.is_null(),
             other => panic!("unknown type {other}"),
         },
@@ -29,8 +29,8 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
         ("anyOf", schemas) => schemas.as_array().unwrap().iter().any(|schema| matches(document, schema, value)),
         ("minLength", least) => !value.is_string() || length() >= least.as_u64().unwrap(),
         ("maxLength", most) => !value.is_string() || length() <= most.as_u64().unwrap(),
-        ("minimum", least) => value.as_i64().is_none_or(|number| number >= least.as_i64().unwrap()),
-        ("maximum", most) => value.as_i64().is_none_or(|number| number <= most.as_i64().unwrap()),
+        ("minimum", least) => value.as_f64().is_none_or(|number| number >= least.as_f64().unwrap()),
+        ("maximum", most) => value.as_f64().is_none_or(|number| number <= most.as_f64().unwrap()),
         ("pattern", pattern) => {
             value.as_str().is_none_or(|text| Regex::new(pattern.as_str().unwrap()).unwrap().is_match(text))
         }
