@@ -92,6 +92,7 @@ fn metrics_of(figures: &Figures) -> Vec<Metric> {
             let value = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
             vec![Metric { name: "RelayLag", unit: "Milliseconds", value }]
         }
+        Figures::UnnumberedChange => vec![count("UnnumberedChanges", 1)],
         Figures::DeadLetter => vec![count("DeadLetters", 1)],
     }
 }

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{BatchRef, ChangeBatchQuantity, Revision, Version};
+use domain::{BatchRef, ChangeBatchQuantity, ChangeOutcome, Revision, Version};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
@@ -28,7 +28,18 @@ pub async fn change_quantities<S: Products, E: Environment>(
     max_receives: u32,
 ) -> SqsBatchResponse {
     answer_each(event, bus.environment(), context, max_receives, async |message, call| {
-        Ok(bus.handle(&change_batch_quantity(message)?, call).await?)
+        let change = change_batch_quantity(message)?;
+        let (batchref, revision) = (change.reference.as_str(), change.revision);
+        match bus.handle(&change, call).await? {
+            ChangeOutcome::Applied => {}
+            ChangeOutcome::Outdated => tracing::info!(batchref, ?revision, "change of quantity is not newer"),
+            ChangeOutcome::Unnumbered => {
+                let reason = "the batch has seen a version, and this change has none";
+                tracing::warn!(batchref, ?revision, reason, "change of quantity is ignored");
+                bus.environment().record(call, &Figures::UnnumberedChange);
+            }
+        }
+        Ok(())
     })
     .await
 }
@@ -204,10 +215,11 @@ fn event(message: &SqsMessage) -> Result<Envelope, Source> {
 
 #[cfg(test)]
 mod tests {
-    use testing::{sqs_event, sqs_message};
+    use service_layer::CreateBatch;
+    use testing::{new_batch, sqs_event, sqs_message};
 
     use super::*;
-    use crate::in_memory::InMemoryEnvironment;
+    use crate::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 
     fn message(id: &str, body: &str) -> SqsMessage {
         let mut message = sqs_message(id, body);
@@ -322,5 +334,22 @@ mod tests {
         assert_eq!(failed, ["bad", "ugly"]);
         assert_eq!(done, ["good", "bad", "ugly", "fine"]);
         assert_eq!(environment.recorded(), [Figures::DeadLetter], "of the ugly one, which SQS delivers no more");
+    }
+    #[tokio::test]
+    async fn a_change_that_forgot_its_version_is_counted() {
+        let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());
+        let call = call_until(Timestamp(100_000));
+        bus.handle(&CreateBatch(new_batch("b1", "LAMP", 10)), &call).await.unwrap();
+        let (numbered, forgot) = (r#"{"batchref":"b1","qty":7,"version":1}"#, r#"{"batchref":"b1","qty":5}"#);
+        for (body, counted) in [(numbered, 0), (numbered, 0), (forgot, 1), (forgot, 2)] {
+            let event = sqs_event([message("m1", body)]);
+            let mut context = Context::default();
+            context.deadline = 100_000;
+            let response = change_quantities(&bus, event, &context, 5).await;
+            assert!(response.batch_item_failures.is_empty(), "it is no failure");
+            let unnumbered = bus.environment().recorded();
+            let unnumbered = unnumbered.iter().filter(|figures| **figures == Figures::UnnumberedChange);
+            assert_eq!(unnumbered.count(), counted, "{body}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, EventType, LineId, NewBatch,
-    OrderLine, Part, Place, Product, Revision, Sku, Step, Tally, Version,
+    OrderLine, Part, Place, Product, Refusal, Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -100,7 +100,7 @@ impl Shop {
             let mut budget = self.budget.clone();
             let step = product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
             self.commit_with_offer(product, &mut budget);
-            if step == Ok(Step::Finish(())) {
+            if matches!(step, Ok(Step::Finish(_)) | Err(Refusal::UnknownBatch(_))) {
                 break;
             }
             assert!(self.product.version() > before, "a change that is not done goes on");

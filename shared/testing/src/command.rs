@@ -3,7 +3,7 @@
 use std::fmt;
 
 use adapters::http::Route;
-use domain::{Allocation, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine, Refusal, Sku, Step};
+use domain::{Allocation, BatchRef, ChangeBatchQuantity, ChangeOutcome, NewBatch, OrderLine, Refusal, Sku, Step};
 use serde_json::{Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
 use service_layer::{Allocate, Case, CreateBatch, Handler};
@@ -98,6 +98,12 @@ impl From<Allocation> for Reply {
             Allocation::Allocated(batchref) => Self::Allocated(batchref),
             Allocation::OutOfStock => Self::OutOfStock,
         }
+    }
+}
+
+impl From<ChangeOutcome> for Reply {
+    fn from(_: ChangeOutcome) -> Self {
+        Self::Done
     }
 }
 

@@ -273,7 +273,7 @@ async fn every_function_is_traced_and_names_its_stack(servers: Arc<Servers>) -> 
 }
 
 /// Logical id, metric, and whose it is.
-const ALARMS: [(&str, &str, &str); 12] = [
+const ALARMS: [(&str, &str, &str); 13] = [
     ("AllocateDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "AllocateDeadLetters"),
     ("AllocateQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "AllocateQueue"),
     ("ApiErrorsAlarm", "5xx", "Api"),
@@ -285,6 +285,7 @@ const ALARMS: [(&str, &str, &str); 12] = [
     ("RelayIteratorAgeAlarm", "IteratorAge", "PublishEventsFunction"),
     ("RelayLagAlarm", "RelayLag", "AWS::StackName"),
     ("RetriesExhaustedAlarm", "RetriesExhausted", "AWS::StackName"),
+    ("UnnumberedChangesAlarm", "UnnumberedChanges", "AWS::StackName"),
     ("UnpublishedEventsAlarm", "OnFailureDestinationDeliveredEventCount", "PublishEventsMapping"),
 ];
 

@@ -16,12 +16,33 @@ pub struct ChangeBatchQuantity {
 
 impl ChangeBatchQuantity {
     fn is_outdated_at(&self, batch: &Batch) -> bool {
-        batch.revision.is_some_and(|held| held > self.revision)
+        self.outdated_by(batch).is_some()
+    }
+
+    /// Why a batch does not take the change, if it holds a newer one.
+    fn outdated_by(&self, batch: &Batch) -> Option<ChangeOutcome> {
+        match (batch.revision?, self.revision) {
+            (held, new) if held <= new => None,
+            (Revision::Version(_), Revision::AsOf(_)) => Some(ChangeOutcome::Unnumbered),
+            _ => Some(ChangeOutcome::Outdated),
+        }
     }
 
     fn is_known_at(&self, batch: &Batch) -> bool {
         batch.purchased == self.qty && batch.revision == Some(self.revision)
     }
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// The batch holds what the change says; also if it did before.
+    Applied,
+    /// A newer change is known. Nothing was changed.
+    Outdated,
+    /// The same, but only because the batch has seen a version, and this change has none: whoever numbers its changes
+    /// may have forgotten to.
+    Unnumbered,
 }
 
 /// A line that gave way and found no other batch.
@@ -54,12 +75,15 @@ impl Product {
         change: &ChangeBatchQuantity,
         newest: &[Part],
         budget: &mut Budget,
-    ) -> Result<Step, Refusal> {
+    ) -> Result<Step<ChangeOutcome>, Refusal> {
         let Some(batch) = self.batch(&change.reference) else {
-            return Ok(Step::Finish(()));
+            return Err(Refusal::UnknownBatch(change.reference.clone()));
         };
-        if change.is_outdated_at(batch) || change.is_known_at(batch) {
-            return Ok(Step::Finish(()));
+        if let Some(outcome) = change.outdated_by(batch) {
+            return Ok(Step::Finish(outcome));
+        }
+        if change.is_known_at(batch) {
+            return Ok(Step::Finish(ChangeOutcome::Applied));
         }
         let free_before = batch.free();
         let had_waiting = self.state.waiting.count > 0;
@@ -67,7 +91,7 @@ impl Product {
         self.give_way(change, newest, budget);
 
         let Some(batch) = self.batch_mut(&change.reference) else {
-            return Ok(Step::Finish(()));
+            return Err(Refusal::UnknownBatch(change.reference.clone()));
         };
         batch.purchased = change.qty.max(batch.allocated);
         batch.revision = Some(change.revision);
@@ -83,7 +107,7 @@ impl Product {
             sku: self.sku().clone(),
             qty: purchased,
         });
-        Ok(if purchased == change.qty { Step::Finish(()) } else { Step::GoOn })
+        Ok(if purchased == change.qty { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
     }
 
     /// Moves lines away from a batch until it may be as small as the change says, or `newest` or the budget end.
@@ -152,7 +176,7 @@ mod tests {
     fn changes_available_quantity() {
         let mut product = product(&[batch("batch1", 100, None)]);
         let step = product.change_batch_quantity(&change("batch1", 50, 1), &[], &mut ample());
-        assert_eq!(step, Ok(Step::Finish(())));
+        assert_eq!(step, Ok(Step::Finish(ChangeOutcome::Applied)));
         assert_eq!(free(&product, "batch1"), 50);
         assert_eq!(story(&product), ["batch1 holds 50"]);
     }
@@ -209,7 +233,7 @@ mod tests {
 
         let mut product = product.committed();
         let step = product.change_batch_quantity(&change("batch1", 1, 1), &newest[1..], &mut ample());
-        assert_eq!(step, Ok(Step::Finish(())));
+        assert_eq!(step, Ok(Step::Finish(ChangeOutcome::Applied)));
         assert_eq!(story(&product), ["1 of o2 off batch1", "1 of o2 out of stock", "batch1 holds 1"]);
     }
 
@@ -218,9 +242,22 @@ mod tests {
         let mut product = product(&[batch("batch1", 100, None)]);
         product.change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample()).unwrap();
         let mut product = product.committed();
-        product.change_batch_quantity(&change("batch1", 70, 1), &[], &mut ample()).unwrap();
-        product.change_batch_quantity(&change("batch1", 50, 2), &[], &mut ample()).unwrap();
+        let mut outcome = |change| product.change_batch_quantity(&change, &[], &mut ample());
+        assert_eq!(outcome(change("batch1", 70, 1)), Ok(Step::Finish(ChangeOutcome::Outdated)));
+        assert_eq!(outcome(change("batch1", 50, 2)), Ok(Step::Finish(ChangeOutcome::Applied)));
         assert!(product.events().is_empty(), "neither an older change nor the same again is a change");
         assert_eq!(free(&product, "batch1"), 50);
+    }
+    #[test]
+    fn a_change_without_a_version_after_one_that_had_it_is_told_from_others_that_are_late() {
+        let mut product = product(&[batch("batch1", 100, None)]);
+        let numbered =
+            |qty, version| ChangeBatchQuantity { revision: Revision::Version(version), ..change("batch1", qty, 0) };
+        product.change_batch_quantity(&numbered(50, 2), &[], &mut ample()).unwrap();
+        let mut product = product.committed();
+        let mut outcome = |change| product.change_batch_quantity(&change, &[], &mut ample());
+        assert_eq!(outcome(change("batch1", 70, 9)), Ok(Step::Finish(ChangeOutcome::Unnumbered)));
+        assert_eq!(outcome(numbered(70, 1)), Ok(Step::Finish(ChangeOutcome::Outdated)));
+        assert!(product.events().is_empty());
     }
 }

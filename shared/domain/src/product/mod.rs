@@ -6,7 +6,7 @@ mod create_batch;
 mod offer;
 
 pub use allocate::Allocation;
-pub use change_quantity::ChangeBatchQuantity;
+pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome};
 pub use offer::AllWaiting;
 
 use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Refusal, Sku, Tally, Version};

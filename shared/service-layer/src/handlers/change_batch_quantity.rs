@@ -1,6 +1,6 @@
 //! Give a batch its real quantity.
 
-use domain::{ChangeBatchQuantity, Refusal, Step};
+use domain::{ChangeBatchQuantity, ChangeOutcome, Refusal, Step};
 
 use super::{Case, Handler};
 use crate::store::{Found, Listing, ReadSet};
@@ -10,7 +10,7 @@ use crate::store::{Found, Listing, ReadSet};
 const LINES: usize = 1_000;
 
 impl Handler for ChangeBatchQuantity {
-    type Answer = ();
+    type Answer = ChangeOutcome;
 
     fn reads(&self) -> ReadSet {
         ReadSet { batches: vec![self.reference.clone()], ..ReadSet::default() }
@@ -26,14 +26,9 @@ impl Handler for ChangeBatchQuantity {
         }
     }
 
-    fn decide(&self, case: &mut Case) -> Result<Step, Refusal> {
+    fn decide(&self, case: &mut Case) -> Result<Step<ChangeOutcome>, Refusal> {
         let stored = case.found.batch(&self.reference);
         let stored = stored.ok_or_else(|| Refusal::UnknownBatch(self.reference.clone()))?;
-        let product = case.draft.product(&stored.sku)?;
-        let step = product.change_batch_quantity(self, &case.listed, &mut case.budget)?;
-        if product.events().is_empty() {
-            tracing::info!(batchref = %self.reference, revision = ?self.revision, "change of quantity is not newer");
-        }
-        Ok(step)
+        case.draft.product(&stored.sku)?.change_batch_quantity(self, &case.listed, &mut case.budget)
     }
 }
