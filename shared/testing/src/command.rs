@@ -6,7 +6,7 @@ use adapters::http::Route;
 use domain::{Allocation, BatchRef, ChangeBatchQuantity, ChangeOutcome, NewBatch, OrderLine, Refusal, Sku, Step};
 use serde_json::{Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
-use service_layer::{Allocate, Case, CreateBatch, Handler};
+use service_layer::{Allocate, Case, CreateBatch, Creation, Handler};
 
 /// What somebody asks of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum Reply {
 impl From<Allocation> for Reply {
     fn from(allocation: Allocation) -> Self {
         match allocation {
-            Allocation::Allocated(batchref) => Self::Allocated(batchref),
+            Allocation::Allocated(batchref) | Allocation::Kept(batchref) => Self::Allocated(batchref),
             Allocation::OutOfStock => Self::OutOfStock,
         }
     }
@@ -107,8 +107,8 @@ impl From<ChangeOutcome> for Reply {
     }
 }
 
-impl From<()> for Reply {
-    fn from((): ()) -> Self {
+impl From<Creation> for Reply {
+    fn from(_: Creation) -> Self {
         Self::Done
     }
 }

@@ -41,6 +41,13 @@ pub(super) fn message(status: StatusCode, message: &str) -> Response<Body> {
     json(status, &Message { message })
 }
 
+/// Tells a client that the request was carried out before, and that this one changed nothing. (The name is
+/// that of Stripe's API; no standard has one.)
+pub(super) fn replayed(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+}
+
 pub(super) fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "not found")
 }

@@ -89,11 +89,11 @@ pub(crate) fn document() -> Value {
                 },
                 "responses": with_failed(json!({
                     "201": response("With `Prefer: return=representation`: the line has a place on this batch.",
-                        "Allocated", &[("allocated", allocate("3", told))]),
+                        "Allocated", &[("allocated", allocate("3", told)), ("again", allocate("3", told))]),
                     "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then. With \
                         `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is on a queue and \
                         is allocated soon; an unknown SKU is not refused.",
-                        "Ok", &[("taken", allocate("3", &[])), ("queued", allocate("3", can_wait))]),
+                        "Ok", &[("taken", allocate("2", &[])), ("again", allocate("2", &[])), ("queued", allocate("3", can_wait))]),
                     "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
                         return=representation`) it is out of stock. Nothing was changed.", "Message", &[
                         ("invalid", post(Route::Allocate, &zero)), ("unknownSku", post(Route::Allocate, &unknown)),
@@ -112,7 +112,7 @@ pub(crate) fn document() -> Value {
                 },
                 "responses": with_failed(json!({
                     "201": response("The batch is there; also if the same was added before.", "Ok",
-                        &[("created", post(Route::CreateBatch, &created))]),
+                        &[("created", post(Route::CreateBatch, &created)), ("again", post(Route::CreateBatch, &created))]),
                     "400": response("The body is not valid. Nothing was changed.", "Message",
                         &[("invalid", post(Route::CreateBatch, &no_batch))]),
                     "409": response("Another batch has this reference, or the SKU holds as many batches with free stock \
@@ -231,6 +231,10 @@ pub(crate) fn document() -> Value {
                     "description": "The request's own, or else one made from its trace.", "required": true,
                     "schema": {"$ref": "#/components/schemas/CorrelationId"}
                 },
+                "Idempotent-Replayed": {
+                    "description": "Sent where the same was done before, and this request changed nothing.",
+                    "schema": {"const": "true"}
+                },
                 "Preference-Applied": {
                     "description": "Sent where the preference made a difference.",
                     "schema": {"type": "string"}
@@ -276,7 +280,7 @@ fn response(description: &str, schema: &str, answers: &[(&str, Answer)]) -> Valu
         assert_eq!(answer.status, *status, "{name}: {}", answer.body);
         let body: Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| answer.body.as_str().into());
         examples[*name] = json!({"value": body});
-        for sent in ["X-Correlation-Id", "Preference-Applied", "Retry-After"] {
+        for sent in ["X-Correlation-Id", "Idempotent-Replayed", "Preference-Applied", "Retry-After"] {
             if answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(sent)) {
                 described[sent] = json!({"$ref": format!("#/components/headers/{sent}")});
             }

@@ -6,8 +6,10 @@ use crate::{BatchRef, Budget, Event, Move, OrderLine, Part, Place, SkuLines};
 /// The answer to a line that asks for a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allocation {
-    /// It has one, on this batch.
+    /// It got one, on this batch.
     Allocated(BatchRef),
+    /// It had one before, on this batch, and keeps it.
+    Kept(BatchRef),
     /// No batch has enough pieces left.
     OutOfStock,
 }
@@ -19,7 +21,7 @@ impl Product {
     /// one that waits is not told to be out of stock a second time. A line without any is turned away if nothing fits.
     pub fn allocate(&mut self, line: &OrderLine, part: Option<&Part>) -> Allocation {
         if let Some(Part { place: Place::Batch(batchref), .. }) = part {
-            return Allocation::Allocated(batchref.clone());
+            return Allocation::Kept(batchref.clone());
         }
         let Some(batch) = preferred(&mut self.state.batches, line, None) else {
             if part.is_none() {
@@ -148,10 +150,10 @@ mod tests {
     fn allocation_is_idempotent() {
         let mut product = product(&[batch("b1", 100, None)]);
         let line = line("oref", 10);
-        let first = product.allocate(&line, None);
+        assert_eq!(product.allocate(&line, None), Allocation::Allocated("b1".try_into().unwrap()));
         let placed = on("b1", 8, line);
         let mut product = product.committed();
-        assert_eq!(product.allocate(&placed.line, Some(&placed)), first);
+        assert_eq!(product.allocate(&placed.line, Some(&placed)), Allocation::Kept("b1".try_into().unwrap()));
         assert_eq!(product.version(), Version(8));
         assert!(product.events().is_empty());
         assert_eq!(free(&product, "b1"), 90);

@@ -15,7 +15,7 @@ use domain::{Budget, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
-pub use create_batch::CreateBatch;
+pub use create_batch::{CreateBatch, Creation};
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 
 use crate::store::{CommitId, Found, Listing, ReadSet, Stored};

@@ -8,7 +8,7 @@ use service_layer::ports::{Environment, LineQueue};
 use service_layer::store::Products;
 use service_layer::{Allocate, Error, MessageBus};
 
-use crate::http::answers::{json, message, text};
+use crate::http::answers::{json, message, replayed, text};
 use crate::http::prefer::{Preference, applied, prefers_async};
 use crate::http::{Route, answered, body};
 
@@ -33,19 +33,24 @@ pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
 }
 
 fn respond(allocation: Allocation, sku: &Sku, preference: Preference) -> Response<Body> {
+    let is_replayed = matches!(allocation, Allocation::Kept(_));
+    let response = match preference {
+        Preference::Minimal => text(StatusCode::ACCEPTED, "OK"),
+        Preference::Representation => applied(represent(allocation, sku), "return=representation"),
+    };
+    if is_replayed { replayed(response) } else { response }
+}
+
+fn represent(allocation: Allocation, sku: &Sku) -> Response<Body> {
     #[derive(Serialize)]
     struct Allocated {
         batchref: BatchRef,
     }
 
-    let response = match (allocation, preference) {
-        (_, Preference::Minimal) => return text(StatusCode::ACCEPTED, "OK"),
-        (Allocation::Allocated(batchref), Preference::Representation) => {
+    match allocation {
+        Allocation::Allocated(batchref) | Allocation::Kept(batchref) => {
             json(StatusCode::CREATED, &Allocated { batchref })
         }
-        (Allocation::OutOfStock, Preference::Representation) => {
-            message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}"))
-        }
-    };
-    applied(response, "return=representation")
+        Allocation::OutOfStock => message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}")),
+    }
 }

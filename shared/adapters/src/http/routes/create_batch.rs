@@ -4,9 +4,9 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use service_layer::ports::Environment;
 use service_layer::store::Products;
-use service_layer::{CreateBatch, MessageBus};
+use service_layer::{CreateBatch, Creation, MessageBus};
 
-use crate::http::answers::text;
+use crate::http::answers::{replayed, text};
 use crate::http::{Route, answered, body};
 
 /// Answers a request to add a batch.
@@ -15,8 +15,11 @@ pub(super) async fn create_batch<S: Products, E: Environment>(
     request: Request,
 ) -> Response<Body> {
     answered(Route::CreateBatch, bus.environment(), &request, async |call| {
-        bus.handle(&CreateBatch(body(&request)?), call).await?;
-        Ok(text(StatusCode::CREATED, "OK"))
+        let response = text(StatusCode::CREATED, "OK");
+        Ok(match bus.handle(&CreateBatch(body(&request)?), call).await? {
+            Creation::Created => response,
+            Creation::Existed => replayed(response),
+        })
     })
     .await
 }
