@@ -1,13 +1,12 @@
 //! DynamoDB for the tests and the inner loop: dynoxide, in this process and in memory; or one that runs already.
 
-use std::net::TcpListener;
-
 use anyhow::{Context as _, Result, anyhow};
 use dynoxide::server;
 use serde_json::json;
 use tokio::runtime::{self, Runtime};
 
 use crate::aws;
+use crate::port::{self, Listeners};
 use crate::template::Template;
 
 /// A running DynamoDB. One that was started here has nothing in it at first, stops on drop, and forgets everything.
@@ -25,21 +24,17 @@ impl Database {
     pub fn start() -> Result<Self> {
         let database =
             dynoxide::Database::memory().map_err(|error| anyhow!("opening a database in memory: {error}"))?;
-        let listening = || "listening for calls of DynamoDB";
-        let listener = TcpListener::bind(("127.0.0.1", 0)).with_context(listening)?;
-        let endpoint = format!("http://{}", listener.local_addr().with_context(listening)?);
-        listener.set_nonblocking(true).with_context(listening)?;
+        let Listeners { port, ipv4, ipv6 } = Listeners::new(None)?;
 
         let mut runtime = runtime::Builder::new_multi_thread();
         // It does one call after the other anyway.
         let runtime = runtime.worker_threads(1).thread_name("dynamodb").enable_all().build();
         let runtime = runtime.context("starting a thread for DynamoDB")?;
-        let listener = {
+        for listener in [Some(ipv4), ipv6].into_iter().flatten() {
             let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).with_context(listening)?
-        };
-        runtime.spawn(server::serve_on(listener, database));
-        Ok(Self { endpoint, runtime: Some(runtime) })
+            runtime.spawn(server::serve_on(port::asynchronous(listener)?, database.clone()));
+        }
+        Ok(Self { endpoint: format!("http://localhost:{port}"), runtime: Some(runtime) })
     }
 
     /// One that somebody else has started, such as DynamoDB Local, at an address such as `http://localhost:8000`.

@@ -131,9 +131,10 @@ async fn watch(port: Option<u16>, dynamodb: Option<&str>) -> Result<&'static str
         CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port, WatchLog::Inherited).await?;
     println!(
         "The functions are rebuilt whenever their code changes; each is first built when it is first called.\n\n  \
-         API       {}\n  Database  {}, table {WATCH_TABLE}\n\n{}\n\nCtrl-C stops it.",
+         API       {}\n  Database  {}, table {WATCH_TABLE}\n{}\n{}\n\nCtrl-C stops it.",
         watch.api_url(),
         database.endpoint(),
+        without_ipv6(),
         requests(watch.api_url()),
     );
     Err(watch.until_it_ends().await)
@@ -163,7 +164,7 @@ fn introduction(stack: &Stack) -> String {
   AWS    {endpoint}; for its tools: export AWS_CONFIG_FILE={config} AWS_PROFILE={profile}
   Mail   {endpoint}/_ministack/ses/messages
   Logs   {logs}
-
+{without_ipv6}
 {requests}
 
 Shrink the batch through the queue. The order's line loses its place then: it is not found until stock arrives, and a mail tells so:
@@ -176,8 +177,14 @@ Ctrl-C stops it."#,
         config = stack.aws_config_file().display(),
         profile = local::aws::PROFILE,
         logs = stack.folder().display(),
+        without_ipv6 = without_ipv6(),
         requests = requests(stack.api_url()),
     )
+}
+
+/// A line of its own where there is something to tell, else nothing.
+fn without_ipv6() -> String {
+    local::port::without_ipv6().map(|note| format!("\n{note}\n")).unwrap_or_default()
 }
 
 /// Three requests to try.

@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::aws;
 use crate::functions::Functions;
+use crate::port::{Carrier, Listeners};
 use crate::process::{Output, Process};
 use crate::progress;
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
-use crate::{aws, port};
 
 /// Where `sam deploy` puts the functions' code: samconfig.toml's `local` environment says the same.
 const CODE_BUCKET: &str = "allocation-code";
@@ -29,6 +30,7 @@ pub struct Stack {
     outputs: Outputs,
     http: reqwest::Client,
     emulator: Process,
+    _carrier: Carrier,
     folder: RunFolder,
 }
 
@@ -58,11 +60,13 @@ impl Stack {
     /// # Errors
     /// When the port is taken, or a step fails, with the end of its log.
     pub async fn start(tools: &Tools, functions: &Functions, port: Option<u16>) -> Result<Self> {
-        let port = port.map_or_else(port::free, port::check)?;
+        let listeners = Listeners::new(port)?;
+        let port = listeners.port;
         let folder = RunFolder::create(port)?;
         workspace::create_folder(&folder.path().join("tmp"))?;
         let http = aws::http_client()?;
         let endpoint = format!("http://localhost:{port}");
+        let carrier = listeners.leave_ipv4()?;
 
         let emulator =
             progress::step("starting the emulator", start_emulator(tools, &http, &endpoint, port, folder.path()));
@@ -70,7 +74,7 @@ impl Stack {
         let deployed =
             progress::step("deploying template.yaml", deploy(tools, functions, &http, &endpoint, folder.path()));
         let outputs = Outputs::from_json(&endpoint, &deployed.await?)?;
-        Ok(Self { endpoint, outputs, http, emulator, folder })
+        Ok(Self { endpoint, outputs, http, emulator, _carrier: carrier, folder })
     }
 
     /// The emulator's address, which all AWS services share.

@@ -5,15 +5,17 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::process::Command;
 
+use crate::aws;
+use crate::port::{Carrier, Listeners};
 use crate::process::{Output, Process};
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
-use crate::{aws, port};
 
 /// A running `cargo lambda watch` with the routes of the workspace's Cargo.toml. It stops on drop.
 pub struct CargoLambdaWatch {
     endpoint: String,
     process: Process,
+    _carrier: Carrier,
     _folder: RunFolder,
 }
 
@@ -33,7 +35,8 @@ impl CargoLambdaWatch {
     /// # Errors
     /// When it does not start, with the end of its log.
     pub async fn start(tools: &Tools, database: &str, table: &str, port: Option<u16>, log: WatchLog) -> Result<Self> {
-        let port = port.map_or_else(port::free, port::check)?;
+        let listeners = Listeners::new(port)?;
+        let port = listeners.port;
         let folder = RunFolder::create(port)?;
         let output = match log {
             WatchLog::Inherited => Output::Inherited,
@@ -49,12 +52,13 @@ impl CargoLambdaWatch {
             .env("STACK_NAME", "local")
             .env("MAX_RECEIVES", "5")
             .env("RUST_LOG", std::env::var_os("RUST_LOG").unwrap_or_else(|| "info".into()));
+        let carrier = listeners.leave_ipv4()?;
         let mut process = Process::spawn("cargo lambda watch", command, output)?;
-        let endpoint = format!("http://127.0.0.1:{port}");
+        let endpoint = format!("http://localhost:{port}");
         // Answered, if only with "method not allowed"; most other addresses would call a function.
         let probe = format!("{endpoint}/2015-03-31/functions/probe/invocations");
         process.until_it_answers(&aws::http_client()?, &probe, Duration::from_mins(1)).await?;
-        Ok(Self { endpoint, process, _folder: folder })
+        Ok(Self { endpoint, process, _carrier: carrier, _folder: folder })
     }
 
     /// Where the HTTP API answers: `{api_url}/allocate`.

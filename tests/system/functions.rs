@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use local::{CargoLambdaWatch, WatchLog};
+use local::{CargoLambdaWatch, Database, WatchLog};
 use serde_json::{Value, json};
 
+use crate::addresses;
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::names::{ODD_ORDER_IDS, unique};
 use crate::servers::{Servers, TABLE};
@@ -19,6 +20,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             any_order_id_can_be_asked_for,
             each_message_of_a_batch_is_answered_by_itself,
             a_database_that_is_away_is_told_as_503,
+            functions_and_database_are_reached_by_ipv4_and_ipv6_from_this_machine_only,
         ]
     );
 }
@@ -78,4 +80,10 @@ async fn a_database_that_is_away_is_told_as_503(servers: Arc<Servers>) -> Outcom
     assert_eq!(answer.told(), (503, r#"{"message":"temporarily unavailable"}"#));
     assert_eq!(answer.headers["retry-after"], "1");
     Ok(())
+}
+
+async fn functions_and_database_are_reached_by_ipv4_and_ipv6_from_this_machine_only(servers: Arc<Servers>) -> Outcome {
+    let watch = servers.watch().await?;
+    addresses::check(&format!("{}/allocations/{}", watch.api_url(), unique("order"))).await?;
+    addresses::check(Database::start()?.endpoint()).await
 }

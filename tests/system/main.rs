@@ -18,6 +18,7 @@
     reason = "servers take real time, and whoever runs the tests says which and how long"
 )]
 
+mod addresses;
 mod concurrency;
 mod contract;
 mod cost;

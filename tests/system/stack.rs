@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::addresses;
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::names::unique;
 use crate::servers::Servers;
@@ -25,6 +26,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_line_that_lost_its_place_gets_one_when_stock_arrives,
             any_order_id_can_be_asked_for,
             events_are_numbered_without_a_gap,
+            it_is_reached_by_ipv4_and_ipv6_from_this_machine_only,
         ]
     );
 }
@@ -279,4 +281,9 @@ async fn events_are_numbered_without_a_gap(servers: Arc<Servers>) -> Outcome {
     let expected: Vec<_> = expected.chain((1..=3).map(|number| format!("{sku}#8#{number}"))).collect();
     assert_eq!(ids, expected);
     Ok(())
+}
+
+async fn it_is_reached_by_ipv4_and_ipv6_from_this_machine_only(servers: Arc<Servers>) -> Outcome {
+    let stack = servers.stack().await?;
+    addresses::check(&format!("{}/allocations/{}", stack.api_url(), unique("order"))).await
 }
