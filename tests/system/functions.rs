@@ -1,6 +1,7 @@
 //! The inner loop: functions under the Lambda emulator of `cargo lambda watch`, on a DynamoDB in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use local::{CargoLambdaWatch, Database, WatchLog};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             any_order_id_can_be_asked_for,
             each_message_of_a_batch_is_answered_by_itself,
             a_database_that_is_away_is_told_as_503,
+            calls_of_a_function_that_does_not_start_are_answered,
             functions_and_database_are_reached_by_ipv4_and_ipv6_from_this_machine_only,
         ]
     );
@@ -79,6 +81,23 @@ async fn a_database_that_is_away_is_told_as_503(servers: Arc<Servers>) -> Outcom
     let answer = api.allocate(&unique("order"), &unique("SKU"), 1).await?;
     assert_eq!(answer.told(), (503, r#"{"message":"temporarily unavailable"}"#));
     assert_eq!(answer.headers["retry-after"], "1");
+    Ok(())
+}
+
+async fn calls_of_a_function_that_does_not_start_are_answered(servers: Arc<Servers>) -> Outcome {
+    // The inner loop has no topic, and this function does not start without.
+    let url = servers.watch().await?.invoke_url("publish-events");
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build()?;
+    for _ in 0..2 {
+        let answer = http.post(&url).body(r#"{"Records":[]}"#).send().await?;
+        assert_eq!(answer.status().as_u16(), 500);
+        let error: Value = answer.json().await?;
+        assert_eq!(error["errorType"], "Runtime.ExitError");
+        let message = error["errorMessage"].as_str().unwrap();
+        assert!(message.starts_with("publish-events is not running") && message.contains("exit status 1"), "{message}");
+        let log = message.split_once("The reason is in ").unwrap().1.trim_end_matches('.');
+        assert!(std::fs::read_to_string(log)?.contains("EVENTS_TOPIC_ARN"), "{log}");
+    }
     Ok(())
 }
 
