@@ -94,13 +94,13 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
         |reference| json!({"M": {"ref": text(reference), "purchased": number("100"), "allocated": number("3")}});
     let event = json!({
         "type": text("Allocated"), "orderid": text("order-000"), "sku": text("RETRO-CLOCK"), "qty": number("3"),
-        "batchref": text("batch-001")
+        "batchref": text("batch-001"), "eta": {"NULL": true}
     });
     let head = json!({
         "PK": text("SKU#RETRO-CLOCK"), "SK": text("PRODUCT"), "version": number("7"), "commit": text("00000000000000fe"),
         "batches": {"L": [batch("batch-001"), batch("batch-002"), batch("batch-003")]}, "backlog": {"BOOL": false},
         "waiting": {"M": {"lines": number("0"), "since": number("0")}}, "events": {"L": [{"M": event}]},
-        "correlation": text("order-000")
+        "at": text("2031-01-01T12:00:00.000Z"), "correlation": text("order-000")
     });
     let known = contains(body, "RETRO-CLOCK") || contains(body, "batch-001") || contains(body, "order-001");
     let answer = match operation {

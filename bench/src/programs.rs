@@ -37,7 +37,7 @@ pub(crate) fn functions() -> [Function; 7] {
     let no_failures = json!({"batchItemFailures": []});
     let change = message(r#"{"batchref":"batch-001","qty":90}"#);
     let out_of_stock = message(
-        r#"{"type":"OutOfStock","orderid":"order-001","sku":"RETRO-CLOCK","qty":3,"id":"RETRO-CLOCK#8#1","version":8}"#,
+        r#"{"type":"OutOfStock","orderid":"order-001","sku":"RETRO-CLOCK","qty":3,"waiting":false,"line":"3","lines":1,"id":"RETRO-CLOCK#8#1","version":8,"of":1,"at":"2031-01-01T12:00:00.000Z"}"#,
     );
     [
         function("allocate", "floor-commit", request("POST /allocate", line), json!({"statusCode": 202, "body": "OK"})),
@@ -92,7 +92,7 @@ fn message(body: &str) -> Value {
 fn stream() -> Value {
     let event = json!({"M": {
         "type": {"S": "Allocated"}, "orderid": {"S": "order-001"}, "sku": {"S": "RETRO-CLOCK"}, "qty": {"N": "3"},
-        "batchref": {"S": "batch-001"}
+        "batchref": {"S": "batch-001"}, "eta": {"NULL": true}
     }});
     let batch =
         |reference: &str| json!({"M": {"ref": {"S": reference}, "purchased": {"N": "100"}, "allocated": {"N": "3"}}});
@@ -108,7 +108,8 @@ fn stream() -> Value {
                 "PK": {"S": "SKU#RETRO-CLOCK"}, "SK": {"S": "PRODUCT"}, "version": {"N": "8"},
                 "commit": {"S": "00000000000000ff"}, "backlog": {"BOOL": false}, "correlation": {"S": "order-001"},
                 "batches": {"L": [batch("batch-001"), batch("batch-002"), batch("batch-003")]},
-                "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": [event]}
+                "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": [event]},
+                "at": {"S": "2031-01-01T12:00:00.000Z"}
             }
         }
     }]})

@@ -51,6 +51,7 @@ pub fn head() -> Result<Put, BuildError> {
         ("sku", text("RETRO-CLOCK")),
         ("qty", number("3")),
         ("batchref", text("batch-001")),
+        ("eta", AttributeValue::Null(true)),
     ]);
     let mut head = key("SKU#RETRO-CLOCK", "PRODUCT");
     head.extend(item([
@@ -60,6 +61,7 @@ pub fn head() -> Result<Put, BuildError> {
         ("waiting", AttributeValue::M(item([("lines", number("0")), ("since", number("0"))]))),
         ("backlog", AttributeValue::Bool(false)),
         ("events", AttributeValue::L(vec![AttributeValue::M(event)])),
+        ("at", text("2031-01-01T12:00:00.000Z")),
         ("correlation", text("order-001")),
     ]));
     Put::builder()

@@ -252,7 +252,7 @@ fn size(product: &Product, events: &[Event]) -> f64 {
     let events = events.iter().map(|event| {
         let orderid = event.line().map_or(0, |line| line.orderid.as_str().len());
         let batchref = event.batchref().map_or(0, |reference| reference.as_str().len().saturating_add(9));
-        [event.sku().as_str().len(), orderid, batchref].iter().fold(40, |sum, size| usize::saturating_add(sum, *size))
+        [event.sku().as_str().len(), orderid, batchref].iter().fold(54, |sum, size| usize::saturating_add(sum, *size))
     });
     let names = product.sku().as_str().len();
     let total = batches.chain(events).fold(FIXED.saturating_add(names), usize::saturating_add);

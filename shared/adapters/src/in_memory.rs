@@ -104,7 +104,7 @@ impl State {
         let parts = product.moves().iter().filter_map(|moved| moved.part_at(version));
         self.parts.extend(parts.map(|part| (part.line.id(), part)));
         let events = product.events().to_vec();
-        self.outbox.extend(outbox::envelopes(&sku, version, events, Some(commit.correlation)));
+        self.outbox.extend(outbox::envelopes(&sku, version, commit.at, events, Some(commit.correlation)));
     }
 }
 

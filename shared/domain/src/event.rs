@@ -17,20 +17,26 @@ pub enum Event {
         line: OrderLine,
         /// Its batch.
         batchref: BatchRef,
+        /// When that is expected; none for stock in the warehouse.
+        eta: Option<Eta>,
     },
-    /// A line lost its place on a batch that turned out smaller than promised.
+    /// A line lost its place on a batch.
     Deallocated {
         /// The line.
         #[serde(flatten)]
         line: OrderLine,
         /// The batch it was on.
         batchref: BatchRef,
+        /// Why.
+        reason: DeallocationReason,
     },
-    /// A line fits on no batch: a new one, which is not kept, or one that lost its place and is waiting now.
+    /// A line fits on no batch.
     OutOfStock {
-        /// The line that asked.
+        /// The line that asked, or had a place.
         #[serde(flatten)]
         line: OrderLine,
+        /// Whether it was promised, lost its place and waits for stock now; otherwise it is refused, and not kept.
+        waiting: bool,
     },
     /// A batch was added.
     BatchCreated {
@@ -54,6 +60,14 @@ pub enum Event {
     },
 }
 
+/// Why a line lost its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeallocationReason {
+    /// Its batch turned out smaller than promised.
+    Shrunk,
+}
+
 /// An event as it is read. (Serde would read a tagged enum too, but could not say which field is wrong.)
 #[derive(Deserialize)]
 struct EventFields {
@@ -64,6 +78,8 @@ struct EventFields {
     qty: u32,
     batchref: Option<BatchRef>,
     eta: Option<Eta>,
+    reason: Option<DeallocationReason>,
+    waiting: Option<bool>,
 }
 
 macro_rules! event_types {
@@ -109,7 +125,7 @@ impl TryFrom<EventFields> for Event {
     type Error = String;
 
     fn try_from(fields: EventFields) -> Result<Self, String> {
-        let EventFields { r#type, orderid, sku, qty, batchref, eta } = fields;
+        let EventFields { r#type, orderid, sku, qty, batchref, eta, reason, waiting } = fields;
         let quantity = || Quantity::try_from(qty).map_err(|error| format!("qty: {error}"));
         let batchref = || batchref.ok_or("missing field `batchref`");
         let line = |sku| {
@@ -117,9 +133,14 @@ impl TryFrom<EventFields> for Event {
             Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()? })
         };
         Ok(match r#type {
-            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: batchref()? },
-            EventType::Deallocated => Self::Deallocated { line: line(sku)?, batchref: batchref()? },
-            EventType::OutOfStock => Self::OutOfStock { line: line(sku)? },
+            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: batchref()?, eta },
+            EventType::Deallocated => {
+                let reason = reason.ok_or("missing field `reason`")?;
+                Self::Deallocated { line: line(sku)?, batchref: batchref()?, reason }
+            }
+            EventType::OutOfStock => {
+                Self::OutOfStock { line: line(sku)?, waiting: waiting.ok_or("missing field `waiting`")? }
+            }
             EventType::BatchCreated => Self::BatchCreated { batchref: batchref()?, sku, qty: quantity()?, eta },
             EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: batchref()?, sku, qty },
         })
@@ -143,7 +164,7 @@ impl Event {
     #[must_use]
     pub fn sku(&self) -> &Sku {
         match self {
-            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line } => &line.sku,
+            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line, .. } => &line.sku,
             Self::BatchCreated { sku, .. } | Self::BatchQuantityChanged { sku, .. } => sku,
         }
     }
@@ -152,7 +173,7 @@ impl Event {
     #[must_use]
     pub fn line(&self) -> Option<&OrderLine> {
         match self {
-            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line } => Some(line),
+            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line, .. } => Some(line),
             Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
         }
     }
@@ -173,7 +194,7 @@ impl Event {
     #[must_use]
     pub fn puts_line(&self) -> Option<(&OrderLine, Place)> {
         match self {
-            Self::Allocated { line, batchref } => Some((line, Place::Batch(batchref.clone()))),
+            Self::Allocated { line, batchref, .. } => Some((line, Place::Batch(batchref.clone()))),
             Self::Deallocated { line, .. } => Some((line, Place::Waiting)),
             Self::OutOfStock { .. } | Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
         }
@@ -182,7 +203,7 @@ impl Event {
     /// An upper bound of the bytes that the event's own values take where events are stored.
     pub(crate) fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.
-        const OVERHEAD: usize = 120;
+        const OVERHEAD: usize = 150;
         let orderid = self.line().map_or("", |line| line.orderid.as_str());
         let batchref = self.batchref().map_or("", BatchRef::as_str);
         [orderid, self.sku().as_str(), batchref].iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
@@ -193,11 +214,13 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Allocated { line, batchref } => write!(formatter, "{} of {} on {batchref}", line.qty, line.orderid),
-            Self::Deallocated { line, batchref } => {
+            Self::Allocated { line, batchref, .. } => {
+                write!(formatter, "{} of {} on {batchref}", line.qty, line.orderid)
+            }
+            Self::Deallocated { line, batchref, .. } => {
                 write!(formatter, "{} of {} off {batchref}", line.qty, line.orderid)
             }
-            Self::OutOfStock { line } => write!(formatter, "{} of {} out of stock", line.qty, line.orderid),
+            Self::OutOfStock { line, .. } => write!(formatter, "{} of {} out of stock", line.qty, line.orderid),
             Self::BatchCreated { batchref, qty, .. } => write!(formatter, "new {batchref} of {qty}"),
             Self::BatchQuantityChanged { batchref, qty, .. } => write!(formatter, "{batchref} holds {qty}"),
         }
@@ -217,9 +240,13 @@ mod tests {
                 qty: 3.try_into().unwrap(),
             },
             batchref: "b1".try_into().unwrap(),
+            eta: Some("2011-01-31".to_owned().try_into().unwrap()),
         };
         let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(json, r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1"}"#);
+        assert_eq!(
+            json,
+            r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1","eta":"2011-01-31"}"#
+        );
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 }

@@ -25,7 +25,7 @@ mod revision;
 pub use batch::{Batch, NewBatch};
 pub use budget::{Budget, Step};
 pub use eta::{Eta, InvalidEta};
-pub use event::{Event, EventType};
+pub use event::{DeallocationReason, Event, EventType};
 pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
 pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
 pub use product::*;

@@ -58,7 +58,7 @@ impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
     /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
     pub async fn handle_event(&self, envelope: &Envelope, call: &Call) -> Result<(), Error> {
         // Most events are for others.
-        let Event::OutOfStock { line } = &envelope.event else { return Ok(()) };
+        let Event::OutOfStock { line, .. } = &envelope.event else { return Ok(()) };
         let mail = send_out_of_stock_mail(self, &envelope.id, line, &call.correlation);
         let sent = in_time(&self.environment, call.deadline, mail);
         sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use domain::{Event, Sku, Version};
+use domain::{Event, LineName, Sku, Version};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{PublishError, Publisher};
+use crate::ports::{PublishError, Publisher, Timestamp};
 use crate::{CorrelationId, Source};
 
 /// One event as subscribers read it.
@@ -18,10 +18,20 @@ pub struct Envelope {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+    /// The name of its line, if it is about one: what tells it from the others of its order and SKU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineName>,
+    /// How many lines its commit found no stock for, in each event that tells of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u32>,
     /// `sku#version#n`, where `n` counts the events of one commit from 1.
     pub id: String,
     /// The product's version since this event.
     pub version: Version,
+    /// How many events this version has, so that a last one that is missing shows.
+    pub of: u32,
+    /// The time of its commit, by the clock of whoever made it.
+    pub at: Timestamp,
     /// What the event comes of. It travels beside the text, as an attribute.
     #[serde(skip)]
     pub correlation: Option<CorrelationId>,
@@ -32,13 +42,21 @@ pub struct Envelope {
 pub fn envelopes(
     sku: &Sku,
     version: Version,
+    at: Timestamp,
     events: Vec<Event>,
     correlation: Option<&CorrelationId>,
 ) -> Vec<Envelope> {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let is_out_of_stock = |event: &&Event| matches!(event, Event::OutOfStock { .. });
+    let (of, lines) = (count(events.len()), count(events.iter().filter(is_out_of_stock).count()));
     let envelope = |(number, event): (u32, Event)| Envelope {
+        line: event.line().map(|line| line.id().name),
+        lines: is_out_of_stock(&&event).then_some(lines),
         event,
         id: format!("{sku}#{version}#{number}"),
         version,
+        of,
+        at,
         correlation: correlation.cloned(),
     };
     (1..).zip(events).map(envelope).collect()
@@ -139,4 +157,47 @@ async fn publish_in_order<P: Publisher>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::DeallocationReason;
+    use testing::line;
+
+    use super::*;
+
+    #[test]
+    fn what_subscribers_read_says_how_much_of_a_commit_there_is_and_when_it_was_made() {
+        let (lamp, qty) = (Sku::try_from("LAMP").unwrap(), 1);
+        let gives_way = |orderid: &str| line(orderid, "LAMP", 2);
+        let batchref = || "b1".try_into().unwrap();
+        let reason = DeallocationReason::Shrunk;
+        let events = vec![
+            Event::Deallocated { line: gives_way("o1"), batchref: batchref(), reason },
+            Event::Allocated { line: gives_way("o1"), batchref: "b2".try_into().unwrap(), eta: None },
+            Event::Deallocated { line: gives_way("o2"), batchref: batchref(), reason },
+            Event::OutOfStock { line: gives_way("o2"), waiting: true },
+            Event::BatchQuantityChanged { batchref: batchref(), sku: lamp.clone(), qty },
+        ];
+        let told = envelopes(&lamp, Version(7), Timestamp(1_925_035_200_678), events, None);
+        let expected = [
+            r#"{"type":"Deallocated","orderid":"o1","sku":"LAMP","qty":2,"batchref":"b1","reason":"shrunk","line":"2","id":"LAMP#7#1","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"Allocated","orderid":"o1","sku":"LAMP","qty":2,"batchref":"b2","eta":null,"line":"2","id":"LAMP#7#2","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"Deallocated","orderid":"o2","sku":"LAMP","qty":2,"batchref":"b1","reason":"shrunk","line":"2","id":"LAMP#7#3","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"OutOfStock","orderid":"o2","sku":"LAMP","qty":2,"waiting":true,"line":"2","lines":1,"id":"LAMP#7#4","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"BatchQuantityChanged","batchref":"b1","sku":"LAMP","qty":1,"id":"LAMP#7#5","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+        ];
+        let json: Vec<_> = told.iter().map(|envelope| serde_json::to_string(envelope).unwrap()).collect();
+        assert_eq!(json, expected);
+        let read: Vec<Envelope> = json.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        assert_eq!(read, told);
+    }
+
+    #[test]
+    fn times_are_told_to_the_millisecond_whatever_the_clock_shows() {
+        let text = |milliseconds| String::from(Timestamp(milliseconds));
+        assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(1_925_035_200_000), "2031-01-01T12:00:00.000Z");
+        assert!(text(u64::MAX).starts_with("9999-12-30T"), "{}", text(u64::MAX));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{BatchRef, OrderId, OrderLine, Sku};
+use serde::{Deserialize, Serialize};
 
 use crate::outbox::Envelope;
 use crate::store::StoreError;
@@ -81,9 +82,31 @@ pub trait Mailer: Send + Sync {
     fn send(&self, mail: &Mail) -> impl Future<Output = Result<(), Source>> + Send;
 }
 
-/// Milliseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// Milliseconds since the Unix epoch. Serialized, it is a text such as `2031-01-02T03:04:05.678Z`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "jiff::Timestamp", into = "String")]
 pub struct Timestamp(pub u64);
+
+/// A time before 1970.
+#[derive(Debug, thiserror::Error)]
+#[error("must not be before 1970")]
+pub struct TooEarly;
+
+impl TryFrom<jiff::Timestamp> for Timestamp {
+    type Error = TooEarly;
+
+    fn try_from(time: jiff::Timestamp) -> Result<Self, TooEarly> {
+        u64::try_from(time.as_millisecond()).map(Self).map_err(|_| TooEarly)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(Timestamp(milliseconds): Timestamp) -> String {
+        // No clock shows what jiff does not know: it ends with the year 9999.
+        let time = i64::try_from(milliseconds).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+        format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+    }
+}
 
 impl Timestamp {
     /// This much later.

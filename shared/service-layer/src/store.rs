@@ -5,6 +5,7 @@ use std::fmt;
 
 use domain::{BatchRef, LineId, NewBatch, OrderLine, Part, Place, Product, Sku, Tally};
 
+use crate::ports::Timestamp;
 use crate::unit_of_work::BUDGET;
 use crate::{CorrelationId, Source};
 
@@ -231,6 +232,8 @@ pub struct Commit<'a> {
     pub products: &'a [Changed<'a>],
     /// What asked for it. Its events carry this on.
     pub correlation: &'a CorrelationId,
+    /// When it is made. Its events tell it.
+    pub at: Timestamp,
 }
 
 /// A product's part in a commit.

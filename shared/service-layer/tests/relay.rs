@@ -14,7 +14,7 @@ use std::task::Poll;
 use adapters::in_memory::InMemoryTopic;
 use domain::{Event, Version};
 use service_layer::outbox::{Envelope, Record, envelopes, relay};
-use service_layer::ports::{PublishError, Publisher};
+use service_layer::ports::{PublishError, Publisher, Timestamp};
 use testing::line;
 
 /// A topic whose calls take a while, some of them less than others.
@@ -51,9 +51,9 @@ impl Publisher for Topic {
 
 /// What one commit has to tell.
 fn record(sku: &str, version: u64, count: u32) -> Record {
-    let event = |number: u32| Event::OutOfStock { line: line(&format!("o{number}"), sku, 1) };
+    let event = |number: u32| Event::OutOfStock { line: line(&format!("o{number}"), sku, 1), waiting: false };
     let events = (0..count).map(event).collect();
-    let envelopes = Ok(envelopes(&sku.try_into().unwrap(), Version(version), events, None));
+    let envelopes = Ok(envelopes(&sku.try_into().unwrap(), Version(version), Timestamp(0), events, None));
     Record { sequence_number: format!("{sku} {version}"), envelopes }
 }
 

@@ -4,6 +4,7 @@
 
 use adapters::in_memory::InMemoryStore;
 use domain::{OrderLine, Product, ProductState, Tally, Version};
+use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
 use testing::{batch, stored_product};
@@ -20,7 +21,14 @@ fn product(version: u64, batches: u32, backlog: bool) -> Product {
 
 async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Product) -> Result<(), StoreError> {
     let products = &[Changed { before, after }];
-    store.commit(Commit { id: CommitId(after.version().0), products, correlation: &CorrelationId::unknown() }).await
+    store
+        .commit(Commit {
+            id: CommitId(after.version().0),
+            products,
+            correlation: &CorrelationId::unknown(),
+            at: Timestamp(1),
+        })
+        .await
 }
 
 async fn version<S: Products>(store: &S) -> Version {

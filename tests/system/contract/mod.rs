@@ -111,7 +111,7 @@ async fn commit_as<S: Store>(
 }
 
 async fn commit_all<S: Store>(store: &S, id: CommitId, products: &[Changed<'_>]) -> Result<(), StoreError> {
-    store.commit(Commit { id, products, correlation: &CorrelationId::unknown() }).await
+    store.commit(Commit { id, products, correlation: &CorrelationId::unknown(), at: Timestamp(1) }).await
 }
 
 async fn find_line<S: Store>(store: &S, line: &OrderLine) -> Result<Found, StoreError> {

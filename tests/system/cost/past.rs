@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use domain::{NewBatch, OrderLine, Product};
 use service_layer::CorrelationId;
+use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Products as _};
 use testing::{found_product, line, new_batch};
 
@@ -97,6 +98,7 @@ pub(crate) async fn filled(
             id: CommitId(after.version().0),
             products: &[Changed { before: before.as_ref(), after: &after }],
             correlation: &CorrelationId::unknown(),
+            at: Timestamp(1),
         };
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.

@@ -236,12 +236,8 @@ impl Replay {
 
     /// Notes what a commit did, which was found to be right.
     fn follow(&mut self, version: u64, events: &[Event]) {
-        // In a shrink, it comes with others.
-        let turns_away = events.len() == 1;
         for event in events {
-            if let Event::OutOfStock { line } = event
-                && turns_away
-            {
+            if let Event::OutOfStock { line, waiting: false } = event {
                 self.refused.entry(line.clone()).or_default().push(version);
             }
             if let Event::BatchCreated { batchref, sku, qty, eta } = event {
@@ -292,7 +288,8 @@ impl<'a> Requests<'a> {
     /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
     /// queue brings several together.
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
-        let is_answer = |event: &Event| matches!(event, Event::Allocated { .. } | Event::OutOfStock { .. });
+        let is_answer =
+            |event: &Event| matches!(event, Event::Allocated { .. } | Event::OutOfStock { waiting: false, .. });
         let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
         let lines = lines.collect::<Option<Vec<_>>>()?;
         let askers = |line: &&OrderLine| {

@@ -91,7 +91,7 @@ impl Books {
             ensure!(was_on == left, "{event}: but it was on {was_on:?}");
         }
         match event {
-            Event::OutOfStock { line } => {
+            Event::OutOfStock { line, .. } => {
                 let place = self.places.get(line);
                 ensure!(!matches!(place, Some(Place::Batch(_))), "{line:?} is out of stock, but is at {place:?}");
             }
@@ -113,7 +113,7 @@ impl Books {
         let ever_on = |line: &OrderLine, batch: &BatchRef| {
             let mut events = self.commits.iter().flatten().map(|message| &message.event);
             events.any(
-                |event| matches!(event, Event::Allocated { line: told, batchref } if told == line && batchref == batch),
+                |event| matches!(event, Event::Allocated { line: told, batchref, .. } if told == line && batchref == batch),
             )
         };
         match (command, reply) {
@@ -122,7 +122,7 @@ impl Books {
             }
             (Command::Allocate(line), Reply::OutOfStock) => {
                 let mut events = self.commits.iter().flatten().map(|message| &message.event);
-                let told = events.any(|event| matches!(event, Event::OutOfStock { line: told } if told == line));
+                let told = events.any(|event| matches!(event, Event::OutOfStock { line: told, .. } if told == line));
                 ensure!(told, "{line:?} is told that it is out of stock, and nobody else is");
             }
             (Command::CreateBatch(new), Reply::Done) => {
@@ -137,7 +137,7 @@ impl Books {
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
         for line in &plan.queued {
-            let told = |event: &Event| matches!(event, Event::Allocated { line: told, .. } | Event::OutOfStock { line: told } if told == line);
+            let told = |event: &Event| matches!(event, Event::Allocated { line: told, .. } | Event::OutOfStock { line: told, .. } if told == line);
             let answered = self.commits.iter().flatten().any(|message| told(&message.event));
             ensure!(answered, "{line:?} was taken, and nobody heard of it again");
         }
@@ -167,7 +167,7 @@ impl Books {
 
         let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
         for message in self.commits.iter().flatten() {
-            if let Event::OutOfStock { line } = &message.event {
+            if let Event::OutOfStock { line, .. } = &message.event {
                 *wanted.entry(format!("{} for order {}", line.qty, line.orderid)).or_default() += 1;
             }
         }

@@ -95,12 +95,14 @@ impl Record {
     fn shown(&self, sequence: usize, readable: bool) -> EventRecord {
         let sku = format!("S{}", self.sku);
         let event = json!({"M": {
-            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": sku}, "qty": {"N": "3"}
+            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": sku}, "qty": {"N": "3"},
+            "waiting": {"BOOL": false}
         }});
         let mut image = json!({
             "PK": {"S": format!("SKU#{sku}")}, "SK": {"S": "PRODUCT"}, "version": {"N": self.version.to_string()},
             "commit": {"S": "00000000000000ff"}, "batches": {"L": []}, "backlog": {"BOOL": false},
-            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": vec![event; self.events]}
+            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": vec![event; self.events]},
+            "at": {"S": "2031-01-01T12:00:00.000Z"}
         });
         if !readable {
             image["events"] = json!({"S": "in a form of the future"});

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use domain::{Revision, SkuLines};
 use serde_json::{Value, json};
-use service_layer::ports::{AllocationsView as _, Environment as _, Inbox as _};
+use service_layer::ports::{AllocationsView as _, Environment as _, Inbox as _, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Products as _};
 use service_layer::{AllocateLines, CorrelationId, MessageBus};
 use testing::{Command, found_product, line, new_batch};
@@ -197,6 +197,7 @@ impl Scene {
             id: CommitId(1),
             products: &[Changed { before: Some(&before), after: &after }],
             correlation: &CorrelationId::unknown(),
+            at: Timestamp(1),
         };
         self.others.store().commit(commit).await?;
         Ok(sku)

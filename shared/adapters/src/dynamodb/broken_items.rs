@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
 use proptest::prelude::*;
 use service_layer::ports::Timestamp;
-use service_layer::store::{CommitId, Stored};
+use service_layer::store::{Commit, CommitId, Stored};
 use testing::{change, line, stored_product};
 
 use super::inbox;
@@ -64,7 +64,8 @@ fn product() -> Product {
 }
 
 fn head_item(product: &Product, id: CommitId) -> Item {
-    to_item(&HeadItem::new(product, id, &"c1".try_into().unwrap())).unwrap()
+    let (correlation, at) = ("c1".try_into().unwrap(), Timestamp(1_700_000_000_000));
+    to_item(&HeadItem::new(product, &Commit { id, products: &[], correlation: &correlation, at })).unwrap()
 }
 
 /// Every kind of item, as the service writes it, and how it is read.

@@ -110,7 +110,8 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
     use domain::Product;
     use service_layer::CorrelationId;
-    use service_layer::store::CommitId;
+    use service_layer::ports::Timestamp;
+    use service_layer::store::{Commit, CommitId};
     use testing::new_batch;
 
     use super::super::items::{HeadItem, to_item};
@@ -136,7 +137,9 @@ mod tests {
         let new = new_batch("b1", sku, 1);
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
-        to_item(&HeadItem::new(&product, CommitId(1), &CorrelationId::unknown())).unwrap()
+        let (correlation, at) = (CorrelationId::unknown(), Timestamp(1));
+        let commit = Commit { id: CommitId(1), products: &[], correlation: &correlation, at };
+        to_item(&HeadItem::new(&product, &commit)).unwrap()
     }
 
     /// Of a transaction that begins with the heads of these products. DynamoDB hands back what refused a write, if that

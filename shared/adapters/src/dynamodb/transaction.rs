@@ -52,7 +52,7 @@ impl DynamoDb {
     }
 
     fn put_head(&self, changed: &Changed<'_>, commit: &Commit<'_>) -> Result<Put, StoreError> {
-        let item = to_item(&HeadItem::new(changed.after, commit.id, commit.correlation)).map_err(fault)?;
+        let item = to_item(&HeadItem::new(changed.after, commit)).map_err(fault)?;
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))

@@ -91,8 +91,16 @@ fn check_change(body: &str) -> Result<(), TestCaseError> {
 }
 
 fn out_of_stock(number: u32) -> Object {
-    let fields =
-        [("type", "\"OutOfStock\""), ("orderid", "\"o1\""), ("sku", "\"LAMP\""), ("qty", "3"), ("version", "4")];
+    let fields = [
+        ("type", "\"OutOfStock\""),
+        ("orderid", "\"o1\""),
+        ("sku", "\"LAMP\""),
+        ("qty", "3"),
+        ("waiting", "true"),
+        ("of", "1"),
+        ("at", "\"2031-01-01T12:00:00.000Z\""),
+        ("version", "4"),
+    ];
     Object::of(&fields).with("id", format!("\"LAMP#4#{number}\""))
 }
 

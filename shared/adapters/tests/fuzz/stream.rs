@@ -13,7 +13,7 @@ use crate::{REASON_CHARACTERS, config, now};
 fn head(version: u32) -> Value {
     let line = json!({
         "type": {"S": "Allocated"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"},
-        "batchref": {"S": "b1"}
+        "batchref": {"S": "b1"}, "eta": {"S": "2011-01-02"}
     });
     let created = json!({
         "type": {"S": "BatchCreated"}, "batchref": {"S": "b1"}, "sku": {"S": "LAMP"}, "qty": {"N": "9"},
@@ -27,7 +27,7 @@ fn head(version: u32) -> Value {
         "PK": {"S": "SKU#LAMP"}, "SK": {"S": "PRODUCT"}, "version": {"N": version.to_string()},
         "commit": {"S": "00000000000000ff"}, "batches": {"L": [{"M": batch}]}, "backlog": {"BOOL": false},
         "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}},
-        "events": {"L": [{"M": line}, {"M": created}]}
+        "events": {"L": [{"M": line}, {"M": created}]}, "at": {"S": "2031-01-01T12:00:00.000Z"}
     })
 }
 

@@ -30,16 +30,16 @@ impl Product {
             return Allocation::OutOfStock;
         };
         batch.take(line.qty);
-        let batchref = batch.reference.clone();
+        let (batchref, eta) = (batch.reference.clone(), batch.eta);
         self.put(line.clone(), part, Place::Batch(batchref.clone()));
-        self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone() });
+        self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta });
         Allocation::Allocated(batchref)
     }
 
     /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
     fn turn_away(&mut self, line: &OrderLine) {
         self.pending.moves.push(Move { line: line.clone(), from: None, to: None });
-        self.record(Event::OutOfStock { line: line.clone() });
+        self.record(Event::OutOfStock { line: line.clone(), waiting: false });
     }
 
     /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
@@ -69,11 +69,12 @@ impl Product {
         }
         match (preferred(&mut self.state.batches, line, None), part) {
             (Some(batch), _) => {
-                let allocated = Event::Allocated { line: line.clone(), batchref: batch.reference.clone() };
+                let (batchref, eta) = (batch.reference.clone(), batch.eta);
+                let allocated = Event::Allocated { line: line.clone(), batchref, eta };
                 budget.spend(items_to_place(line, batch), &[&allocated])
             }
             // That it still has no place is checked where it would be stored.
-            (None, None) => budget.spend(1, &[&Event::OutOfStock { line: line.clone() }]),
+            (None, None) => budget.spend(1, &[&Event::OutOfStock { line: line.clone(), waiting: false }]),
             (None, Some(_)) => true,
         }
     }
@@ -181,8 +182,8 @@ mod tests {
         for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {
             assert_eq!(bound(Budget { items, ..ample() }), first(answered), "{items} items");
         }
-        let out_of_stock = Event::OutOfStock { line: line("large", 9) }.size();
-        let allocated = Event::Allocated { line: line("o1", 2), batchref: "b1".try_into().unwrap() }.size();
+        let out_of_stock = Event::OutOfStock { line: line("large", 9), waiting: false }.size();
+        let allocated = Event::Allocated { line: line("o1", 2), batchref: "b1".try_into().unwrap(), eta: None }.size();
         for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
             assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
         }

@@ -1,7 +1,7 @@
 //! The warehouse says how large a batch really is. Where that is less than what is allocated, lines give way.
 
 use super::{Product, items_to_place, preferred};
-use crate::{Batch, BatchRef, Budget, Event, OrderLine, Part, Place, Refusal, Revision, Step};
+use crate::{Batch, BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Refusal, Revision, Step};
 
 /// The warehouse's word on how large a batch is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +118,10 @@ impl Product {
                 break;
             }
             let line = &part.line;
-            let deallocated = Event::Deallocated { line: line.clone(), batchref: change.reference.clone() };
+            let (batchref, reason) = (change.reference.clone(), DeallocationReason::Shrunk);
+            let deallocated = Event::Deallocated { line: line.clone(), batchref, reason };
             let Some(next) = preferred(&mut self.state.batches, line, Some(&change.reference)) else {
-                let out_of_stock = Event::OutOfStock { line: line.clone() };
+                let out_of_stock = Event::OutOfStock { line: line.clone(), waiting: true };
                 if !budget.spend(1, &[&deallocated, &out_of_stock]) {
                     break;
                 }
@@ -128,7 +129,8 @@ impl Product {
                 displaced.push(Displaced { part, deallocated, out_of_stock });
                 continue;
             };
-            let allocated = Event::Allocated { line: line.clone(), batchref: next.reference.clone() };
+            let (batchref, eta) = (next.reference.clone(), next.eta);
+            let allocated = Event::Allocated { line: line.clone(), batchref, eta };
             if !budget.spend(items_to_place(line, next), &[&deallocated, &allocated]) {
                 break;
             }

@@ -25,8 +25,8 @@ impl Product {
             let Some(batch) = preferred(&mut self.state.batches, line, None) else {
                 continue;
             };
-            let batchref = batch.reference.clone();
-            let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone() };
+            let (batchref, eta) = (batch.reference.clone(), batch.eta);
+            let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta };
             if !budget.spend(items_to_place(line, batch), &[&allocated]) {
                 self.state.backlog = true;
                 return;

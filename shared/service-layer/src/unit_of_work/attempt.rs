@@ -135,7 +135,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         }
         let id = CommitId(self.environment.random());
         let figures = CommandFigures::of_commit(case.draft.changed());
-        let commit = Commit { id, products: &products, correlation: &self.call.correlation };
+        let (correlation, at) = (&self.call.correlation, self.environment.now());
+        let commit = Commit { id, products: &products, correlation, at };
         if let Err(error) = self.store.commit(commit).await {
             self.carried.sent.push(Sent { id, answer, figures });
             return Err(error);

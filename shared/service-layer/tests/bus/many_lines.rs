@@ -29,8 +29,8 @@ async fn lines_of_one_sku_are_answered_in_one_commit_each_as_by_itself() {
     assert_eq!(allocate_lines(&Meddles::default().with(&store), &lines).await.unwrap(), 4);
     let told: Vec<_> = store.outbox().into_iter().skip(2).map(|envelope| (envelope.id, envelope.event)).collect();
     let of = |number: usize| lines.lines()[number].clone();
-    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap() };
-    let [third, fourth] = [2, 3].map(|number| Event::OutOfStock { line: of(number) });
+    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap(), eta: None };
+    let [third, fourth] = [2, 3].map(|number| Event::OutOfStock { line: of(number), waiting: false });
     let expected = [("LAMP#3#1", placed), ("LAMP#3#2", third), ("LAMP#3#3", fourth)];
     assert_eq!(told, expected.map(|(id, event)| (id.to_owned(), event)));
 }
@@ -54,7 +54,7 @@ async fn a_line_that_waits_is_answered_beside_one_that_is_turned_away() {
     }
     let told = store.outbox().len();
     assert_eq!(allocate_lines(&Meddles::default().with(&store), &lines_of(1..3, 2)).await.unwrap(), 2);
-    let turned_away = Event::OutOfStock { line: lines_of(2..3, 2).lines()[0].clone() };
+    let turned_away = Event::OutOfStock { line: lines_of(2..3, 2).lines()[0].clone(), waiting: false };
     let events: Vec<_> = store.outbox().into_iter().skip(told).map(|envelope| envelope.event).collect();
     assert_eq!(events, [turned_away], "and not the one that waits");
 }
@@ -94,7 +94,7 @@ async fn lines_whose_commit_is_overtaken_or_unheard_are_answered_once() {
         let told = store.outbox();
         let told = |wanted: &OrderLine| {
             let is_of = |envelope: &&Envelope| match &envelope.event {
-                Event::Allocated { line, .. } | Event::OutOfStock { line } => line == wanted,
+                Event::Allocated { line, .. } | Event::OutOfStock { line, .. } => line == wanted,
                 _ => false,
             };
             told.iter().filter(is_of).count()
@@ -113,7 +113,7 @@ async fn lines_that_are_turned_away_must_have_no_place_still() {
     let twin = Meddle::After(vec![add("b2", "LAMP", 1), allocate("o1", "LAMP", 1)]);
     assert_eq!(allocate_lines(&Meddles::at_commits([twin]).with(&store), &lines_of(0..3, 1)).await.unwrap(), 3);
     let turned_away = store.outbox().into_iter().filter_map(|envelope| match envelope.event {
-        Event::OutOfStock { line } => Some(line.orderid.to_string()),
+        Event::OutOfStock { line, .. } => Some(line.orderid.to_string()),
         _ => None,
     });
     assert_eq!(turned_away.collect::<Vec<_>>(), ["o0", "o2"], "o1 got a place meanwhile");

@@ -4,7 +4,8 @@ use domain::{Event, Product, ProductState, Sku, Tally, Version};
 use serde::{Deserialize, Serialize};
 use service_layer::CorrelationId;
 use service_layer::outbox::{self, Envelope};
-use service_layer::store::{CommitId, Stored};
+use service_layer::ports::Timestamp;
+use service_layer::store::{Commit, CommitId, Stored};
 
 use super::{BatchEntry, Item, Key, UnreadableItem, from_item};
 
@@ -28,22 +29,24 @@ pub(in crate::dynamodb) struct HeadItem {
     waiting: Tally,
     backlog: bool,
     events: Vec<Event>,
+    at: Timestamp,
     /// What the last commit came of. Items written by earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<CorrelationId>,
 }
 
 impl HeadItem {
-    pub(in crate::dynamodb) fn new(product: &Product, commit: CommitId, correlation: &CorrelationId) -> Self {
+    pub(in crate::dynamodb) fn new(product: &Product, commit: &Commit<'_>) -> Self {
         Self {
             key: Key::product(product.sku()),
             version: product.version(),
-            commit: commit.to_string(),
+            commit: commit.id.to_string(),
             batches: product.open_batches().map(BatchEntry::from).collect(),
             waiting: product.waiting(),
             backlog: product.has_backlog(),
             events: product.events().to_vec(),
-            correlation: Some(correlation.clone()),
+            at: commit.at,
+            correlation: Some(commit.correlation.clone()),
         }
     }
 
@@ -83,5 +86,5 @@ pub fn outbox_envelopes(item: serde_dynamo::Item) -> Result<Vec<Envelope>, Unrea
     if item.events.is_empty() {
         return Err(item.key.unreadable("events: must not be empty"));
     }
-    Ok(outbox::envelopes(&item.sku()?, item.version, item.events, item.correlation.as_ref()))
+    Ok(outbox::envelopes(&item.sku()?, item.version, item.at, item.events, item.correlation.as_ref()))
 }
