@@ -137,4 +137,13 @@ mod tests {
         batch.give_back(line.qty);
         assert_eq!(batch.free(), 20);
     }
+
+    #[test]
+    fn a_batch_is_open_until_its_last_piece_is_taken() {
+        let (mut batch, line) = batch_and_line("SMALL-TABLE", 3, 2);
+        batch.take(line.qty);
+        assert!(batch.is_open());
+        batch.take(1.try_into().unwrap());
+        assert!(!batch.is_open());
+    }
 }

@@ -61,4 +61,11 @@ mod tests {
             assert_eq!(read(refused), Err(InvalidEta(refused.to_owned())));
         }
     }
+
+    #[test]
+    fn an_eta_is_written_as_it_is_read() {
+        let json = r#""2011-01-31""#;
+        let eta: Eta = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&eta).unwrap(), json);
+    }
 }

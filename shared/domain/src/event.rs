@@ -249,4 +249,24 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
+
+    #[test]
+    fn an_event_takes_no_more_bytes_than_it_is_reckoned_with() {
+        let longest = "x".repeat(255);
+        let name = longest.as_str();
+        let (batchref, sku): (BatchRef, Sku) = (name.try_into().unwrap(), name.try_into().unwrap());
+        let qty = Quantity::try_from(u32::MAX).unwrap();
+        let line = OrderLine { orderid: name.try_into().unwrap(), sku: sku.clone(), qty };
+        let eta = Some("2011-01-31".to_owned().try_into().unwrap());
+        for event in [
+            Event::Allocated { line: line.clone(), batchref: batchref.clone() },
+            Event::Deallocated { line: line.clone(), batchref: batchref.clone() },
+            Event::OutOfStock { line },
+            Event::BatchCreated { batchref: batchref.clone(), sku: sku.clone(), qty, eta },
+            Event::BatchQuantityChanged { batchref, sku, qty: u32::MAX },
+        ] {
+            let json = serde_json::to_string(&event).unwrap();
+            assert!(event.size() >= json.len(), "{} bytes: {json}", json.len());
+        }
+    }
 }

@@ -26,6 +26,11 @@ pub(crate) fn batch(reference: &str, qty: u32, eta: Option<&str>) -> NewBatch {
     }
 }
 
+/// Batches that take a thousandth each of what one product has room for.
+pub(crate) fn filling_batches(count: usize) -> Vec<NewBatch> {
+    (0..count).map(|number| batch(&format!("{number:070}"), 1, None)).collect()
+}
+
 /// At version 7.
 pub(crate) fn product(batches: &[NewBatch]) -> Product {
     product_with_waiting(batches, Tally::default())

@@ -171,3 +171,41 @@ impl SkuLines {
         if self.lines.is_empty() { None } else { Some(self) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(orderid: &str, sku: &str) -> OrderLine {
+        OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: 1.try_into().unwrap() }
+    }
+
+    fn lamps(orderids: &[&str]) -> Option<SkuLines> {
+        SkuLines::of(orderids.iter().map(|orderid| line(orderid, "LAMP"))).pop()
+    }
+
+    #[test]
+    fn lines_are_sorted_by_sku_each_once_in_the_order_they_came() {
+        let asked = [line("o2", "LAMP"), line("o1", "DESK"), line("o2", "LAMP"), line("o1", "LAMP")];
+        let sorted = SkuLines::of(asked);
+        let told: Vec<_> = sorted.iter().map(|of_sku| (of_sku.sku().as_str(), of_sku.lines())).collect();
+        let (of_lamps, of_desks) = ([line("o2", "LAMP"), line("o1", "LAMP")], [line("o1", "DESK")]);
+        assert_eq!(told, [("LAMP", &of_lamps[..]), ("DESK", &of_desks[..])]);
+    }
+
+    #[test]
+    fn halves_are_the_first_lines_and_the_rest_and_none_is_empty() {
+        let halves_of = |orderids| lamps(orderids).unwrap().halved();
+        assert_eq!(halves_of(&["o1", "o2", "o3"]), [lamps(&["o1"]).unwrap(), lamps(&["o2", "o3"]).unwrap()]);
+        assert_eq!(halves_of(&["o1", "o2", "o3", "o4"]).first(), lamps(&["o1", "o2"]).as_ref());
+        assert_eq!(halves_of(&["o1"]), [lamps(&["o1"]).unwrap()]);
+    }
+
+    #[test]
+    fn lines_after_the_first_so_many_are_left() {
+        let left_after = |done| lamps(&["o1", "o2", "o3"]).unwrap().after(done);
+        assert_eq!(left_after(0), lamps(&["o1", "o2", "o3"]));
+        assert_eq!(left_after(2), lamps(&["o3"]));
+        assert_eq!((left_after(3), left_after(4)), (None, None), "that was all");
+    }
+}

@@ -204,4 +204,11 @@ mod tests {
         }
         assert_eq!(Sku::try_from("M\u{fffd}bel"), Err(InvalidName::Replacement));
     }
+
+    #[test]
+    fn a_name_has_no_character_that_forges_a_line_or_that_a_queue_refuses() {
+        for refused in ['\n', '\u{7f}', '\u{fffe}', '\u{ffff}'] {
+            assert_eq!(Sku::try_from(format!("A{refused}B")), Err(InvalidName::Control(refused)));
+        }
+    }
 }

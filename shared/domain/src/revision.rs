@@ -46,4 +46,9 @@ mod tests {
         assert!(Revision::Version(2) > Revision::Version(1));
         assert!(Revision::AsOf(2) > Revision::AsOf(1));
     }
+
+    #[test]
+    fn a_version_is_told_as_its_number() {
+        assert_eq!(Version(7).to_string(), "7");
+    }
 }

@@ -262,4 +262,44 @@ mod tests {
         assert_eq!(outcome(numbered(70, 1)), Ok(Step::Finish(ChangeOutcome::Outdated)));
         assert!(product.events().is_empty());
     }
+
+    #[test]
+    fn an_older_change_takes_no_pieces_from_lines() {
+        let mut product = product(&[batch("batch1", 10, None)]);
+        product.allocate(&line("o1", 9), None);
+        product.change_batch_quantity(&change("batch1", 10, 2), &[], &mut ample()).unwrap();
+        assert_eq!(product.shortfall(&change("batch1", 5, 1)), 0);
+        assert_eq!(product.shortfall(&change("batch1", 5, 3)), 4);
+    }
+
+    #[test]
+    fn stock_that_comes_free_is_owed_to_lines_that_wait() {
+        let owes = |waiting: u32, backlog: bool, qty: u32| {
+            let tally = Tally { count: waiting, version_sum: u64::from(waiting) };
+            let mut product = product_with_waiting(&[batch("batch1", 10, None)], tally);
+            product.state.backlog = backlog;
+            product.change_batch_quantity(&change("batch1", qty, 1), &[], &mut ample()).unwrap();
+            product.has_backlog()
+        };
+        assert!(owes(1, false, 11));
+        assert!(!owes(0, false, 11), "nobody waits");
+        assert!(!owes(1, false, 10) && !owes(1, false, 9), "none came free");
+        assert!(owes(1, true, 11) && owes(1, true, 9), "what was owed before is owed still");
+    }
+
+    #[test]
+    fn a_full_batch_is_opened_only_if_there_is_room_for_it() {
+        // All its pieces are allocated: it is none of the batches with free stock.
+        let changed_beside = |open_batches: usize, qty: u32| {
+            let mut product = product(&filling_batches(open_batches));
+            let full = Batch { allocated: 10, ..batch(&"x".repeat(70), 10, None).into() };
+            let reference = full.reference.to_string();
+            product.include(full);
+            product.change_batch_quantity(&change(&reference, qty, 1), &[], &mut ample())
+        };
+        let (applied, refused) = (Ok(Step::Finish(ChangeOutcome::Applied)), Err(Refusal::TooManyBatches(sku())));
+        assert_eq!(changed_beside(999, 11), applied);
+        assert_eq!(changed_beside(1_000, 11), refused);
+        assert_eq!(changed_beside(1_000, 10), applied, "it stays full");
+    }
 }

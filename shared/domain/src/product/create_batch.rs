@@ -34,4 +34,18 @@ mod tests {
         let error = product.create_batch(&batch("one-more", 1, None)).unwrap_err();
         assert!(error.to_string().contains("RETRO-CLOCK"), "{error}");
     }
+
+    #[test]
+    fn open_batches_may_take_all_the_room_there_is() {
+        let mut product = product(&filling_batches(999));
+        assert!(product.clone().create_batch(&batch(&"x".repeat(71), 1, None)).is_err(), "one byte too many");
+        assert_eq!(product.create_batch(&batch(&"x".repeat(70), 1, None)), Ok(()));
+    }
+
+    #[test]
+    fn a_batch_for_which_nobody_waits_is_owed_to_nobody() {
+        let mut product = product(&[]);
+        product.create_batch(&batch("b1", 5, None)).unwrap();
+        assert!(!product.has_backlog());
+    }
 }
