@@ -43,9 +43,10 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_for_which_nobody_waits_is_owed_to_nobody() {
-        let mut product = product(&[]);
-        product.create_batch(&batch("b1", 5, None)).unwrap();
+    fn a_batch_is_added_as_it_is_told_and_owed_to_nobody_if_nobody_waits() {
+        let (mut product, new) = (product(&[]), batch("b1", 5, Some("2011-01-02")));
+        product.create_batch(&new).unwrap();
+        assert_eq!(product.added(), [new]);
         assert!(!product.has_backlog());
     }
 }
