@@ -136,6 +136,7 @@ mod tests {
         let accepted = |text: &str| CorrelationId::try_from(text).is_ok();
         assert!(accepted("1-58406520-a006649127e371903a2de979") && accepted(&"x".repeat(128)));
         assert!(!accepted("") && !accepted(&"x".repeat(129)));
+        assert_eq!(CorrelationId::try_from("order-7").unwrap().as_str(), "order-7");
         assert!(!accepted("two words") && !accepted("line\r\nBcc: x@y.z") && !accepted("\u{fc}"));
     }
 }

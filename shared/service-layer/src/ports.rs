@@ -143,3 +143,17 @@ pub trait Environment: Send + Sync {
     /// Takes note of what came of a call.
     fn record(&self, call: &Call, figures: &Figures);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_counted_in_milliseconds_and_end_where_their_number_does() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Timestamp(500).plus(second), Timestamp(1_500));
+        assert_eq!(Timestamp(1_500).since(Timestamp(500)), second);
+        assert_eq!(Timestamp(u64::MAX).plus(second), Timestamp(u64::MAX));
+        assert_eq!(Timestamp(500).since(Timestamp(1_500)), Duration::ZERO, "it is not earlier");
+    }
+}

@@ -338,4 +338,9 @@ mod tests {
         let is_enough = |count: usize| listing(200, 200).is_complete(&lines(&vec![1; count]));
         assert!(is_enough(BUDGET.items) && !is_enough(BUDGET.items - 1));
     }
+
+    #[test]
+    fn a_commits_id_is_written_in_sixteen_digits() {
+        assert_eq!(CommitId(255).to_string(), "00000000000000ff");
+    }
 }

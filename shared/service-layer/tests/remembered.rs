@@ -7,7 +7,7 @@ use domain::{OrderLine, Product, ProductState, Tally, Version};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
-use testing::{batch, stored_product};
+use testing::{batch, newest, on_batch, stored_product};
 
 fn line() -> OrderLine {
     testing::line("o1", "LAMP", 1)
@@ -109,4 +109,17 @@ async fn a_thousand_products_are_remembered() {
         commit(&store, Some(&lamp), &product(2, 1, false)).await.unwrap();
         assert_eq!(version(&remembering).await, shown, "after {others} others");
     }
+}
+
+#[tokio::test]
+async fn lists_are_never_remembered() {
+    let store = InMemoryStore::default();
+    let remembering = Remembering::new(&store, 0);
+    let before = product(1, 1, false);
+    commit(&remembering, None, &before).await.unwrap();
+    let mut after = before.clone();
+    after.allocate(&line(), None);
+    commit(&store, Some(&before), &after).await.unwrap();
+    let b0 = "b0".try_into().unwrap();
+    assert_eq!(newest(&remembering, &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);
 }

@@ -129,3 +129,51 @@ impl Draft {
         self.products().all(|product| product.moves().iter().all(|moved| moved.line != part.line))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Batch, Revision};
+    use testing::{batch, change, line, new_batch, on_batch, stored_product};
+
+    use super::*;
+
+    /// Lamps and desks, each as of a commit of their own.
+    fn case(listed: Vec<Part>) -> Case {
+        let lamps = Batch { allocated: 2, ..batch("b1", "LAMP", 5) };
+        let products = vec![
+            Stored { product: stored_product("LAMP", 7, vec![lamps]), commit: CommitId(1) },
+            Stored { product: stored_product("DESK", 7, vec![batch("b2", "DESK", 5)]), commit: CommitId(2) },
+        ];
+        Case::of(Found { products, ..Found::default() }, listed)
+    }
+
+    fn commits(found: &Found) -> Vec<(&str, u64)> {
+        found.products.iter().map(|stored| (stored.product.sku().as_str(), stored.commit.0)).collect()
+    }
+
+    #[test]
+    fn after_a_commit_the_products_that_it_changed_carry_its_id() {
+        let mut case = case(Vec::new());
+        case.draft.product(&"LAMP".try_into().unwrap()).unwrap().allocate(&line("o1", "LAMP", 1), None);
+        case.draft.product_or_new(&"BED".try_into().unwrap()).create_batch(&new_batch("b3", "BED", 1)).unwrap();
+        let found = case.into_found(Some(CommitId(3)));
+        assert_eq!(commits(&found), [("BED", 3), ("DESK", 2), ("LAMP", 3)]);
+        assert!(found.products.iter().all(|stored| stored.product.events().is_empty()), "all is told");
+    }
+
+    #[test]
+    fn without_a_commit_each_product_carries_the_id_of_its_last_one() {
+        assert_eq!(commits(&case(Vec::new()).into_found(None)), [("DESK", 2), ("LAMP", 1)]);
+    }
+
+    #[test]
+    fn listed_lines_that_gave_way_are_not_kept_for_the_next_commit() {
+        let change = change("b1", 1, Revision::Version(1));
+        let [stays, gives_way] =
+            [3, 4].map(|since| on_batch(line(&format!("o{since}"), "LAMP", 1), &change.reference, since));
+        let mut case = case(vec![gives_way, stays.clone()]);
+        let product = case.draft.product(&"LAMP".try_into().unwrap()).unwrap();
+        product.change_batch_quantity(&change, &case.listed, &mut case.budget).unwrap();
+        assert_eq!(case.listed_that_stay(), [stays]);
+    }
+}

@@ -32,8 +32,8 @@ pub fn in_time<E: Environment, T>(
 }
 
 /// Whether a try after this delay could still be answered.
-pub(super) fn leaves_time<E: Environment>(environment: &E, delay: Duration, deadline: Timestamp) -> bool {
-    environment.now().plus(delay).plus(MARGIN) < deadline
+pub(super) fn leaves_time(now: Timestamp, delay: Duration, deadline: Timestamp) -> bool {
+    now.plus(delay).plus(MARGIN) < deadline
 }
 
 /// A delay drawn evenly between nothing and a limit that doubles with each try, so that those who collided once
@@ -55,5 +55,12 @@ mod tests {
         assert_eq!(full_jitter(1, 20_000), Duration::from_millis(20));
         assert_eq!(full_jitter(1, 20_001), Duration::ZERO);
         assert_eq!(full_jitter(100, 250_000), LONGEST_DELAY);
+    }
+
+    #[test]
+    fn a_try_that_could_not_be_answered_before_the_deadline_is_not_made() {
+        let leaves_time = |delay| leaves_time(Timestamp(9_000), Duration::from_millis(delay), Timestamp(10_000));
+        assert!(leaves_time(0) && leaves_time(499));
+        assert!(!leaves_time(500) && !leaves_time(501));
     }
 }

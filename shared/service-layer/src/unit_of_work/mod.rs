@@ -140,7 +140,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             };
             tries = tries.saturating_add(1);
             let delay = full_jitter(tries, self.environment.random());
-            let time_is_left = leaves_time(self.environment, delay, self.call.deadline);
+            let time_is_left = leaves_time(self.environment.now(), delay, self.call.deadline);
             match error {
                 // Somebody else committed first. The next one to do so may be we.
                 StoreError::Conflict(_) => {

@@ -1,6 +1,6 @@
 //! Lost races, lost replies, and when to give up.
 
-use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{Event, Revision, Version};
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment as _, Timestamp};
@@ -47,6 +47,30 @@ async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
     let silent = Meddles::at_commits([(); 3].map(|()| Meddle::LoseRequest)).with(&store);
     let error = silent.handle(allocate("o1", "LAMP", 1)).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn whoever_always_loses_is_told_when_tries_or_time_run_out() {
+    let store = InMemoryStore::default();
+    let lost_tries = async |deadline| {
+        let unlucky = Meddles::at_commits((0..200).map(|_| Meddle::Collide)).with(&store);
+        let bus = MessageBus::new(unlucky, another_environment(), ());
+        let error = bus.handle(&add("b1", "LAMP", 5), &call_until(deadline)).await.unwrap_err();
+        let Error::Contended { tries } = error else { panic!("{error:?}") };
+        tries
+    };
+    assert_eq!(lost_tries(Timestamp(100_000)).await, 100);
+    assert!((2..100).contains(&lost_tries(Timestamp(2_000)).await), "as many as there is time for");
+    assert_eq!(lost_tries(Timestamp(500)).await, 1, "the first one is always made");
+}
+
+#[tokio::test]
+async fn a_silent_store_is_not_asked_again_if_no_time_is_left() {
+    let silent = Meddles::at_commits([Meddle::LoseRequest]).with(&InMemoryStore::default());
+    let bus = MessageBus::new(silent, another_environment(), ());
+    let error = bus.handle(&add("b1", "LAMP", 5), &call_until(Timestamp(500))).await.unwrap_err();
+    let Error::Unavailable(source) = error else { panic!("{error:?}") };
+    assert_eq!(source.to_string(), "no reply");
 }
 
 #[tokio::test]
