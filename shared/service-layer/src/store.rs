@@ -340,6 +340,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_and_its_own_product_are_a_line_alone() {
+        let [one, other] = ["o1", "o2"].map(|orderid| line(orderid, "LAMP", 1));
+        let of_one = ReadSet::of_lines(&one.sku, [&one]);
+        assert_eq!(of_one.only_line(), Some(&one.id()));
+        assert_eq!(ReadSet::of_lines(&one.sku, [&one, &other]).only_line(), None);
+        assert_eq!(ReadSet::of_lines(&"DESK".try_into().unwrap(), [&one]).only_line(), None, "another product");
+        assert_eq!(ReadSet { batches: vec!["b1".try_into().unwrap()], ..of_one }.only_line(), None);
+    }
+
+    #[test]
     fn a_commits_id_is_written_in_sixteen_digits() {
         assert_eq!(CommitId(255).to_string(), "00000000000000ff");
     }
