@@ -79,3 +79,17 @@ pub(super) fn finished(id: &str, now: Timestamp) -> Item {
 fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_kept_for_a_day_longer_than_a_queue_keeps_a_message() {
+        let second_and_fifteen_days = AttributeValue::N("1296001".to_owned());
+        let now = Timestamp(1_999);
+        for entry in [finished("LAMP#1#1", now), claimed("LAMP#1#1", 7, now, Duration::from_secs(40))] {
+            assert_eq!(entry["expires_at"], second_and_fifteen_days);
+        }
+    }
+}
