@@ -100,3 +100,20 @@ fn from_item<T: DeserializeOwned>(item: impl Into<serde_dynamo::Item>) -> Result
     serde_path_to_error::deserialize(serde_dynamo::Deserializer::from_attribute_value(attributes))
         .map_err(|error| key.unreadable(shortened(error.to_string())))
 }
+
+#[cfg(test)]
+mod tests {
+    use testing::line;
+
+    use super::*;
+
+    #[test]
+    fn a_sort_key_tells_what_an_item_is() {
+        let line = line("o1", "LAMP", 3);
+        let kind_of = |key: Key| Kind::of(&key.into_item());
+        assert_eq!(kind_of(Key::product(&line.sku)), Kind::Head);
+        assert_eq!(kind_of(Key::batch(&"b1".try_into().unwrap())), Kind::Batch);
+        assert_eq!(kind_of(Key::inbox("LAMP#1#1")), Kind::Inbox);
+        assert_eq!(kind_of(Key::line(&line.id())), Kind::Line);
+    }
+}
