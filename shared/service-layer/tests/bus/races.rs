@@ -148,14 +148,29 @@ async fn a_commit_that_a_refusal_shows_is_recognised_after_a_long_wait_too() {
     assert_eq!(store.outbox().into_iter().filter(turned_away).count(), 10, "each of them once");
 }
 
-#[tokio::test]
-async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
+/// A store in which 150 lines wait for a spoon each: more than one commit serves.
+async fn waiting_for_spoons() -> InMemoryStore {
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "SPOON", 150)).await;
     for number in 0..150 {
         do_it(&store, allocate(&format!("o{number}"), "SPOON", 1)).await;
     }
     do_it(&store, resize("b1", 0, Revision::AsOf(1))).await;
+    store
+}
+
+#[tokio::test]
+async fn a_backlog_of_several_commits_is_read_once() {
+    let store = waiting_for_spoons().await;
+    let watched = Meddles::default().with(&store);
+    assert_eq!(watched.handle(add("b2", "SPOON", 150)).await.unwrap(), Reply::Done);
+    assert_eq!(watched.hooks.finds(), 1);
+    assert!(waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
+    let store = waiting_for_spoons().await;
 
     // The new batch serves 98 waiting lines in its own commit; the store fails before it serves the rest.
     let mut commits = vec![Meddle::After(Vec::new())];
