@@ -168,22 +168,28 @@ async fn a_backlog_of_several_commits_is_read_once() {
     assert!(waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn what_is_committed_is_answered_even_if_a_backlog_is_left() {
+/// The same, but there is a new batch with a spoon for each. It served 98 lines in its own commit; then the store failed.
+async fn owing_spoons() -> InMemoryStore {
     let store = waiting_for_spoons().await;
-
-    // The new batch serves 98 waiting lines in its own commit; the store fails before it serves the rest.
     let mut commits = vec![Meddle::After(Vec::new())];
     commits.extend((0..3).map(|_| Meddle::LoseRequest));
     let reply = Meddles::at_commits(commits).with(&store).handle(add("b2", "SPOON", 150)).await.unwrap();
-    assert_eq!(reply, Reply::Done);
-    let waiting = async || waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().len();
-    assert_eq!(waiting().await, 52);
+    assert_eq!(reply, Reply::Done, "what was asked is committed");
+    assert_eq!(waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().len(), 52);
+    store
+}
 
-    // Whoever comes next pays first, even a newcomer, for whom nothing is left then.
-    let reply = do_it(&store, allocate("newcomer", "SPOON", 1)).await;
-    assert_eq!(reply, Reply::OutOfStock);
-    assert_eq!(waiting().await, 0);
+#[tokio::test]
+async fn whoever_comes_next_pays_what_is_owed_even_a_newcomer_for_whom_nothing_is_left_then() {
+    let store = owing_spoons().await;
+    assert_eq!(do_it(&store, allocate("newcomer", "SPOON", 1)).await, Reply::OutOfStock);
+    assert!(waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_waiting_line_that_asks_again_is_told_what_it_was_owed() {
+    let store = owing_spoons().await;
+    assert_eq!(do_it(&store, allocate("o0", "SPOON", 1)).await, on("b2"));
 }
 
 #[tokio::test]
