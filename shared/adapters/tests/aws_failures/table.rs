@@ -144,14 +144,13 @@ impl Table {
         if keys.iter().map(key).collect::<BTreeSet<_>>().len() < keys.len() {
             return refused("ValidationException");
         }
-        let mut left = Vec::new();
+        let mut unprocessed = json!({});
         if let Some((from, times @ 1..)) = self.unprocessed {
             self.unprocessed = Some((from, times - 1));
-            left = keys.split_off(from.min(keys.len()));
+            let left = keys.split_off(from.min(keys.len()));
+            unprocessed = json!({table: {"Keys": left, "ConsistentRead": true}});
         }
         let found: Vec<&Value> = keys.iter().filter_map(|wanted| self.items.get(&key(wanted))).collect();
-        let unprocessed =
-            if left.is_empty() { json!({}) } else { json!({table: {"Keys": left, "ConsistentRead": true}}) };
         (200, json!({"Responses": {table: found}, "UnprocessedKeys": unprocessed}).to_string())
     }
 
@@ -170,7 +169,8 @@ impl Table {
         let start = query["ExclusiveStartKey"]["SK"]["S"].as_str();
         let page: usize = start.map_or(0, |page| page.parse().unwrap());
         let item = found.get(page / 2).filter(|_| page % 2 == 1);
-        let mut answer = json!({"Items": item.into_iter().collect::<Vec<_>>()});
+        // A key without attributes is none either.
+        let mut answer = json!({"Items": item.into_iter().collect::<Vec<_>>(), "LastEvaluatedKey": {}});
         if page < 2 * found.len() {
             answer["LastEvaluatedKey"] = json!({"PK": {"S": "page"}, "SK": {"S": (page + 1).to_string()}});
         }
