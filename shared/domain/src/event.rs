@@ -257,11 +257,11 @@ mod tests {
         let (batchref, sku): (BatchRef, Sku) = (name.try_into().unwrap(), name.try_into().unwrap());
         let qty = Quantity::try_from(u32::MAX).unwrap();
         let line = OrderLine { orderid: name.try_into().unwrap(), sku: sku.clone(), qty };
-        let eta = Some("2011-01-31".to_owned().try_into().unwrap());
+        let eta: Option<Eta> = Some("2011-01-31".to_owned().try_into().unwrap());
         for event in [
-            Event::Allocated { line: line.clone(), batchref: batchref.clone() },
-            Event::Deallocated { line: line.clone(), batchref: batchref.clone() },
-            Event::OutOfStock { line },
+            Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta },
+            Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason: DeallocationReason::Shrunk },
+            Event::OutOfStock { line, waiting: false },
             Event::BatchCreated { batchref: batchref.clone(), sku: sku.clone(), qty, eta },
             Event::BatchQuantityChanged { batchref, sku, qty: u32::MAX },
         ] {
