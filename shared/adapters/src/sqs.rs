@@ -141,7 +141,7 @@ impl AsOf {
     fn checked(&self, sent: Timestamp) -> Result<u64, &'static str> {
         let milliseconds = match self {
             Self::Milliseconds(Count(milliseconds)) => *milliseconds,
-            Self::Time(time) => u64::try_from(time.as_millisecond()).unwrap_or_default(),
+            Self::Time(time) => Timestamp::try_from(*time).unwrap_or_default().0,
         };
         if milliseconds < Self::FIRST {
             return Err("as_of: is before 2001; expected milliseconds since 1970, not seconds");
@@ -339,6 +339,7 @@ mod tests {
         assert_eq!(done, ["good", "bad", "ugly", "fine"]);
         assert_eq!(environment.recorded(), [Figures::DeadLetter], "of the ugly one, which SQS delivers no more");
     }
+
     #[tokio::test]
     async fn a_change_that_forgot_its_version_is_counted() {
         let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());

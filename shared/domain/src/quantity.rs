@@ -160,6 +160,7 @@ mod tests {
         }
         assert!(read(&format!("\"{}\"", "9".repeat(1_000))).is_err());
     }
+
     #[test]
     fn a_count_is_any_whole_number_that_arrives_as_it_was_written() {
         let read = |json: &str| read_count(&mut serde_json::Deserializer::from_str(json)).ok();

@@ -15,10 +15,6 @@ pub struct ChangeBatchQuantity {
 }
 
 impl ChangeBatchQuantity {
-    fn is_outdated_at(&self, batch: &Batch) -> bool {
-        self.outdated_by(batch).is_some()
-    }
-
     /// Why a batch does not take the change, if it holds a newer one.
     fn outdated_by(&self, batch: &Batch) -> Option<ChangeOutcome> {
         match (batch.revision?, self.revision) {
@@ -57,7 +53,7 @@ impl Product {
     #[must_use]
     pub fn shortfall(&self, change: &ChangeBatchQuantity) -> u32 {
         match self.batch(&change.reference) {
-            Some(batch) if !change.is_outdated_at(batch) => batch.allocated.saturating_sub(change.qty),
+            Some(batch) if change.outdated_by(batch).is_none() => batch.allocated.saturating_sub(change.qty),
             _ => 0,
         }
     }
@@ -250,6 +246,7 @@ mod tests {
         assert!(product.events().is_empty(), "neither an older change nor the same again is a change");
         assert_eq!(free(&product, "batch1"), 50);
     }
+
     #[test]
     fn a_change_without_a_version_after_one_that_had_it_is_told_from_others_that_are_late() {
         let mut product = product(&[batch("batch1", 100, None)]);
