@@ -121,7 +121,8 @@ pub(crate) fn whole_number(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {
             let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
-            format!("{float:.0}").trim_start_matches("-0").parse().ok()
+            // To a float, 0 and -0 are two; added to 0, they are one.
+            format!("{:.0}", float + 0.0).parse().ok()
         }),
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
