@@ -117,7 +117,7 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
         "GetItem" if known => json!({"Item": head}),
         "Query" if known => json!({"Count": 1, "ScannedCount": 1, "Items": [{
             "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK#3"), "qty": number("3"), "place": text("BATCH#1#batch-001"),
-            "since": number("7")
+            "age": number("7"), "since": number("7")
         }]}),
         "Query" => json!({"Count": 0, "ScannedCount": 0, "Items": []}),
         // Nothing found, or written.

@@ -24,7 +24,7 @@ fn counters(reference: &str, purchased: u32, allocated: u32) -> Batch {
 
 fn line(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
     let line = OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() };
-    Part { line, place, since: Version(since) }
+    Part { line, place, age: Version(since), since: Version(since) }
 }
 
 fn on(reference: &str) -> Place {

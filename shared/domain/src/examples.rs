@@ -50,11 +50,16 @@ pub(crate) fn ample() -> Budget {
 }
 
 pub(crate) fn on(reference: &str, since: u64, line: OrderLine) -> Part {
-    Part { line, place: Place::Batch(reference.try_into().unwrap()), since: Version(since) }
+    part(line, Place::Batch(reference.try_into().unwrap()), since)
 }
 
 pub(crate) fn waiting(since: u64, line: OrderLine) -> Part {
-    Part { line, place: Place::Waiting, since: Version(since) }
+    part(line, Place::Waiting, since)
+}
+
+/// A line that never moved.
+fn part(line: OrderLine, place: Place, since: u64) -> Part {
+    Part { line, place, age: Version(since), since: Version(since) }
 }
 
 /// Events as a short story: how many pieces of which order went where.

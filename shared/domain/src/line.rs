@@ -63,8 +63,19 @@ pub struct Part {
     pub line: OrderLine,
     /// Where it stands.
     pub place: Place,
-    /// The version of the product at which it got there: older parts have smaller ones.
+    /// The version of the product at which the line was first promised. It keeps that through all its moves: older
+    /// promises have smaller ones.
+    pub age: Version,
+    /// The version of the product at which it got there.
     pub since: Version,
+}
+
+impl Part {
+    /// The order in which promises are kept: the oldest first, and those of one commit by their lines.
+    #[must_use]
+    pub fn seniority(&self) -> (Version, &OrderLine) {
+        (self.age, &self.line)
+    }
 }
 
 /// What a change does to one line.
@@ -86,7 +97,8 @@ impl Move {
     #[must_use]
     pub fn part_at(&self, version: Version) -> Option<Part> {
         let place = self.to.clone()?;
-        Some(Part { line: self.line.clone(), place, since: version })
+        let age = self.from.as_ref().map_or(version, |from| from.age);
+        Some(Part { line: self.line.clone(), place, age, since: version })
     }
 }
 

@@ -94,16 +94,25 @@ impl Shop {
     fn change(&mut self, batch: u8, qty: u32, as_of: u64) {
         let reference: BatchRef = format!("b{batch}").try_into().unwrap();
         let change = ChangeBatchQuantity { reference, qty, revision: Revision::AsOf(as_of) };
+        let held = self.product.batch(&change.reference).map(|batch| batch.revision);
+        let is_newer = held.is_some_and(|held| held <= Some(change.revision));
+        let fair = is_newer.then(|| self.fair_places(&change.reference, qty));
+        let mut commits = 0;
         loop {
+            commits += 1;
             let before = self.product.version();
             let mut product = self.product.clone();
             let mut budget = self.budget.clone();
-            let step = product.change_batch_quantity(&change, &self.newest(&change.reference), &mut budget);
+            let step = product.change_batch_quantity(&change, &self.youngest_on(&change.reference), &mut budget);
             self.commit_with_offer(product, &mut budget);
             if matches!(step, Ok(Step::Finish(_)) | Err(Refusal::UnknownBatch(_))) {
                 break;
             }
             assert!(self.product.version() > before, "a change that is not done goes on");
+        }
+        // In one commit, what comes of it is all that the rule says.
+        if let Some(fair) = fair.filter(|_| commits == 1 && self.budget.items == 98) {
+            assert_eq!(self.places(), fair, "who was promised first keeps longest, and is served first");
         }
         if let Some(batch) = self.product.batch(&change.reference) {
             let newest = batch.revision.unwrap();
@@ -112,10 +121,49 @@ impl Shop {
         }
     }
 
-    fn newest(&self, reference: &BatchRef) -> Vec<Part> {
+    fn youngest_on(&self, reference: &BatchRef) -> Vec<Part> {
         let mut parts = self.at(&Place::Batch(reference.clone()));
-        parts.sort_by_key(|part| std::cmp::Reverse(part.since));
+        parts.sort_by(|one, other| other.seniority().cmp(&one.seniority()));
         parts
+    }
+
+    /// The rule, said in another way than the domain does: where each line must be once a batch was given its quantity.
+    ///
+    /// The youngest promises on it give way, as few as needed. Then all that have no batch get the preferred one that
+    /// can hold them, the oldest promise first, those who waited before the change before those who gave way.
+    fn fair_places(&self, reference: &BatchRef, qty: u32) -> BTreeMap<LineId, Place> {
+        let mut free: BTreeMap<_, u32> = self
+            .product
+            .batches()
+            .iter()
+            .map(|batch| ((batch.eta, batch.reference.clone()), batch.purchased - batch.allocated))
+            .collect();
+        let mut keep = self.youngest_on(reference);
+        let mut gave_way = Vec::new();
+        let pieces = |parts: &[Part]| parts.iter().map(|part| part.line.qty.get()).sum::<u32>();
+        while pieces(&keep) > qty {
+            gave_way.insert(0, keep.remove(0));
+        }
+        *free.iter_mut().find(|((_, of), _)| of == reference).unwrap().1 = qty - pieces(&keep);
+        let mut waited = self.at(&Place::Waiting);
+        waited.sort_by(|one, other| one.seniority().cmp(&other.seniority()));
+        let mut places: BTreeMap<_, _> = self.parts.iter().map(|(id, part)| (id.clone(), part.place.clone())).collect();
+        for part in waited.into_iter().chain(gave_way) {
+            let pieces = part.line.qty.get();
+            let place = match free.iter_mut().find(|(_, free)| **free >= pieces) {
+                Some(((_, batch), free)) => {
+                    *free -= pieces;
+                    Place::Batch(batch.clone())
+                }
+                None => Place::Waiting,
+            };
+            places.insert(part.line.id(), place);
+        }
+        places
+    }
+
+    fn places(&self) -> BTreeMap<LineId, Place> {
+        self.parts.iter().map(|(id, part)| (id.clone(), part.place.clone())).collect()
     }
 
     fn at(&self, place: &Place) -> Vec<Part> {
@@ -151,6 +199,8 @@ impl Shop {
             assert_eq!(self.parts.get(&id), moved.from.as_ref(), "a line is moved from where it is, once");
             match moved.part_at(product.version()) {
                 Some(part) => {
+                    let age = moved.from.as_ref().map_or(product.version(), |from| from.age);
+                    assert_eq!(part.age, age, "a move makes no line young");
                     let was = moved.from.as_ref().map(|from| &from.place);
                     assert_ne!(was, Some(&part.place), "a move leads elsewhere");
                     self.parts.insert(id, part);

@@ -6,7 +6,6 @@ use std::fmt;
 use domain::{BatchRef, LineId, NewBatch, OrderLine, Part, Place, Product, Sku, Tally};
 
 use crate::ports::Timestamp;
-use crate::unit_of_work::BUDGET;
 use crate::{CorrelationId, Source};
 
 /// The repository of products.
@@ -137,15 +136,15 @@ impl Found {
 /// A list of parts that an index keeps, and what shows that the index left nothing out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listing {
-    /// All lines of a SKU that wait.
+    /// All lines of a SKU that wait, the oldest promise first.
     Waiting {
         /// The product.
         sku: Sku,
         /// What the product says that they come to.
         tally: Tally,
     },
-    /// A batch's lines, newest first: as many as hold these pieces.
-    Newest {
+    /// A batch's lines, the youngest promise first: as many as hold these pieces.
+    Youngest {
         /// The batch.
         batch: BatchRef,
         /// Pieces that are wanted.
@@ -162,11 +161,14 @@ impl Listing {
     #[must_use]
     pub fn select(&self, mut parts: Vec<Part>) -> Vec<Part> {
         match self {
-            Self::Waiting { sku, .. } => parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting),
-            Self::Newest { batch, pieces, at_most, .. } => {
+            Self::Waiting { sku, .. } => {
+                parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting);
+                parts.sort_by_key(|part| part.age);
+            }
+            Self::Youngest { batch, pieces, at_most, .. } => {
                 let on_batch = |part: &Part| matches!(&part.place, Place::Batch(reference) if reference == batch);
                 parts.retain(on_batch);
-                parts.sort_by_key(|part| Reverse(part.since));
+                parts.sort_by_key(|part| Reverse(part.age));
                 let mut needed = Needed { pieces: *pieces, lines: *at_most };
                 parts.retain(|part| needed.take(part));
             }
@@ -179,16 +181,15 @@ impl Listing {
     pub fn is_complete(&self, parts: &[Part]) -> bool {
         match self {
             Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
-            Self::Newest { pieces, allocated, .. } => {
+            Self::Youngest { pieces, allocated, at_most, .. } => {
                 let held = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.line.qty.get()));
-                // All that is wanted, or as many lines as one commit moves.
-                held <= *allocated && (held >= *pieces || parts.len() >= BUDGET.items)
+                held <= *allocated && (held >= *pieces || parts.len() >= *at_most)
             }
         }
     }
 }
 
-/// What is still to be found of a batch's newest lines.
+/// What is still to be found of a batch's youngest lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Needed {
     /// Pieces.
@@ -322,21 +323,25 @@ mod tests {
     }
 
     #[test]
-    fn a_batchs_newest_lines_are_complete_if_they_hold_what_is_wanted_and_not_more_than_there_is() {
+    fn a_batchs_youngest_lines_are_complete_if_they_hold_what_is_wanted_and_not_more_than_there_is() {
         let lines = |pieces: &[u32]| -> Vec<Part> {
             let of = |qty: &u32| on_batch(line("o1", "LAMP", *qty), &"b1".try_into().unwrap(), 3);
             pieces.iter().map(of).collect()
         };
-        let listing =
-            |pieces, allocated| Listing::Newest { batch: "b1".try_into().unwrap(), pieces, at_most: 1_000, allocated };
+        let listing = |pieces, allocated| Listing::Youngest {
+            batch: "b1".try_into().unwrap(),
+            pieces,
+            at_most: 1_000,
+            allocated,
+        };
         let is_complete = |pieces: &[u32]| listing(5, 9).is_complete(&lines(pieces));
         assert!(is_complete(&[3, 2]) && is_complete(&[9]));
         assert!(!is_complete(&[]) && !is_complete(&[4]), "the index lags");
         assert!(!is_complete(&[3, 7]), "one that has left is among them");
         assert!(!is_complete(&[u32::MAX, 6]), "so many that no counter holds them");
-        // What one commit moves will do, however many pieces are wanted.
-        let is_enough = |count: usize| listing(200, 200).is_complete(&lines(&vec![1; count]));
-        assert!(is_enough(BUDGET.items) && !is_enough(BUDGET.items - 1));
+        // The most that may be listed will do, however many pieces are wanted.
+        let is_enough = |count: usize| listing(2_000, 2_000).is_complete(&lines(&vec![1; count]));
+        assert!(is_enough(1_000) && !is_enough(999));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use domain::{OrderLine, Product, ProductState, Tally, Version};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
-use testing::{batch, newest, on_batch, stored_product};
+use testing::{batch, on_batch, stored_product, youngest};
 
 fn line() -> OrderLine {
     testing::line("o1", "LAMP", 1)
@@ -121,5 +121,5 @@ async fn lists_are_never_remembered() {
     after.allocate(&line(), None);
     commit(&store, Some(&before), &after).await.unwrap();
     let b0 = "b0".try_into().unwrap();
-    assert_eq!(newest(&remembering, &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);
+    assert_eq!(youngest(&remembering, &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);
 }

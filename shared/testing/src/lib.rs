@@ -11,5 +11,5 @@ pub use command::{Command, Reply, Subject};
 pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
 pub use hooks::{Failing, Hanging, Hooked, Hooks};
 pub use values::{
-    batch, change, found_product, line, new_batch, newest, on_batch, stored_product, waiting, waiting_lines,
+    batch, change, found_product, line, new_batch, on_batch, stored_product, waiting, waiting_lines, youngest,
 };

@@ -35,16 +35,16 @@ pub fn change(reference: &str, qty: u32, revision: Revision) -> ChangeBatchQuant
     ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision }
 }
 
-/// A line where it stands on a batch.
+/// A line where it stands on a batch since it was promised.
 #[must_use]
 pub fn on_batch(line: OrderLine, reference: &BatchRef, since: u64) -> Part {
-    Part { line, place: Place::Batch(reference.clone()), since: Version(since) }
+    Part { line, place: Place::Batch(reference.clone()), age: Version(since), since: Version(since) }
 }
 
-/// A line that waits.
+/// A line that waits since it was promised.
 #[must_use]
 pub fn waiting(line: OrderLine, since: u64) -> Part {
-    Part { line, place: Place::Waiting, since: Version(since) }
+    Part { line, place: Place::Waiting, age: Version(since), since: Version(since) }
 }
 
 /// A product as a store might have kept it, for which no line waits.
@@ -62,17 +62,17 @@ pub async fn waiting_lines<S: Products>(store: &S, sku: &Sku) -> Result<Vec<Part
     store.list(&Listing::Waiting { sku: sku.clone(), tally: Tally::default() }).await
 }
 
-/// A batch's newest lines that hold so many pieces, and no more than `at_most`.
+/// A batch's youngest lines that hold so many pieces, and no more than `at_most`.
 ///
 /// # Errors
 /// When the store can't list them.
-pub async fn newest<S: Products>(
+pub async fn youngest<S: Products>(
     store: &S,
     batch: &BatchRef,
     pieces: u32,
     at_most: usize,
 ) -> Result<Vec<Part>, StoreError> {
-    store.list(&Listing::Newest { batch: batch.clone(), pieces, at_most, allocated: u32::MAX }).await
+    store.list(&Listing::Youngest { batch: batch.clone(), pieces, at_most, allocated: u32::MAX }).await
 }
 
 /// A product as it is found by its SKU alone.

@@ -1,6 +1,7 @@
 //! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the
 //! stack's emulator.
 
+mod places;
 mod several;
 
 use std::collections::BTreeSet;
@@ -9,17 +10,20 @@ use std::time::Duration;
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
 use domain::{
-    Allocation, BatchRef, Budget, ChangeBatchQuantity, EventType, OrderId, OrderLine, Part, Product, Revision,
-    SkuLines, Tally, Version,
+    Allocation, Budget, ChangeBatchQuantity, EventType, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version,
 };
 use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
 use service_layer::{CorrelationId, MessageBus};
-use testing::{Command, Reply, found_product, line, new_batch, newest, on_batch, waiting, waiting_lines};
+use testing::{Command, Reply, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::{soon, unique};
 
+use places::{
+    a_line_that_moves_keeps_its_age, lines_of_a_batch_come_youngest_first_and_no_more_than_needed,
+    waiting_lines_are_those_of_the_sku,
+};
 use several::{
     a_refusal_hands_back_each_product_that_was_in_the_way, two_products_are_committed_together_or_not_at_all,
     what_is_found_is_closed,
@@ -61,7 +65,8 @@ contract![
     a_batch_reference_is_taken_once_over_all_products,
     a_full_batch_is_only_found_by_name,
     a_full_batch_that_grows_is_found_by_all,
-    lines_of_a_batch_come_newest_first_and_no_more_than_needed,
+    lines_of_a_batch_come_youngest_first_and_no_more_than_needed,
+    a_line_that_moves_keeps_its_age,
     waiting_lines_are_those_of_the_sku,
     the_view_shows_lines_with_a_batch,
     any_name_is_kept_as_it_is,
@@ -344,44 +349,6 @@ async fn a_full_batch_that_grows_is_found_by_all<S: Store>(store: &S) -> Outcome
     Ok(())
 }
 
-async fn lines_of_a_batch_come_newest_first_and_no_more_than_needed<S: Store>(store: &S) -> Outcome {
-    let (sku, reference, order) = (unique("LAMP"), unique("batch"), unique("order"));
-    let mut product = with_batch(store, &sku, &reference, 100).await?;
-    for number in 0..5 {
-        product = with_line(store, &product, &line(&format!("{order}-{number}"), &sku, 2)).await?;
-    }
-    let reference = BatchRef::try_from(reference.as_str())?;
-    let numbers = async |pieces, at_most| -> anyhow::Result<Vec<String>> {
-        let lines = newest(store, &reference, pieces, at_most).await?;
-        Ok(lines.iter().map(|part| part.line.orderid.as_str()[order.len() + 1..].to_owned()).collect())
-    };
-    assert_eq!(numbers(1, 98).await?, ["4"]);
-    assert_eq!(numbers(3, 98).await?, ["4", "3"]);
-    assert_eq!(numbers(100, 98).await?, ["4", "3", "2", "1", "0"]);
-    assert_eq!(numbers(100, 3).await?, ["4", "3", "2"]);
-    let youngest = newest(store, &reference, 1, 98).await?;
-    assert_eq!(youngest, [on_batch(line(&format!("{order}-4"), &sku, 2), &reference, 6)]);
-    Ok(())
-}
-
-async fn waiting_lines_are_those_of_the_sku<S: Store>(store: &S) -> Outcome {
-    let (sku, reference) = (unique("LAMP"), unique("batch"));
-    let line = line(&unique("order"), &sku, 10);
-    let before = with_batch(store, &sku, &reference, 10).await?;
-    let before = with_line(store, &before, &line).await?;
-    let batch = BatchRef::try_from(reference.as_str())?;
-    let victims = newest(store, &batch, 10, 98).await?;
-    let mut after = before.clone();
-    after.change_batch_quantity(&change(&reference, 0, 1), &victims, &mut ample())?;
-    commit(store, &before, &after).await?;
-
-    assert_eq!(waiting_lines(store, &line.sku).await?, [waiting(line.clone(), 3)]);
-    assert_eq!(stored(store, &line).await?.product.waiting(), Tally { count: 1, version_sum: 3 });
-    assert!(newest(store, &batch, 10, 98).await?.is_empty());
-    assert!(store.allocations(&line.orderid).await?.is_empty());
-    Ok(())
-}
-
 async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     let (lamp, vase, order) = (unique("LAMP"), unique("VASE"), unique("order"));
     let (first, second) = (unique("batch"), unique("batch"));
@@ -419,7 +386,7 @@ async fn any_name_is_kept_as_it_is<S: Store>(store: &S) -> Outcome {
         assert_eq!(product_of_batch(store, &name).await?, Some(product));
         let shown = store.allocations(&line.orderid).await?;
         assert_eq!(shown, [(line.sku.clone(), name.as_str().try_into()?)]);
-        let youngest = newest(store, &name.as_str().try_into()?, 1, 98).await?;
+        let youngest = youngest(store, &name.as_str().try_into()?, 1, 98).await?;
         assert_eq!(youngest[0].line, line);
     }
     Ok(())

@@ -195,7 +195,7 @@ impl Replay {
     fn outcomes(&self, product: &Product, command: &Command, events: &[Event], index: Index) -> Vec<Product> {
         let found = self.found(product, &command.reads());
         let lists = match command.lists(&found) {
-            Some(Listing::Newest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
+            Some(Listing::Youngest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
             Some(Listing::Waiting { .. }) => vec![self.at(&Place::Waiting)],
             None => vec![Vec::new()],
         };
@@ -249,7 +249,9 @@ impl Replay {
             // A line that loses its place and gets another one in the same commit was nowhere in between.
             places.retain(|(since, _)| *since < version);
             places.push((version, place.clone()));
-            self.parts.insert(line.id(), Part { line: line.clone(), place, since: Version(version) });
+            let since = Version(version);
+            let age = self.parts.get(&line.id()).map_or(since, |before| before.age);
+            self.parts.insert(line.id(), Part { line: line.clone(), place, age, since });
         }
     }
 }
@@ -310,37 +312,21 @@ fn subject(event: &Event) -> Option<Subject<'_>> {
     }
 }
 
-/// The orders in which a batch's lines may give way: newest first. Lines of the same age have no order, so that which
-/// the events suggest is tried, too; and where the index may lag, as if it had listed just those that gave way.
+/// The orders in which a batch's lines may give way: the youngest promise first. Lines of one commit are of the same age,
+/// and those of them that the events tell of may come first; where the index may lag, all that they tell of, as if it had
+/// listed just those.
 fn orders_to_give_way(mut lines: Vec<Part>, events: &[Event], index: Index) -> Vec<Vec<Part>> {
-    let place_in = |list: &[&OrderLine], line: &OrderLine| list.iter().position(|told| *told == line);
-    let deallocated = |pair: &[Event]| match pair {
-        [Event::Deallocated { line, .. }, next] => Some((line.clone(), matches!(next, Event::OutOfStock { .. }))),
-        _ => None,
+    let stays = |part: &Part| {
+        let gave_way = |event: &Event| matches!(event, Event::Deallocated { line, .. } if *line == part.line);
+        !events.iter().any(gave_way)
     };
-    let told: Vec<(OrderLine, bool)> = events.windows(2).filter_map(deallocated).collect();
-    let moved: Vec<&OrderLine> = told.iter().filter(|(_, displaced)| !displaced).map(|(line, _)| line).collect();
-    // The model tells of those that wait now last, and in reverse.
-    let displaced: Vec<&OrderLine> =
-        told.iter().rev().filter(|(_, displaced)| *displaced).map(|(line, _)| line).collect();
-    let moved_first: Vec<&OrderLine> = moved.iter().chain(&displaced).copied().collect();
-    let displaced_first: Vec<&OrderLine> = displaced.iter().chain(&moved).copied().collect();
-    let mut orders = Vec::new();
-    for told in [&moved_first, &displaced_first] {
-        let rank = |line: &OrderLine| place_in(told, line).unwrap_or(usize::MAX);
-        lines.sort_by_key(|part| (Reverse(part.since), rank(&part.line)));
-        orders.push(lines.clone());
-    }
-    lines.sort_by(|one, other| {
-        let key = |part: &Part| (Reverse(part.since), Reverse(part.line.clone()));
-        key(one).cmp(&key(other))
-    });
+    lines.sort_by_key(|part| (Reverse(part.age), stays(part)));
+    let mut orders = vec![lines.clone()];
+    lines.sort_by(|one, other| other.seniority().cmp(&one.seniority()));
     orders.push(lines.clone());
     if index == Index::MayLag {
-        for told in [&moved_first, &displaced_first] {
-            lines.sort_by_key(|part| (place_in(told, &part.line).unwrap_or(usize::MAX), Reverse(part.since)));
-            orders.push(lines.clone());
-        }
+        lines.sort_by_key(|part| (stays(part), Reverse(part.age)));
+        orders.push(lines.clone());
     }
     orders.dedup();
     orders

@@ -281,7 +281,7 @@ async fn the_wrong_line_gives_way(_: Arc<Servers>) -> Outcome {
         Event::Deallocated { line: line("o1", "S", 2), batchref: "b1".try_into()?, reason: DeallocationReason::Shrunk };
     messages[4].event = Event::OutOfStock { line: line("o1", "S", 2), waiting: true };
     refused(shop.verdict_on(&messages), "makes of it: 2 of o2 off b1, 2 of o2 out of stock, b1 holds 2");
-    // That is what an index makes of it which does not show the newest line yet.
+    // That is what an index makes of it which does not show the youngest line yet.
     assert!(check(&shop.requests, &messages, Index::MayLag).is_ok());
     Ok(())
 }

@@ -45,7 +45,7 @@ fn new_batch() -> NewBatch {
 }
 
 fn part(place: Place) -> Part {
-    Part { line: line("o1", "LAMP", 3), place, since: Version(3) }
+    Part { line: line("o1", "LAMP", 3), place, age: Version(2), since: Version(3) }
 }
 
 /// A product whose last commit took a line off a batch and put it on another.
@@ -304,7 +304,7 @@ proptest! {
     ) {
         let line = line(&orderid, &sku, qty);
         let place = batch.map_or(Place::Waiting, |batch| Place::Batch(batch.try_into().unwrap()));
-        let part = Part { line, place, since: Version(since) };
+        let part = Part { line, place, age: Version(since), since: Version(since) };
         prop_assert_eq!(read_part(to_item(&LineItem::new(&part)).unwrap()).unwrap(), part);
     }
 

@@ -15,16 +15,16 @@ impl DynamoDb {
     pub(super) async fn query(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
         match listing {
             Listing::Waiting { sku, .. } => self.parts(self.listed_in(waiting_partition(sku))).await,
-            Listing::Newest { batch, pieces, at_most, .. } => {
-                // From all shelves at once, of which each has as many as might be the newest.
+            Listing::Youngest { batch, pieces, at_most, .. } => {
+                // From all shelves at once, of which each has as many as might be the youngest.
                 let needed = Needed { pieces: *pieces, lines: *at_most };
-                let shelves = shelves(batch).map(|shelf| Box::pin(self.newest_on(shelf, needed)));
+                let shelves = shelves(batch).map(|shelf| Box::pin(self.youngest_on(shelf, needed)));
                 Ok(listing.select(try_join_all(shelves).await?.concat()))
             }
         }
     }
 
-    async fn newest_on(&self, partition: String, mut needed: Needed) -> Result<Vec<Part>, StoreError> {
+    async fn youngest_on(&self, partition: String, mut needed: Needed) -> Result<Vec<Part>, StoreError> {
         // Each line has a piece at least, so no more lines than pieces are needed.
         let page = needed.pieces.min(u32::try_from(needed.lines).unwrap_or(u32::MAX));
         let query = self.listed_in(partition).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));

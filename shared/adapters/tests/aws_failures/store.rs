@@ -351,7 +351,7 @@ async fn lines_that_are_listed_twice() {
     let shop = Shop::open().await;
     let entry = |since: &str| {
         let [partition, sort, place] = ["ORDER#o1", "LINE#LAMP#3", "BATCH#0#b1"].map(|text| json!({"S": text}));
-        json!({"PK": partition, "SK": sort, "qty": {"N": "3"}, "place": place, "since": {"N": since}})
+        json!({"PK": partition, "SK": sort, "qty": {"N": "3"}, "place": place, "age": {"N": "2"}, "since": {"N": since}})
     };
     let moved = json!({"Items": [entry("4"), entry("2")]});
     shop.wire.fails("Query", &Before(Reply::Says(200, moved.to_string())), Strikes::Once);

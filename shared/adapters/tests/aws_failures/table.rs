@@ -162,7 +162,7 @@ impl Table {
             assert_consistent(query);
         }
         let mut found: Vec<&Value> = self.items.values().filter(|item| item[attribute] == values[value]).collect();
-        found.sort_by_key(|item| item["since"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
+        found.sort_by_key(|item| item["age"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
         if query["ScanIndexForward"] == false {
             found.reverse();
         }

@@ -1,6 +1,6 @@
 //! The warehouse says how large a batch really is. Where that is less than what is allocated, lines give way.
 
-use super::{Product, items_to_place, preferred};
+use super::{Product, preferred};
 use crate::{Batch, BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Refusal, Revision, Step};
 
 /// The warehouse's word on how large a batch is.
@@ -41,11 +41,19 @@ pub enum ChangeOutcome {
     Unnumbered,
 }
 
-/// A line that gave way and found no other batch.
-struct Displaced<'a> {
-    part: &'a Part,
+/// A line that was taken off its batch and is to be placed, and what tells that it was taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Displaced {
+    part: Part,
     deallocated: Event,
-    out_of_stock: Event,
+}
+
+impl Displaced {
+    fn from(batchref: &BatchRef, part: &Part) -> Self {
+        let (line, batchref) = (part.line.clone(), batchref.clone());
+        let deallocated = Event::Deallocated { line, batchref, reason: DeallocationReason::Shrunk };
+        Self { part: part.clone(), deallocated }
+    }
 }
 
 impl Product {
@@ -60,16 +68,18 @@ impl Product {
 
     /// Gives a batch its real quantity, unless a newer change did so before.
     ///
-    /// Where that is less than what is allocated, lines give way, newest first and no more than needed
-    /// (`newest` holds the batch's lines in that order). Each goes to the next preferred batch, or else waits.
-    /// When `newest` or the budget ends too early, the quantity is lowered as far as these moves allow.
+    /// Where that is less than what is allocated, lines give way: the youngest promises, and no more than needed
+    /// (`youngest` holds the batch's lines in that order). What the last of them leaves over is offered to the lines
+    /// that waited before, see [`Product::offer`]; then those that gave way get the preferred batch that can hold them,
+    /// the oldest promise first, their own batch included, or else wait. When `youngest` or the budget ends too early,
+    /// the quantity is lowered as far as these moves allow.
     ///
     /// # Errors
     /// When the product can hold no more batches with free stock. It is then to be dropped, changed in part.
     pub fn change_batch_quantity(
         &mut self,
         change: &ChangeBatchQuantity,
-        newest: &[Part],
+        youngest: &[Part],
         budget: &mut Budget,
     ) -> Result<Step<ChangeOutcome>, Refusal> {
         let Some(batch) = self.batch(&change.reference) else {
@@ -84,8 +94,7 @@ impl Product {
         let free_before = batch.free();
         let had_waiting = self.state.waiting.count > 0;
 
-        self.give_way(change, newest, budget);
-
+        let displaced = self.give_way(change, youngest, budget);
         let Some(batch) = self.batch_mut(&change.reference) else {
             return Err(Refusal::UnknownBatch(change.reference.clone()));
         };
@@ -95,9 +104,13 @@ impl Product {
         if free_before == 0 && free > 0 {
             self.check_room_for(&change.reference)?;
         }
-        // Stock that came free, be it by a raise or because the last line to give way was a large one, is the
-        // waiting lines' first. (Lines that began to wait just now were already refused by it.)
+        self.pending.displaced = displaced;
+        // Stock that came free, be it by a raise or because the last line to give way was a large one, belongs to the
+        // lines that wait already.
         self.state.backlog |= free > free_before && had_waiting;
+        if !self.state.backlog {
+            self.place_displaced();
+        }
         self.record(Event::BatchQuantityChanged {
             batchref: change.reference.clone(),
             sku: self.sku().clone(),
@@ -106,69 +119,78 @@ impl Product {
         Ok(if purchased == change.qty { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
     }
 
-    /// Moves lines away from a batch until it may be as small as the change says, or `newest` or the budget end.
-    fn give_way(&mut self, change: &ChangeBatchQuantity, newest: &[Part], budget: &mut Budget) {
-        let mut displaced = Vec::new();
-        for part in newest {
-            if self.shortfall(change) == 0 {
-                break;
-            }
-            let line = &part.line;
-            let (batchref, reason) = (change.reference.clone(), DeallocationReason::Shrunk);
-            let deallocated = Event::Deallocated { line: line.clone(), batchref, reason };
-            let Some(next) = preferred(&mut self.state.batches, line, Some(&change.reference)) else {
-                let out_of_stock = Event::OutOfStock { line: line.clone(), waiting: true };
-                if !budget.spend(1, &[&deallocated, &out_of_stock]) {
-                    break;
-                }
-                self.give_back(change, line);
-                displaced.push(Displaced { part, deallocated, out_of_stock });
-                continue;
-            };
-            let (batchref, eta) = (next.reference.clone(), next.eta);
-            let allocated = Event::Allocated { line: line.clone(), batchref, eta };
-            if !budget.spend(items_to_place(line, next), &[&deallocated, &allocated]) {
-                break;
-            }
-            next.take(line.qty);
-            let place = Place::Batch(next.reference.clone());
-            self.give_back(change, line);
-            self.put(line.clone(), Some(part), place);
-            self.record(deallocated);
-            self.record(allocated);
-        }
-        self.settle_displaced(change, displaced);
-    }
-
-    /// The last line to give way may have left room for smaller ones before it: those keep their place. The others
-    /// wait.
-    fn settle_displaced(&mut self, change: &ChangeBatchQuantity, displaced: Vec<Displaced<'_>>) {
-        for Displaced { part, deallocated, out_of_stock } in displaced.into_iter().rev() {
-            let qty = part.line.qty;
-            if let Some(batch) = self.batch_mut(&change.reference)
-                && change.qty.saturating_sub(batch.allocated) >= qty.get()
-            {
-                batch.take(qty);
-                continue;
-            }
-            self.put(part.line.clone(), Some(part), Place::Waiting);
-            self.record(deallocated);
-            self.record(out_of_stock);
-        }
-    }
-
-    fn give_back(&mut self, change: &ChangeBatchQuantity, line: &OrderLine) {
+    /// Takes lines off a batch until it may be as small as the change says, or `youngest` or the budget end. They come
+    /// back with the oldest promise first.
+    fn give_way(&mut self, change: &ChangeBatchQuantity, youngest: &[Part], budget: &mut Budget) -> Vec<Displaced> {
+        let mut missing = self.shortfall(change);
+        let is_needed = |part: &&Part| {
+            let is_needed = missing > 0;
+            missing = missing.saturating_sub(part.line.qty.get());
+            is_needed
+        };
+        let victims = youngest.iter().take_while(is_needed).map(|part| Displaced::from(&change.reference, part));
+        let mut victims: Vec<Displaced> = victims.collect();
+        victims.sort_by(|one, other| one.part.seniority().cmp(&other.part.seniority()));
+        victims.truncate(self.affordable(&victims, budget));
         if let Some(batch) = self.batch_mut(&change.reference) {
-            batch.give_back(line.qty);
+            for Displaced { part, .. } in &victims {
+                batch.give_back(part.line.qty);
+            }
+        }
+        victims
+    }
+
+    /// Takes from the budget what placing lines elsewhere needs at most. Tells for how many of them it is enough.
+    fn affordable(&self, victims: &[Displaced], budget: &mut Budget) -> usize {
+        let pieces = victims.iter().fold(0_u32, |sum, victim| sum.saturating_add(victim.part.line.qty.get()));
+        // A batch that they fill is an item of its own; each of them fills one at most.
+        let can_be_filled = self.open_batches().filter(|batch| batch.free() <= pieces).count();
+        let longest = self.open_batches().max_by_key(|batch| batch.reference.as_str().len());
+        let is_affordable = |(index, Displaced { part, deallocated }): (usize, &Displaced)| {
+            let items = if index < can_be_filled { 2 } else { 1 };
+            let placed = longest.map_or_else(|| out_of_stock(&part.line), |batch| allocated(&part.line, batch));
+            budget.spend(items, &[deallocated, &placed])
+        };
+        victims.iter().enumerate().map(is_affordable).take_while(|affordable| *affordable).count()
+    }
+
+    /// Places the lines that gave way, the oldest promise first. Some keep their batch, which is no change; those that
+    /// fit nowhere wait.
+    pub(super) fn place_displaced(&mut self) {
+        for Displaced { part, deallocated } in std::mem::take(&mut self.pending.displaced) {
+            let line = &part.line;
+            // Their own batch may have pieces that are owed to waiting lines still.
+            let except = part.place.batch().filter(|_| self.state.backlog);
+            let (to, told) = match preferred(&mut self.state.batches, line, except) {
+                Some(batch) => {
+                    batch.take(line.qty);
+                    (Place::Batch(batch.reference.clone()), allocated(line, batch))
+                }
+                None => (Place::Waiting, out_of_stock(line)),
+            };
+            if to == part.place {
+                continue;
+            }
+            self.put(line.clone(), Some(&part), to);
+            self.record(deallocated);
+            self.record(told);
         }
     }
+}
+
+fn allocated(line: &OrderLine, batch: &Batch) -> Event {
+    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta }
+}
+
+fn out_of_stock(line: &OrderLine) -> Event {
+    Event::OutOfStock { line: line.clone(), waiting: true }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::examples::*;
-    use crate::{Tally, Version};
+    use crate::{AllWaiting, Tally, Version};
 
     #[test]
     fn changes_available_quantity() {
@@ -185,8 +207,8 @@ mod tests {
         product.allocate(&line("order1", 20), None);
         product.allocate(&line("order2", 20), None);
         let mut product = product.committed();
-        let newest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
-        product.change_batch_quantity(&change("batch1", 25, 1), &newest, &mut ample()).unwrap();
+        let youngest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
+        product.change_batch_quantity(&change("batch1", 25, 1), &youngest, &mut ample()).unwrap();
         assert_eq!(story(&product), ["20 of order2 off batch1", "20 of order2 on batch2", "batch1 holds 25"]);
         assert_eq!((free(&product, "batch1"), free(&product, "batch2")), (5, 30));
         assert_eq!(product.version(), Version(9), "one commit, whatever it did");
@@ -197,8 +219,8 @@ mod tests {
         let mut product = product(&[batch("batch1", 20, None)]);
         product.allocate(&line("o1", 20), None);
         let mut product = product.committed();
-        let newest = [on("batch1", 8, line("o1", 20))];
-        product.change_batch_quantity(&change("batch1", 0, 1), &newest, &mut ample()).unwrap();
+        let youngest = [on("batch1", 8, line("o1", 20))];
+        product.change_batch_quantity(&change("batch1", 0, 1), &youngest, &mut ample()).unwrap();
         assert_eq!(story(&product), ["20 of o1 off batch1", "20 of o1 out of stock", "batch1 holds 0"]);
         assert_eq!(product.waiting(), Tally { count: 1, version_sum: 9 });
     }
@@ -209,10 +231,60 @@ mod tests {
         product.allocate(&line("large", 10), None);
         product.allocate(&line("small", 2), None);
         let mut product = product.committed();
-        let newest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
-        product.change_batch_quantity(&change("batch1", 5, 1), &newest, &mut ample()).unwrap();
+        let youngest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
+        product.change_batch_quantity(&change("batch1", 5, 1), &youngest, &mut ample()).unwrap();
         assert_eq!(story(&product), ["10 of large off batch1", "10 of large out of stock", "batch1 holds 5"]);
         assert_eq!(free(&product, "batch1"), 3);
+    }
+
+    #[test]
+    fn who_was_promised_first_is_placed_first() {
+        let mut product = product(&[batch("batch1", 10, None), batch("spare", 6, Some("2011-01-01"))]);
+        let parts: Vec<_> = (1..=10).map(|number| on("batch1", number, line(&format!("o{number:02}"), 1))).collect();
+        for part in &parts {
+            product.allocate(&part.line, None);
+        }
+        let mut product = product.committed();
+        let youngest: Vec<_> = parts.into_iter().rev().collect();
+        product.change_batch_quantity(&change("batch1", 0, 1), &youngest, &mut ample()).unwrap();
+        let told = story(&product);
+        let went_to = |place: &str| -> Vec<String> {
+            told.iter()
+                .filter_map(|told| Some(told.strip_suffix(place)?.trim_start_matches("1 of ").to_owned()))
+                .collect()
+        };
+        assert_eq!(went_to(" on spare"), ["o01", "o02", "o03", "o04", "o05", "o06"]);
+        assert_eq!(went_to(" out of stock"), ["o07", "o08", "o09", "o10"]);
+    }
+
+    /// Ten pieces are wanted back; the youngest lines hold 2 and 9. The piece that is left over is in the batch that both
+    /// were on.
+    #[test]
+    fn pieces_left_over_go_to_lines_that_waited_before_and_then_to_those_that_gave_way() {
+        let story_of = |waits: &[Part]| {
+            let mut product = product_with_waiting(&[batch("batch1", 20, None)], Tally::of(waits));
+            for placed in [line("keeps", 9), line("large", 9), line("small", 1), line("young", 1)] {
+                product.allocate(&placed, None);
+            }
+            let mut product = product.committed();
+            let youngest = [on("batch1", 5, line("young", 1)), on("batch1", 4, line("small", 1))];
+            let youngest =
+                [&youngest[..], &[on("batch1", 3, line("large", 9)), on("batch1", 2, line("keeps", 9))]].concat();
+            product.change_batch_quantity(&change("batch1", 10, 1), &youngest, &mut ample()).unwrap();
+            if product.has_backlog() {
+                product.offer(&AllWaiting::checked(waits, Tally::of(waits)).unwrap(), &mut ample());
+            }
+            story(&product)
+        };
+        let gave_way = |orderid: &str, qty: u32| {
+            [format!("{qty} of {orderid} off batch1"), format!("{qty} of {orderid} out of stock")]
+        };
+        let holds = || vec!["batch1 holds 10".to_owned()];
+        let expected = [gave_way("large", 9).to_vec(), gave_way("young", 1).to_vec(), holds()].concat();
+        assert_eq!(story_of(&[]), expected, "the older one of two that fit keeps its place");
+        let served = vec!["1 of waits on batch1".to_owned()];
+        let left = [gave_way("large", 9), gave_way("small", 1), gave_way("young", 1)].concat();
+        assert_eq!(story_of(&[waiting(6, line("waits", 1))]), [holds(), served, left].concat());
     }
 
     #[test]
@@ -223,16 +295,16 @@ mod tests {
             product.allocate(&line(orderid, 1), None);
         }
         let mut product = product.committed();
-        let newest = [on("batch1", 10, line("o3", 1)), on("batch1", 9, line("o2", 1))];
+        let youngest = [on("batch1", 10, line("o3", 1)), on("batch1", 9, line("o2", 1))];
         let mut budget = Budget { items: 1, ..ample() };
-        let step = product.change_batch_quantity(&change("batch1", 1, 1), &newest, &mut budget);
+        let step = product.change_batch_quantity(&change("batch1", 1, 1), &youngest, &mut budget);
         assert_eq!(step, Ok(Step::GoOn));
-        assert_eq!(story(&product), ["1 of o3 off batch1", "1 of o3 out of stock", "batch1 holds 2"]);
+        assert_eq!(story(&product), ["1 of o2 off batch1", "1 of o2 out of stock", "batch1 holds 2"]);
 
         let mut product = product.committed();
-        let step = product.change_batch_quantity(&change("batch1", 1, 1), &newest[1..], &mut ample());
+        let step = product.change_batch_quantity(&change("batch1", 1, 1), &youngest[..1], &mut ample());
         assert_eq!(step, Ok(Step::Finish(ChangeOutcome::Applied)));
-        assert_eq!(story(&product), ["1 of o2 off batch1", "1 of o2 out of stock", "batch1 holds 1"]);
+        assert_eq!(story(&product), ["1 of o3 off batch1", "1 of o3 out of stock", "batch1 holds 1"]);
     }
 
     #[test]

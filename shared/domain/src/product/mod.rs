@@ -6,6 +6,7 @@ mod create_batch;
 mod offer;
 
 pub use allocate::Allocation;
+use change_quantity::Displaced;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome};
 pub use offer::AllWaiting;
 
@@ -43,6 +44,8 @@ struct Pending {
     events: Vec<Event>,
     moves: Vec<Move>,
     added: Vec<NewBatch>,
+    /// Lines that were taken off their batch and are still to be placed, the oldest promise first.
+    displaced: Vec<Displaced>,
 }
 
 impl Product {
@@ -125,6 +128,7 @@ impl Product {
     /// The product after its change was committed: the same, with nothing under way.
     #[must_use]
     pub fn committed(self) -> Self {
+        debug_assert!(self.pending.displaced.is_empty(), "a backlog is to be offered, and then displaced lines placed");
         Self::restore(self.state)
     }
 

@@ -1,7 +1,7 @@
 //! Offering free stock to lines that wait.
 
 use super::{Product, items_to_place, preferred};
-use crate::{Budget, Event, Part, Place, Tally};
+use crate::{Budget, Event, Part, Place, Step, Tally};
 
 /// All lines of a product that waited before a change.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +16,16 @@ impl<'a> AllWaiting<'a> {
 }
 
 impl Product {
-    /// Offers free stock to waiting lines, oldest first; a line that fits nowhere goes on waiting.
+    /// Offers free stock to waiting lines, the oldest promise first; a line that fits nowhere goes on waiting. After
+    /// them come the lines that the change under way has displaced.
     pub fn offer(&mut self, waiting: &AllWaiting<'_>, budget: &mut Budget) {
         let mut oldest_first: Vec<&Part> = waiting.0.iter().collect();
-        oldest_first.sort_by_key(|part| (part.since, &part.line));
+        oldest_first.sort_by_key(|part| part.seniority());
+        self.state.backlog = self.offer_to(&oldest_first, budget) == Step::GoOn;
+        self.place_displaced();
+    }
+
+    fn offer_to(&mut self, oldest_first: &[&Part], budget: &mut Budget) -> Step {
         for part in oldest_first {
             let line = &part.line;
             let Some(batch) = preferred(&mut self.state.batches, line, None) else {
@@ -28,14 +34,13 @@ impl Product {
             let (batchref, eta) = (batch.reference.clone(), batch.eta);
             let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta };
             if !budget.spend(items_to_place(line, batch), &[&allocated]) {
-                self.state.backlog = true;
-                return;
+                return Step::GoOn;
             }
             batch.take(line.qty);
             self.put(line.clone(), Some(part), Place::Batch(batchref));
             self.record(allocated);
         }
-        self.state.backlog = false;
+        Step::Finish(())
     }
 }
 

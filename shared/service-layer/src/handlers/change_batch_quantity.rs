@@ -5,9 +5,9 @@ use domain::{ChangeBatchQuantity, ChangeOutcome, Refusal, Step};
 use super::{Case, Handler};
 use crate::store::{Found, Listing, ReadSet};
 
-/// Most lines listed at once to find the ones that give way: enough for several commits, and with names of up to some
-/// hundred bytes less than a page of the index, which is a megabyte.
-const LINES: usize = 1_000;
+/// Most lines listed to find the ones that give way. All of them are, so that the oldest promise among them is placed
+/// first; so many fit in a function's memory, and are more than it can move before its time is up.
+const LINES: usize = 100_000;
 
 impl Handler for ChangeBatchQuantity {
     type Answer = ChangeOutcome;
@@ -22,7 +22,7 @@ impl Handler for ChangeBatchQuantity {
         let allocated = product.batch(&self.reference)?.allocated;
         match product.shortfall(self) {
             0 => None,
-            pieces => Some(Listing::Newest { batch: self.reference.clone(), pieces, at_most: LINES, allocated }),
+            pieces => Some(Listing::Youngest { batch: self.reference.clone(), pieces, at_most: LINES, allocated }),
         }
     }
 

@@ -63,7 +63,7 @@ async fn a_line_that_was_never_promised_is_not_kept_and_may_ask_again() {
 }
 
 #[tokio::test]
-async fn a_shrunk_batch_hands_its_newest_lines_on() {
+async fn a_shrunk_batch_hands_its_youngest_lines_on() {
     let bus = bus();
     create_batch(&bus, "batch1", "INDIFFERENT-TABLE", 50, None).await.unwrap();
     create_batch(&bus, "batch2", "INDIFFERENT-TABLE", 50, Some("2011-01-01")).await.unwrap();

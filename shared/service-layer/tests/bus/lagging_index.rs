@@ -2,13 +2,13 @@
 
 use adapters::in_memory::InMemoryStore;
 use domain::{Part, Place, Revision, Version};
-use testing::{Reply, line, newest, waiting_lines};
+use testing::{Reply, line, waiting_lines, youngest};
 
 use crate::common::{Handle as _, Meddles, add, allocate, batch_of, do_it, resize};
 
 /// An entry of the index that is no longer true.
 fn stale(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
-    Part { line: line(orderid, "LAMP", qty), place, since: Version(since) }
+    Part { line: line(orderid, "LAMP", qty), place, age: Version(since), since: Version(since) }
 }
 
 #[tokio::test]
@@ -19,11 +19,11 @@ async fn a_line_that_the_index_shows_on_a_batch_it_left_does_not_distort_the_cou
     handle(allocate("old", "LAMP", 3)).await;
     handle(allocate("new", "LAMP", 2)).await;
     let b1 = "b1".try_into().unwrap();
-    let mut newest = newest(&store, &b1, 5, 98).await.unwrap();
-    newest.insert(1, stale("left", 1, Place::Batch(b1), 2));
+    let mut listed = youngest(&store, &b1, 5, 98).await.unwrap();
+    listed.insert(1, stale("left", 1, Place::Batch(b1), 2));
 
     // The one that left would keep its place in what is left of the batch, and be counted.
-    let lagging = Meddles::showing_first(newest).with(&store);
+    let lagging = Meddles::showing_first(listed).with(&store);
     lagging.handle(resize("b1", 1, Revision::Version(1))).await.unwrap();
     let [product] = store.products().try_into().unwrap();
     assert_eq!((product.batches()[0].purchased, product.batches()[0].allocated), (1, 0));
@@ -41,12 +41,12 @@ async fn a_line_that_came_back_to_a_batch_gives_way_once_though_the_index_shows_
     handle(allocate("refused", "LAMP", 1)).await;
     handle(resize("b1", 9, Revision::Version(2))).await;
     let b1 = "b1".try_into().unwrap();
-    let mut newest = newest(&store, &b1, 1, 98).await.unwrap();
-    assert_eq!(newest, [stale("back", 2, Place::Batch(b1.clone()), 6)]);
+    let mut listed = youngest(&store, &b1, 1, 98).await.unwrap();
+    assert_eq!(listed, [Part { age: Version(3), ..stale("back", 2, Place::Batch(b1.clone()), 6) }]);
 
     // By an odd version it was there before, and by an even one it came back: two parts of the index.
-    newest.push(stale("back", 2, Place::Batch(b1), 3));
-    let lagging = Meddles::showing_first(newest).with(&store);
+    listed.push(stale("back", 2, Place::Batch(b1), 3));
+    let lagging = Meddles::showing_first(listed).with(&store);
     lagging.handle(resize("b1", 6, Revision::Version(3))).await.unwrap();
     let [product] = store.products().try_into().unwrap();
     assert_eq!((product.batches()[0].purchased, product.batches()[0].allocated), (6, 2));

@@ -53,19 +53,20 @@ pub(in crate::dynamodb) struct LineItem {
     key: Key,
     qty: Quantity,
     place: String,
+    age: Version,
     since: Version,
 }
 
 impl LineItem {
     pub(in crate::dynamodb) fn new(part: &Part) -> Self {
         let place = index_partition(part);
-        Self { key: Key::line(&part.line.id()), qty: part.line.qty, place, since: part.since }
+        Self { key: Key::line(&part.line.id()), qty: part.line.qty, place, age: part.age, since: part.since }
     }
 }
 
 /// Reads a line: who asked for what, and where it stands.
 pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem> {
-    let LineItem { key, qty, place, since } = from_item(item)?;
+    let LineItem { key, qty, place, age, since } = from_item(item)?;
     let (line, name) = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
     if name != qty.to_string() {
         return Err(key.unreadable(format!("qty: must be what SK says, not {qty}")));
@@ -77,7 +78,7 @@ pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem>
         Some(Err(error)) => return Err(key.unreadable(format!("place: {error}"))),
         None => Place::Waiting,
     };
-    let part = Part { line, place: stands, since };
+    let part = Part { line, place: stands, age, since };
     let expected = index_partition(&part);
     if place != expected {
         return Err(key.unreadable(format!("place: must be {expected:?} at version {since}, not {place:?}")));
@@ -105,7 +106,7 @@ mod tests {
         let line = OrderLine { orderid: "o1".try_into().unwrap(), sku, qty: 1.try_into().unwrap() };
         let at = |since| {
             let place = Place::Batch(reference.clone());
-            index_partition(&Part { line: line.clone(), place, since: Version(since) })
+            index_partition(&Part { line: line.clone(), place, age: Version(1), since: Version(since) })
         };
         assert_ne!(at(1), at(2));
         assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&reference).collect());
