@@ -94,7 +94,7 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
         |reference| json!({"M": {"ref": text(reference), "purchased": number("100"), "allocated": number("3")}});
     let event = json!({
         "type": text("Allocated"), "orderid": text("order-000"), "sku": text("RETRO-CLOCK"), "qty": number("3"),
-        "batchref": text("batch-001"), "eta": {"NULL": true}
+        "line": text("3"), "batchref": text("batch-001"), "eta": {"NULL": true}
     });
     let head = json!({
         "PK": text("SKU#RETRO-CLOCK"), "SK": text("PRODUCT"), "version": number("7"), "commit": text("00000000000000fe"),

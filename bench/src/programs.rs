@@ -91,7 +91,7 @@ fn message(body: &str) -> Value {
 /// One commit with one event, as the table's stream brings it.
 fn stream() -> Value {
     let event = json!({"M": {
-        "type": {"S": "Allocated"}, "orderid": {"S": "order-001"}, "sku": {"S": "RETRO-CLOCK"}, "qty": {"N": "3"},
+        "type": {"S": "Allocated"}, "orderid": {"S": "order-001"}, "sku": {"S": "RETRO-CLOCK"}, "qty": {"N": "3"}, "line": {"S": "3"},
         "batchref": {"S": "batch-001"}, "eta": {"NULL": true}
     }});
     let batch =
@@ -116,7 +116,7 @@ fn stream() -> Value {
 }
 
 /// What template.yaml and Lambda tell a function. One set does for all.
-pub(crate) fn environment() -> [(&'static str, &'static str); 16] {
+pub(crate) fn environment() -> [(&'static str, &'static str); 17] {
     [
         ("ALLOCATE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/allocation-lines"),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -132,6 +132,7 @@ pub(crate) fn environment() -> [(&'static str, &'static str); 16] {
         ("MAIL_FROM", "shop@example.com"),
         ("MAIL_TO", "stock@example.com"),
         ("MAX_RECEIVES", "5"),
+        ("ENDED_LINES_DAYS", "90"),
         ("STACK_NAME", "allocation"),
         ("TABLE_NAME", "allocation"),
     ]

@@ -79,6 +79,7 @@ impl CargoLambdaWatch {
             .env("TABLE_NAME", table)
             .env("STACK_NAME", "local")
             .env("MAX_RECEIVES", "5")
+            .env("ENDED_LINES_DAYS", "90")
             .env("RUST_LOG", std::env::var_os("RUST_LOG").unwrap_or_else(|| LOG.into()));
         let carrier = listeners.leave_ipv4()?;
         let mut process = Process::spawn("cargo lambda watch", command, output)?;

@@ -143,7 +143,7 @@ async fn a_sku_that_runs_out_is_mailed_to_the_buyers_once(servers: Arc<Servers>)
 
     // The topic may deliver an event twice.
     let event = json!({
-        "type": "OutOfStock", "orderid": orderid, "sku": sku, "qty": 2, "id": format!("{sku}#2#1"), "version": 2,
+        "type": "OutOfStock", "orderid": orderid, "sku": sku, "qty": 2, "line": "2", "id": format!("{sku}#2#1"), "version": 2,
         "waiting": false, "line": "2", "lines": 1, "of": 1, "at": "2031-01-01T12:00:00.000Z"
     });
     publish_again(stack, &event).await?;

@@ -225,8 +225,8 @@ fn units_by_partition(product: &Product, head_units: f64) -> HashMap<String, f64
         let entry = match &moved.to {
             Some(Place::Batch(reference)) => format!("index {reference} {}", product.version().0 % 2),
             Some(Place::Waiting) => "index waiting".to_owned(),
-            // Nothing is written, so nothing is listed.
-            None => continue,
+            // Nothing is written, or listed no more.
+            Some(Place::Shipped(_) | Place::Cancelled) | None => continue,
         };
         *units.entry(entry).or_default() += 1.0;
     }

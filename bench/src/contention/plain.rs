@@ -46,12 +46,9 @@ fn batch() -> NewBatch {
 
 /// A line of its own.
 pub(crate) fn line(caller: u32, number: u32) -> OrderLine {
-    OrderLine {
-        // As long as the UUIDs that shops like to use.
-        orderid: format!("order-{caller:010}-{number:019}").try_into().expect("an order id"),
-        sku: SKU.try_into().expect("a SKU"),
-        qty: 1.try_into().expect("a quantity"),
-    }
+    // As long as the UUIDs that shops like to use.
+    let orderid = format!("order-{caller:010}-{number:019}").try_into().expect("an order id");
+    OrderLine::unnamed(orderid, SKU.try_into().expect("a SKU"), 1.try_into().expect("a quantity"))
 }
 
 pub(crate) fn measure(seed: u64, callers: u32) -> (Figures, Toll) {

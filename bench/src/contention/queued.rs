@@ -242,7 +242,7 @@ pub(crate) async fn invoke<S: Products, E: Environment>(
 }
 
 /// A message as the consumer gets it.
-pub(crate) fn record(OrderLine { orderid, sku, qty }: &OrderLine, receives: u32) -> SqsMessage {
+pub(crate) fn record(OrderLine { orderid, sku, qty, .. }: &OrderLine, receives: u32) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id = Some(orderid.to_string());
     record.body = Some(format!(r#"{{"orderid":"{orderid}","sku":"{sku}","qty":{qty}}}"#));

@@ -23,7 +23,7 @@ fn counters(reference: &str, purchased: u32, allocated: u32) -> Batch {
 }
 
 fn line(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
-    let line = OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() };
+    let line = OrderLine::unnamed(orderid.try_into().unwrap(), sku(), qty.try_into().unwrap());
     Part { line, place, age: Version(since), since: Version(since) }
 }
 
@@ -85,7 +85,12 @@ fn counters_and_lines() {
         told(|rows| drop(rows.lines.remove(2))),
         ["batch full: 3 pieces are counted as allocated, but its 1 lines hold 1"]
     );
-    assert_eq!(told(|rows| rows.open[0].purchased = 3), ["batch open is oversold: 4 allocated of 3"]);
+    assert_eq!(told(|rows| rows.open[0].purchased = 3), ["batch open is oversold: 4 allocated or shipped of 3"]);
+    assert_eq!(told(|rows| rows.open[0].shipped = 7), ["batch open is oversold: 11 allocated or shipped of 10"]);
+    assert_eq!(told(|rows| rows.open[0].shipped = 5), [""; 0], "shipped lines may have expired");
+    let ended = |place| told(|rows| rows.lines.push(line("o5", 100, place, 9)));
+    let shipped = Place::Shipped("open".try_into().unwrap());
+    assert_eq!([ended(shipped), ended(Place::Cancelled)], [[""; 0]; 2], "they are counted nowhere");
     assert_eq!(
         told(|rows| rows.lines[0].since = Version(10)),
         ["a line got to its place at version 10, but the product is at 9"]

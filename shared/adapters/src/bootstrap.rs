@@ -27,7 +27,7 @@ pub struct InvalidEnvironment {
     reason: &'static str,
 }
 
-/// For functions that carry out commands. Reads `TABLE_NAME` and `STACK_NAME`.
+/// For functions that carry out commands. Reads `TABLE_NAME`, `ENDED_LINES_DAYS` and `STACK_NAME`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
@@ -36,8 +36,8 @@ pub async fn command_bus() -> Result<MessageBus<DynamoDb, System>, InvalidEnviro
     Ok(MessageBus::new(store, system, ()))
 }
 
-/// For requests to allocate: remembers products from one request to the next. Reads `TABLE_NAME`, `STACK_NAME` and,
-/// where there is a queue, `ALLOCATE_QUEUE_URL`.
+/// For requests to allocate: remembers products from one request to the next. Reads `TABLE_NAME`, `ENDED_LINES_DAYS`,
+/// `STACK_NAME` and, where there is a queue, `ALLOCATE_QUEUE_URL`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
@@ -93,13 +93,13 @@ pub async fn event_bus() -> Result<MessageBus<DynamoDb, System, SesMailer>, Inva
 /// # Errors
 /// Names the environment variable that is missing or no number.
 pub fn max_receives() -> Result<u32, InvalidEnvironment> {
-    let name = "MAX_RECEIVES";
-    variable(name)?.parse().map_err(|_| InvalidEnvironment { name, reason: "is no number" })
+    number("MAX_RECEIVES")
 }
 
 async fn command_store() -> Result<(SdkConfig, DynamoDb, System), InvalidEnvironment> {
     let config = start().await;
-    let (store, system) = (store(&config)?, system()?);
+    let days = Duration::from_hours(24).saturating_mul(number("ENDED_LINES_DAYS")?);
+    let (store, system) = (store(&config)?.keeping_ended_lines(days), system()?);
     warm_up("DynamoDB", store.warm_up_index()).await;
     Ok((config, store, system))
 }
@@ -153,6 +153,10 @@ async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Fu
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {
     Ok(DynamoDb::new(aws_sdk_dynamodb::Client::new(config), variable("TABLE_NAME")?))
+}
+
+fn number(name: &'static str) -> Result<u32, InvalidEnvironment> {
+    variable(name)?.parse().map_err(|_| InvalidEnvironment { name, reason: "is no number" })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

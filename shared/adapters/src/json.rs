@@ -9,6 +9,16 @@ use serde::de::DeserializeOwned;
 pub struct InvalidJson(String);
 
 impl InvalidJson {
+    /// The path of the field that is wrong or missing, such as `lines[2].qty`, if it is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        let text = self.0.as_str();
+        let missing = text.split_once("missing field `").and_then(|(_, rest)| rest.split_once('`'));
+        let field = missing.or_else(|| text.split_once(": ")).map(|(field, _)| field);
+        let is_path = |field: &&str| field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[].".contains(&byte));
+        field.filter(is_path)
+    }
+
     /// The same for a log, where nothing that was sent belongs: without the value.
     #[must_use]
     pub fn without_value(&self) -> String {
@@ -68,6 +78,21 @@ mod tests {
     use domain::OrderLine;
 
     use super::*;
+
+    #[test]
+    fn a_program_is_told_the_field_too() {
+        let field = |text: &str| {
+            let error = read_object::<OrderLine>(text.as_bytes()).unwrap_err();
+            error.field().map(ToOwned::to_owned)
+        };
+        assert_eq!(field(r#"{"orderid":"o1","sku":"s","qty":0}"#).as_deref(), Some("qty"));
+        assert_eq!(field(r#"{"orderid":"o1","sku":"s"}"#).as_deref(), Some("qty"));
+        let long = format!(r#"{{"orderid":"o1","sku":"{}","qty":1,"line":"{}"}}"#, "🪑".repeat(250), "x".repeat(20));
+        assert_eq!(field(&long).as_deref(), Some("line"), "by a rule over several");
+        for none in ["", "[]", r#"{"orderid":"o1""#, r#"{"orderid":"o1","sku":"s","qty":1} x"#] {
+            assert_eq!(field(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn errors_name_the_field() {

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{OrderLine, SkuLines};
+use domain::{Answered, OrderLine, SkuLines};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use service_layer::ports::{Environment, Timestamp};
@@ -94,8 +94,16 @@ async fn allocate_some<S: Products, E: Environment>(
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
     let AllocateLines(lines) = command;
     let error = match handled {
-        Ok(Ok(0)) => return Next::Fail(lines, "a commit did not hold a single line".to_owned()),
-        Ok(Ok(answered)) => return Next::Try(lines.after(answered).into_iter().collect()),
+        Ok(Ok(Answered { lines: 0, .. })) => {
+            return Next::Fail(lines, "a commit did not hold a single line".to_owned());
+        }
+        Ok(Ok(Answered { lines: answered, refusals })) => {
+            // Nobody waits for these answers, and asking again would not change them.
+            for refusal in refusals {
+                tracing::warn!(reason = chain(&refusal), "a queued line is refused");
+            }
+            return Next::Try(lines.after(answered).into_iter().collect());
+        }
         Ok(Err(error)) => error,
         Err(_) => return Next::Fail(lines, "the handler panicked".to_owned()),
     };

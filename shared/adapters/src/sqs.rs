@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{BatchRef, ChangeBatchQuantity, ChangeOutcome, LineName, Revision, Version};
+use domain::{BatchRef, ChangeBatchQuantity, ChangeOutcome, Revision, Version};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
@@ -204,7 +204,6 @@ fn wrapper(text: &[u8]) -> Option<&'static str> {
 fn event(message: &SqsMessage) -> Result<Envelope, Source> {
     #[derive(Deserialize)]
     struct Origin {
-        line: Option<LineName>,
         lines: Option<u32>,
         id: String,
         version: Version,
@@ -213,8 +212,8 @@ fn event(message: &SqsMessage) -> Result<Envelope, Source> {
     }
 
     let body = message.body.as_deref().unwrap_or_default().as_bytes();
-    let Origin { line, lines, id, version, of, at } = read_object(body)?;
-    Ok(Envelope { event: read_object(body)?, line, lines, id, version, of, at, correlation: None })
+    let Origin { lines, id, version, of, at } = read_object(body)?;
+    Ok(Envelope { event: read_object(body)?, lines, id, version, of, at, correlation: None })
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ mod tests {
 
     fn head(version: u32) -> Value {
         let event = json!({"M": {
-            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"},
+            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"}, "line": {"S": "3"},
             "waiting": {"BOOL": false}
         }});
         json!({

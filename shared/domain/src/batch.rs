@@ -28,10 +28,12 @@ pub struct Batch {
     pub sku: Sku,
     /// When it is expected; none for stock in the warehouse.
     pub eta: Option<Eta>,
-    /// All its pieces. Never less than `allocated`.
+    /// All the pieces it ever held. Never less than `allocated` and `shipped` together.
     pub purchased: u32,
-    /// The pieces that are bound to lines.
+    /// The pieces that are bound to lines, and still there.
     pub allocated: u32,
+    /// The pieces that went to customers.
+    pub shipped: u32,
     /// The newest change of its quantity that it holds; none before the first.
     pub revision: Option<Revision>,
 }
@@ -40,7 +42,13 @@ impl Batch {
     /// Pieces that no line has yet.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.purchased.saturating_sub(self.allocated)
+        self.purchased.saturating_sub(self.bound())
+    }
+
+    /// Pieces that are some line's, shipped or not.
+    #[must_use]
+    pub fn bound(&self) -> u32 {
+        self.allocated.saturating_add(self.shipped)
     }
 
     /// Whether it has free stock. The others are full.
@@ -63,12 +71,17 @@ impl Batch {
 
     pub(crate) fn take(&mut self, pieces: Quantity) {
         self.allocated = self.allocated.saturating_add(pieces.get());
-        debug_assert!(self.allocated <= self.purchased, "{} is oversold", self.reference);
+        debug_assert!(self.bound() <= self.purchased, "{} is oversold", self.reference);
     }
 
     pub(crate) fn give_back(&mut self, pieces: Quantity) {
         debug_assert!(self.allocated >= pieces.get(), "{} never had that many", self.reference);
         self.allocated = self.allocated.saturating_sub(pieces.get());
+    }
+
+    pub(crate) fn ship(&mut self, pieces: Quantity) {
+        self.give_back(pieces);
+        self.shipped = self.shipped.saturating_add(pieces.get());
     }
 }
 
@@ -80,6 +93,7 @@ impl From<NewBatch> for Batch {
             eta: new.eta,
             purchased: new.qty.get(),
             allocated: 0,
+            shipped: 0,
             revision: None,
         }
     }
@@ -96,11 +110,8 @@ mod tests {
             qty: batch_qty.try_into().unwrap(),
             eta: None,
         };
-        let line = OrderLine {
-            orderid: "order-123".try_into().unwrap(),
-            sku: sku.try_into().unwrap(),
-            qty: line_qty.try_into().unwrap(),
-        };
+        let (orderid, sku) = ("order-123".try_into().unwrap(), sku.try_into().unwrap());
+        let line = OrderLine::unnamed(orderid, sku, line_qty.try_into().unwrap());
         (batch.into(), line)
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, Eta, OrderId, OrderLine, Place, Quantity, Sku, read_stock_level};
+use crate::{BatchRef, Eta, LineName, OrderId, OrderLine, Place, Quantity, Sku, read_stock_level};
 
 /// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,24 @@ pub enum Event {
         /// Whether it was promised, lost its place and waits for stock now; otherwise it is refused, and not kept.
         waiting: bool,
     },
+    /// A line went to its customer.
+    Shipped {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// The batch it was on.
+        batchref: BatchRef,
+    },
+    /// A line was given back.
+    Cancelled {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// The batch it was on; none, if it waited.
+        batchref: Option<BatchRef>,
+        /// Why.
+        reason: CancellationReason,
+    },
     /// A batch was added.
     BatchCreated {
         /// The new batch.
@@ -68,6 +86,22 @@ pub enum DeallocationReason {
     Shrunk,
 }
 
+/// Why a line was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancellationReason {
+    /// Somebody asked for it.
+    Asked,
+}
+
+/// Any of these reasons.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected shrunk or asked")]
+enum Reason {
+    Deallocation(DeallocationReason),
+    Cancellation(CancellationReason),
+}
+
 /// An event as it is read. (Serde would read a tagged enum too, but could not say which field is wrong.)
 #[derive(Deserialize)]
 struct EventFields {
@@ -76,9 +110,10 @@ struct EventFields {
     sku: Sku,
     #[serde(deserialize_with = "read_stock_level")]
     qty: u32,
+    line: Option<LineName>,
     batchref: Option<BatchRef>,
     eta: Option<Eta>,
-    reason: Option<DeallocationReason>,
+    reason: Option<Reason>,
     waiting: Option<bool>,
 }
 
@@ -117,6 +152,8 @@ event_types! {
     Allocated on "line_allocated",
     Deallocated on "line_deallocated",
     OutOfStock on "out_of_stock",
+    Shipped on "line_shipped",
+    Cancelled on "line_cancelled",
     BatchCreated on "batch_created",
     BatchQuantityChanged on "batch_quantity_changed",
 }
@@ -125,24 +162,31 @@ impl TryFrom<EventFields> for Event {
     type Error = String;
 
     fn try_from(fields: EventFields) -> Result<Self, String> {
-        let EventFields { r#type, orderid, sku, qty, batchref, eta, reason, waiting } = fields;
+        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, reason, waiting } = fields;
         let quantity = || Quantity::try_from(qty).map_err(|error| format!("qty: {error}"));
-        let batchref = || batchref.ok_or("missing field `batchref`");
+        let some_batchref = || batchref.clone().ok_or("missing field `batchref`");
         let line = |sku| {
             let orderid = orderid.ok_or("missing field `orderid`")?;
-            Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()? })
+            Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()?, name: name.ok_or("missing field `line`")? })
         };
         Ok(match r#type {
-            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: batchref()?, eta },
+            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta },
             EventType::Deallocated => {
-                let reason = reason.ok_or("missing field `reason`")?;
-                Self::Deallocated { line: line(sku)?, batchref: batchref()?, reason }
+                let Some(Reason::Deallocation(reason)) = reason else {
+                    return Err("reason: must be shrunk".to_owned());
+                };
+                Self::Deallocated { line: line(sku)?, batchref: some_batchref()?, reason }
             }
             EventType::OutOfStock => {
                 Self::OutOfStock { line: line(sku)?, waiting: waiting.ok_or("missing field `waiting`")? }
             }
-            EventType::BatchCreated => Self::BatchCreated { batchref: batchref()?, sku, qty: quantity()?, eta },
-            EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: batchref()?, sku, qty },
+            EventType::Shipped => Self::Shipped { line: line(sku)?, batchref: some_batchref()? },
+            EventType::Cancelled => {
+                let Some(Reason::Cancellation(reason)) = reason else { return Err("reason: must be asked".to_owned()) };
+                Self::Cancelled { line: line(sku)?, batchref, reason }
+            }
+            EventType::BatchCreated => Self::BatchCreated { batchref: some_batchref()?, sku, qty: quantity()?, eta },
+            EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: some_batchref()?, sku, qty },
         })
     }
 }
@@ -155,6 +199,8 @@ impl Event {
             Self::Allocated { .. } => EventType::Allocated,
             Self::Deallocated { .. } => EventType::Deallocated,
             Self::OutOfStock { .. } => EventType::OutOfStock,
+            Self::Shipped { .. } => EventType::Shipped,
+            Self::Cancelled { .. } => EventType::Cancelled,
             Self::BatchCreated { .. } => EventType::BatchCreated,
             Self::BatchQuantityChanged { .. } => EventType::BatchQuantityChanged,
         }
@@ -164,7 +210,11 @@ impl Event {
     #[must_use]
     pub fn sku(&self) -> &Sku {
         match self {
-            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line, .. } => &line.sku,
+            Self::Allocated { line, .. }
+            | Self::Deallocated { line, .. }
+            | Self::OutOfStock { line, .. }
+            | Self::Shipped { line, .. }
+            | Self::Cancelled { line, .. } => &line.sku,
             Self::BatchCreated { sku, .. } | Self::BatchQuantityChanged { sku, .. } => sku,
         }
     }
@@ -173,7 +223,11 @@ impl Event {
     #[must_use]
     pub fn line(&self) -> Option<&OrderLine> {
         match self {
-            Self::Allocated { line, .. } | Self::Deallocated { line, .. } | Self::OutOfStock { line, .. } => Some(line),
+            Self::Allocated { line, .. }
+            | Self::Deallocated { line, .. }
+            | Self::OutOfStock { line, .. }
+            | Self::Shipped { line, .. }
+            | Self::Cancelled { line, .. } => Some(line),
             Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
         }
     }
@@ -184,8 +238,10 @@ impl Event {
         match self {
             Self::Allocated { batchref, .. }
             | Self::Deallocated { batchref, .. }
+            | Self::Shipped { batchref, .. }
             | Self::BatchCreated { batchref, .. }
             | Self::BatchQuantityChanged { batchref, .. } => Some(batchref),
+            Self::Cancelled { batchref, .. } => batchref.as_ref(),
             Self::OutOfStock { .. } => None,
         }
     }
@@ -196,6 +252,8 @@ impl Event {
         match self {
             Self::Allocated { line, batchref, .. } => Some((line, Place::Batch(batchref.clone()))),
             Self::Deallocated { line, .. } => Some((line, Place::Waiting)),
+            Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
+            Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
             Self::OutOfStock { .. } | Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
         }
     }
@@ -204,9 +262,9 @@ impl Event {
     pub(crate) fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.
         const OVERHEAD: usize = 150;
-        let orderid = self.line().map_or("", |line| line.orderid.as_str());
+        let (orderid, name) = self.line().map_or(("", ""), |line| (line.orderid.as_str(), line.name.as_str()));
         let batchref = self.batchref().map_or("", BatchRef::as_str);
-        [orderid, self.sku().as_str(), batchref].iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+        [orderid, name, self.sku().as_str(), batchref].iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
     }
 }
 
@@ -221,6 +279,16 @@ impl fmt::Display for Event {
                 write!(formatter, "{} of {} off {batchref}", line.qty, line.orderid)
             }
             Self::OutOfStock { line, .. } => write!(formatter, "{} of {} out of stock", line.qty, line.orderid),
+            Self::Shipped { line, batchref } => {
+                write!(formatter, "{} of {} shipped from {batchref}", line.qty, line.orderid)
+            }
+            Self::Cancelled { line, batchref, .. } => {
+                write!(formatter, "{} of {} cancelled", line.qty, line.orderid)?;
+                match batchref {
+                    Some(batchref) => write!(formatter, ", off {batchref}"),
+                    None => Ok(()),
+                }
+            }
             Self::BatchCreated { batchref, qty, .. } => write!(formatter, "new {batchref} of {qty}"),
             Self::BatchQuantityChanged { batchref, qty, .. } => write!(formatter, "{batchref} holds {qty}"),
         }
@@ -234,20 +302,40 @@ mod tests {
     #[test]
     fn events_are_flat_json() {
         let event = Event::Allocated {
-            line: OrderLine {
-                orderid: "o1".try_into().unwrap(),
-                sku: "RETRO-CLOCK".try_into().unwrap(),
-                qty: 3.try_into().unwrap(),
-            },
+            line: crate::examples::line("o1", 3),
             batchref: "b1".try_into().unwrap(),
             eta: Some("2011-01-31".to_owned().try_into().unwrap()),
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(
             json,
-            r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"batchref":"b1","eta":"2011-01-31"}"#
+            r#"{"type":"Allocated","orderid":"o1","sku":"RETRO-CLOCK","qty":3,"line":"3","batchref":"b1","eta":"2011-01-31"}"#
         );
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+
+    #[test]
+    fn what_happened_to_a_line_is_told_with_its_name_and_why() {
+        let batchref: BatchRef = "b1".try_into().unwrap();
+        let line = OrderLine { name: "left".try_into().unwrap(), ..crate::examples::line("o1", 3) };
+        let reason = CancellationReason::Asked;
+        let told = [
+            Event::Shipped { line: line.clone(), batchref: batchref.clone() },
+            Event::Cancelled { line: line.clone(), batchref: Some(batchref), reason },
+            Event::Cancelled { line, batchref: None, reason },
+        ];
+        let json: Vec<String> = told.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let line = r#""orderid":"o1","sku":"RETRO-CLOCK","qty":3,"line":"left""#;
+        let expected = [
+            format!(r#"{{"type":"Shipped",{line},"batchref":"b1"}}"#),
+            format!(r#"{{"type":"Cancelled",{line},"batchref":"b1","reason":"asked"}}"#),
+            format!(r#"{{"type":"Cancelled",{line},"batchref":null,"reason":"asked"}}"#),
+        ];
+        assert_eq!(json, expected);
+        let read: Vec<Event> = json.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+        assert_eq!(read, told);
+        let wrong = json[1].replace("asked", "shrunk");
+        assert!(serde_json::from_str::<Event>(&wrong).unwrap_err().to_string().contains("reason: must be asked"));
     }
 
     #[test]
@@ -256,12 +344,15 @@ mod tests {
         let name = longest.as_str();
         let (batchref, sku): (BatchRef, Sku) = (name.try_into().unwrap(), name.try_into().unwrap());
         let qty = Quantity::try_from(u32::MAX).unwrap();
-        let line = OrderLine { orderid: name.try_into().unwrap(), sku: sku.clone(), qty };
+        let (orderid, name) = (name.try_into().unwrap(), name.try_into().unwrap());
+        let line = OrderLine { orderid, sku: sku.clone(), qty, name };
         let eta: Option<Eta> = Some("2011-01-31".to_owned().try_into().unwrap());
         for event in [
             Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta },
             Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason: DeallocationReason::Shrunk },
-            Event::OutOfStock { line, waiting: false },
+            Event::OutOfStock { line: line.clone(), waiting: false },
+            Event::Shipped { line: line.clone(), batchref: batchref.clone() },
+            Event::Cancelled { line, batchref: Some(batchref.clone()), reason: CancellationReason::Asked },
             Event::BatchCreated { batchref: batchref.clone(), sku: sku.clone(), qty, eta },
             Event::BatchQuantityChanged { batchref, sku, qty: u32::MAX },
         ] {

@@ -10,7 +10,7 @@ pub(crate) fn sku() -> Sku {
 }
 
 pub(crate) fn line(orderid: &str, qty: u32) -> OrderLine {
-    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku(), qty: qty.try_into().unwrap() }
+    OrderLine::unnamed(orderid.try_into().unwrap(), sku(), qty.try_into().unwrap())
 }
 
 pub(crate) fn lines(of: impl IntoIterator<Item = OrderLine>) -> SkuLines {

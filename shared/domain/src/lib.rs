@@ -6,7 +6,7 @@
 //! Invariants this crate keeps:
 //! - nothing here does I/O, reads a clock or draws a random number: equal inputs give equal outputs;
 //! - nothing here knows that a database exists; what one commit can hold arrives as a [`Budget`];
-//! - `allocated <= purchased` for every batch, after every change;
+//! - `allocated + shipped <= purchased` for every batch, after every change;
 //! - a change raises the version by exactly one, however many events it records.
 
 mod batch;
@@ -25,7 +25,7 @@ mod revision;
 pub use batch::{Batch, NewBatch};
 pub use budget::{Budget, Step};
 pub use eta::{Eta, InvalidEta};
-pub use event::{DeallocationReason, Event, EventType};
+pub use event::{CancellationReason, DeallocationReason, Event, EventType};
 pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
 pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
 pub use product::*;

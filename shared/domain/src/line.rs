@@ -8,6 +8,7 @@ use crate::{BatchRef, LineName, OrderId, Quantity, Sku, Version};
 
 /// One line of an order: what it asks of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "LineFields")]
 pub struct OrderLine {
     /// The order it belongs to.
     pub orderid: OrderId,
@@ -15,25 +16,72 @@ pub struct OrderLine {
     pub sku: Sku,
     /// How many pieces.
     pub qty: Quantity,
+    /// What tells it from the others of its order and SKU. Where nobody gives it a name, its quantity is it.
+    #[serde(rename = "line")]
+    pub name: LineName,
 }
 
 impl OrderLine {
-    /// What names this line. Clients give lines no name of their own, so the quantity is it.
+    /// A line that nobody gave a name.
+    #[must_use]
+    pub fn unnamed(orderid: OrderId, sku: Sku, qty: Quantity) -> Self {
+        Self { orderid, sku, qty, name: qty.into() }
+    }
+
+    /// What names this line.
     #[must_use]
     pub fn id(&self) -> LineId {
-        LineId { orderid: self.orderid.clone(), sku: self.sku.clone(), name: self.qty.into() }
+        LineId { orderid: self.orderid.clone(), sku: self.sku.clone(), name: self.name.clone() }
     }
 }
 
-/// What names a line, in the order in which lines are stored.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A line, or what names one, as it is read.
+#[derive(Deserialize)]
+struct LineFields {
+    orderid: OrderId,
+    sku: Sku,
+    qty: Option<Quantity>,
+    line: Option<LineName>,
+}
+
+/// Most bytes of a SKU and a line's name together, so that a line's key fits a sort key of 1,024 bytes.
+const NAMES_BYTES: usize = 1_018;
+
+impl TryFrom<LineFields> for OrderLine {
+    type Error = String;
+
+    fn try_from(fields: LineFields) -> Result<Self, String> {
+        let qty = fields.qty.ok_or("missing field `qty`")?;
+        let LineId { orderid, sku, name } = fields.try_into()?;
+        Ok(Self { orderid, sku, qty, name })
+    }
+}
+
+/// What names a line, in the order in which lines are stored. It is read from the line's name or, where nobody gave it
+/// one, from its quantity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "LineFields")]
 pub struct LineId {
     /// The order it belongs to.
     pub orderid: OrderId,
     /// What is ordered.
     pub sku: Sku,
     /// Its own name among the lines of this order and SKU.
+    #[serde(rename = "line")]
     pub name: LineName,
+}
+
+impl TryFrom<LineFields> for LineId {
+    type Error = String;
+
+    fn try_from(LineFields { orderid, sku, qty, line }: LineFields) -> Result<Self, String> {
+        let name = line.or(qty.map(LineName::from)).ok_or("missing field `line` or `qty`")?;
+        let bytes = sku.as_str().len().saturating_add(name.as_str().len());
+        if bytes > NAMES_BYTES {
+            return Err(format!("line: must have at most {NAMES_BYTES} bytes in UTF-8 together with sku, not {bytes}"));
+        }
+        Ok(Self { orderid, sku, name })
+    }
 }
 
 /// Where a promised line stands.
@@ -43,15 +91,19 @@ pub enum Place {
     Batch(BatchRef),
     /// It lost its batch and waits for the next stock.
     Waiting,
+    /// It went to its customer, with pieces of this batch. There it stays.
+    Shipped(BatchRef),
+    /// It was given back, and is not to be promised again.
+    Cancelled,
 }
 
 impl Place {
-    /// The batch, if it is one.
+    /// The batch that it has its pieces of, also once they are shipped.
     #[must_use]
     pub fn batch(&self) -> Option<&BatchRef> {
         match self {
-            Self::Batch(reference) => Some(reference),
-            Self::Waiting => None,
+            Self::Batch(reference) | Self::Shipped(reference) => Some(reference),
+            Self::Waiting | Self::Cancelled => None,
         }
     }
 }
@@ -138,21 +190,26 @@ pub struct SkuLines {
 }
 
 impl SkuLines {
-    /// Sorts lines by their SKU, otherwise in the order they came, and drops repeated ones.
+    /// Sorts lines by their SKU, otherwise in the order they came, and drops repeated ones. Two of one name that ask for
+    /// different quantities are not together.
     #[must_use]
     pub fn of(lines: impl IntoIterator<Item = OrderLine>) -> Vec<Self> {
-        let mut sorted: Vec<Self> = Vec::new();
+        let mut sorted: Vec<(Self, HashSet<LineId>)> = Vec::new();
         let mut seen = HashSet::new();
         for line in lines {
             if !seen.insert(line.clone()) {
                 continue;
             }
-            match sorted.iter_mut().find(|of_sku| of_sku.sku == line.sku) {
-                Some(of_sku) => of_sku.lines.push(line),
-                None => sorted.push(Self { sku: line.sku.clone(), lines: vec![line] }),
+            let id = line.id();
+            match sorted.iter_mut().find(|(of_sku, ids)| of_sku.sku == line.sku && !ids.contains(&id)) {
+                Some((of_sku, ids)) => {
+                    of_sku.lines.push(line);
+                    ids.insert(id);
+                }
+                None => sorted.push((Self { sku: line.sku.clone(), lines: vec![line] }, HashSet::from([id]))),
             }
         }
-        sorted
+        sorted.into_iter().map(|(of_sku, _)| of_sku).collect()
     }
 
     /// What the lines ask for.
@@ -189,7 +246,7 @@ mod tests {
     use super::*;
 
     fn line(orderid: &str, sku: &str) -> OrderLine {
-        OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: 1.try_into().unwrap() }
+        OrderLine::unnamed(orderid.try_into().unwrap(), sku.try_into().unwrap(), 1.try_into().unwrap())
     }
 
     fn lamps(orderids: &[&str]) -> Option<SkuLines> {
@@ -203,6 +260,42 @@ mod tests {
         let told: Vec<_> = sorted.iter().map(|of_sku| (of_sku.sku().as_str(), of_sku.lines())).collect();
         let (of_lamps, of_desks) = ([line("o2", "LAMP"), line("o1", "LAMP")], [line("o1", "DESK")]);
         assert_eq!(told, [("LAMP", &of_lamps[..]), ("DESK", &of_desks[..])]);
+    }
+
+    #[test]
+    fn lines_of_one_name_that_differ_are_not_together() {
+        let named = |qty: u32| {
+            let qty = qty.try_into().unwrap();
+            OrderLine { qty, name: "a".try_into().unwrap(), ..line("o1", "LAMP") }
+        };
+        let sorted = SkuLines::of([named(1), line("o1", "LAMP"), named(2), named(1)]);
+        let told: Vec<_> = sorted.iter().map(SkuLines::lines).collect();
+        assert_eq!(told, [&[named(1), line("o1", "LAMP")][..], &[named(2)]]);
+    }
+
+    #[test]
+    fn a_line_is_named_as_it_is_told_or_else_by_its_quantity() {
+        let line = |json: &str| serde_json::from_str::<OrderLine>(json).map_err(|error| error.to_string());
+        let id = |json: &str| serde_json::from_str::<LineId>(json).map_err(|error| error.to_string());
+        let (unnamed, named) =
+            (r#"{"orderid":"o1","sku":"S","qty":3}"#, r#"{"orderid":"o1","sku":"S","qty":3,"line":"a"}"#);
+        assert_eq!(line(unnamed).unwrap().name.as_str(), "3");
+        assert_eq!(line(named).unwrap().name.as_str(), "a");
+        assert_eq!(serde_json::to_string(&line(named).unwrap()).unwrap(), named);
+        assert_eq!(id(unnamed), Ok(line(unnamed).unwrap().id()));
+        assert_eq!(id(r#"{"orderid":"o1","sku":"S","line":"a"}"#), Ok(line(named).unwrap().id()));
+        assert_eq!(line(r#"{"orderid":"o1","sku":"S","line":"a"}"#), Err("missing field `qty`".to_owned()));
+        assert_eq!(id(r#"{"orderid":"o1","sku":"S"}"#), Err("missing field `line` or `qty`".to_owned()));
+    }
+
+    #[test]
+    fn a_sku_and_a_lines_name_fit_a_sort_key_together() {
+        let read = |sku: usize, name: usize| {
+            let (sku, name) = ("🪑".repeat(sku), "é".repeat(name));
+            serde_json::from_value::<LineId>(serde_json::json!({"orderid": "o", "sku": sku, "line": name}))
+        };
+        assert!(read(250, 9).is_ok());
+        assert!(read(250, 10).unwrap_err().to_string().contains("1018 bytes in UTF-8 together with sku, not 1020"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why the rules refuse a command.
 
-use crate::{BatchRef, Sku};
+use crate::{BatchRef, LineId, NewBatch, Quantity, Sku};
 
 /// A command can't be carried out, whoever asks how often. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,10 +11,35 @@ pub enum Refusal {
     /// No batch has this reference.
     #[error("unknown batch {0}")]
     UnknownBatch(BatchRef),
-    /// The reference is taken by a batch with other content.
-    #[error("batch {0} exists already, with another sku, qty or eta")]
-    BatchDiffers(BatchRef),
+    /// The reference is taken by a batch with other content: this one, as it was added.
+    #[error("batch {} exists already, with another sku, qty or eta", .0.reference)]
+    BatchDiffers(NewBatch),
     /// The product can't take one more batch with free stock.
     #[error("sku {0} has as many batches with free stock as one product holds")]
     TooManyBatches(Sku),
+    /// Nobody asked for this line, or it was refused.
+    #[error("unknown line {}", named(.0))]
+    UnknownLine(LineId),
+    /// The line asked for another quantity when it came first: this one.
+    #[error("line {} was asked for before, with qty {stored}", named(.line))]
+    LineDiffers {
+        /// The line.
+        line: LineId,
+        /// What it asked for.
+        stored: Quantity,
+    },
+    /// The line was given back.
+    #[error("line {} is cancelled", named(.0))]
+    LineCancelled(LineId),
+    /// The line is with its customer.
+    #[error("line {} is shipped", named(.0))]
+    LineShipped(LineId),
+    /// The line waits for stock, so there is nothing to ship.
+    #[error("line {} has no batch", named(.0))]
+    NotAllocated(LineId),
+}
+
+/// A line, for a person. Names may have blanks.
+fn named(LineId { orderid, sku, name }: &LineId) -> String {
+    format!("{:?} of order {:?} and sku {:?}", name.as_str(), orderid.as_str(), sku.as_str())
 }

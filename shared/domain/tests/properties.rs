@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Event, EventType, LineId, NewBatch,
+    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Done, Event, EventType, LineId, NewBatch,
     OrderLine, Part, Place, Product, Refusal, Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
@@ -22,6 +22,8 @@ enum Action {
     Allocate { order: u8, qty: u32 },
     CreateBatch { batch: u8, qty: u32, eta: Option<u8> },
     Change { batch: u8, qty: u32, as_of: u64 },
+    Deallocate { order: u8, qty: u32 },
+    Ship { order: u8, qty: u32 },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -30,11 +32,17 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0..8_u8, 1..20_u32, proptest::option::of(1..5_u8))
             .prop_map(|(batch, qty, eta)| Action::CreateBatch { batch, qty, eta }),
         3 => (0..8_u8, 0..20_u32, 0..30_u64).prop_map(|(batch, qty, as_of)| Action::Change { batch, qty, as_of }),
+        2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Deallocate { order, qty }),
+        2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Ship { order, qty }),
     ]
 }
 
 fn sku() -> Sku {
     "RETRO-CLOCK".try_into().unwrap()
+}
+
+fn line(order: u8, qty: u32) -> OrderLine {
+    OrderLine::unnamed(format!("o{order}").try_into().unwrap(), sku(), qty.try_into().unwrap())
 }
 
 /// A product with its lines, driven commit by commit as a unit of work would.
@@ -61,22 +69,52 @@ impl Shop {
             Action::Allocate { order, qty } => self.allocate(*order, *qty),
             Action::CreateBatch { batch, qty, eta } => self.create_batch(*batch, *qty, *eta),
             Action::Change { batch, qty, as_of } => self.change(*batch, *qty, *as_of),
+            Action::Deallocate { order, qty } => self.deallocate(*order, *qty),
+            Action::Ship { order, qty } => self.ship(*order, *qty),
         }
     }
 
+    fn deallocate(&mut self, order: u8, qty: u32) {
+        let Some(part) = self.parts.get(&line(order, qty).id()).cloned() else { return };
+        let mut product = self.product.clone();
+        let expected = match part.place {
+            Place::Batch(_) | Place::Waiting => Ok(Done::Now),
+            Place::Cancelled => Ok(Done::Before),
+            Place::Shipped(_) => Err(Refusal::LineShipped(part.line.id())),
+        };
+        assert_eq!(product.deallocate(&part), expected);
+        self.commit_with_offer(product, &mut self.budget.clone());
+    }
+
+    fn ship(&mut self, order: u8, qty: u32) {
+        let Some(part) = self.parts.get(&line(order, qty).id()).cloned() else { return };
+        let mut product = self.product.clone();
+        let expected = match part.place {
+            Place::Batch(_) => Ok(Done::Now),
+            Place::Shipped(_) => Ok(Done::Before),
+            Place::Cancelled => Err(Refusal::LineCancelled(part.line.id())),
+            Place::Waiting => Err(Refusal::NotAllocated(part.line.id())),
+        };
+        assert_eq!(product.ship(&part), expected);
+        self.commit_with_offer(product, &mut self.budget.clone());
+    }
+
     fn allocate(&mut self, order: u8, qty: u32) {
-        let orderid = format!("o{order}").try_into().unwrap();
-        let line = OrderLine { orderid, sku: sku(), qty: qty.try_into().unwrap() };
+        let line = line(order, qty);
         let part = self.parts.get(&line.id()).cloned();
         let mut product = self.product.clone();
         let allocation = product.allocate(&line, part.as_ref());
-        if let Some(Part { place: Place::Batch(place), .. }) = &part {
-            assert_eq!(allocation, Allocation::Kept(place.clone()), "a line keeps its batch");
-            assert!(product.events().is_empty());
+        match part.map(|part| part.place) {
+            Some(Place::Batch(batch) | Place::Shipped(batch)) => {
+                assert_eq!(allocation, Ok(Allocation::Kept(batch)), "a line keeps its batch");
+                assert!(product.events().is_empty());
+            }
+            Some(Place::Cancelled) => assert_eq!(allocation, Err(Refusal::LineCancelled(line.id()))),
+            Some(Place::Waiting) | None => {}
         }
         self.commit(product);
-        if let Allocation::Allocated(batchref) | Allocation::Kept(batchref) = allocation {
-            assert_eq!(self.parts[&line.id()].place, Place::Batch(batchref));
+        if let Ok(Allocation::Allocated(batchref) | Allocation::Kept(batchref)) = allocation {
+            assert_eq!(self.parts[&line.id()].place.batch(), Some(&batchref));
         }
     }
 
@@ -117,7 +155,7 @@ impl Shop {
         if let Some(batch) = self.product.batch(&change.reference) {
             let newest = batch.revision.unwrap();
             assert!(newest >= change.revision);
-            assert!(newest > change.revision || batch.purchased == qty);
+            assert!(newest > change.revision || batch.purchased == qty.max(batch.shipped));
         }
     }
 
@@ -132,19 +170,16 @@ impl Shop {
     /// The youngest promises on it give way, as few as needed. Then all that have no batch get the preferred one that
     /// can hold them, the oldest promise first, those who waited before the change before those who gave way.
     fn fair_places(&self, reference: &BatchRef, qty: u32) -> BTreeMap<LineId, Place> {
-        let mut free: BTreeMap<_, u32> = self
-            .product
-            .batches()
-            .iter()
-            .map(|batch| ((batch.eta, batch.reference.clone()), batch.purchased - batch.allocated))
-            .collect();
+        let mut free: BTreeMap<_, u32> =
+            self.product.batches().iter().map(|batch| ((batch.eta, batch.reference.clone()), batch.free())).collect();
         let mut keep = self.youngest_on(reference);
         let mut gave_way = Vec::new();
         let pieces = |parts: &[Part]| parts.iter().map(|part| part.line.qty.get()).sum::<u32>();
-        while pieces(&keep) > qty {
+        let there = qty.saturating_sub(self.product.batch(reference).unwrap().shipped);
+        while pieces(&keep) > there {
             gave_way.insert(0, keep.remove(0));
         }
-        *free.iter_mut().find(|((_, of), _)| of == reference).unwrap().1 = qty - pieces(&keep);
+        *free.iter_mut().find(|((_, of), _)| of == reference).unwrap().1 = there - pieces(&keep);
         let mut waited = self.at(&Place::Waiting);
         waited.sort_by(|one, other| one.seniority().cmp(&other.seniority()));
         let mut places: BTreeMap<_, _> = self.parts.iter().map(|(id, part)| (id.clone(), part.place.clone())).collect();
@@ -203,6 +238,8 @@ impl Shop {
                     assert_eq!(part.age, age, "a move makes no line young");
                     let was = moved.from.as_ref().map(|from| &from.place);
                     assert_ne!(was, Some(&part.place), "a move leads elsewhere");
+                    let has_ended = matches!(was, Some(Place::Shipped(_) | Place::Cancelled));
+                    assert!(!has_ended, "neither does a shipped line move, nor does a cancelled one come back");
                     self.parts.insert(id, part);
                 }
                 None => assert_eq!(moved.from, None, "a promised line is not turned away"),
@@ -216,10 +253,15 @@ impl Shop {
     /// What holds after every commit.
     fn check(&self) {
         for batch in self.product.batches() {
-            assert!(batch.allocated <= batch.purchased, "{} is oversold", batch.reference);
-            let parts = self.at(&Place::Batch(batch.reference.clone()));
-            let pieces: u32 = parts.iter().map(|part| part.line.qty.get()).sum();
-            assert_eq!(batch.allocated, pieces, "the counter of {} is the sum of its lines", batch.reference);
+            let reference = &batch.reference;
+            assert!(batch.allocated + batch.shipped <= batch.purchased, "{reference} is oversold");
+            let pieces = |place| self.at(&place).iter().map(|part| part.line.qty.get()).sum::<u32>();
+            let lines = [Place::Batch(reference.clone()), Place::Shipped(reference.clone())].map(pieces);
+            assert_eq!(
+                [batch.allocated, batch.shipped],
+                lines,
+                "the counters of {reference} are the sums of its lines"
+            );
         }
         let waiting = self.at(&Place::Waiting);
         assert_eq!(self.product.waiting(), Tally::of(&waiting));

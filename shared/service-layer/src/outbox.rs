@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Event, LineName, Sku, Version};
+use domain::{Event, Sku, Version};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +18,6 @@ pub struct Envelope {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-    /// The name of its line, if it is about one: what tells it from the others of its order and SKU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<LineName>,
     /// How many lines its commit found no stock for, in each event that tells of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<u32>,
@@ -50,7 +47,6 @@ pub fn envelopes(
     let is_out_of_stock = |event: &&Event| matches!(event, Event::OutOfStock { .. });
     let (of, lines) = (count(events.len()), count(events.iter().filter(is_out_of_stock).count()));
     let envelope = |(number, event): (u32, Event)| Envelope {
-        line: event.line().map(|line| line.id().name),
         lines: is_out_of_stock(&&event).then_some(lines),
         event,
         id: format!("{sku}#{version}#{number}"),
@@ -181,10 +177,10 @@ mod tests {
         ];
         let told = envelopes(&lamp, Version(7), Timestamp(1_925_035_200_678), events, None);
         let expected = [
-            r#"{"type":"Deallocated","orderid":"o1","sku":"LAMP","qty":2,"batchref":"b1","reason":"shrunk","line":"2","id":"LAMP#7#1","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
-            r#"{"type":"Allocated","orderid":"o1","sku":"LAMP","qty":2,"batchref":"b2","eta":null,"line":"2","id":"LAMP#7#2","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
-            r#"{"type":"Deallocated","orderid":"o2","sku":"LAMP","qty":2,"batchref":"b1","reason":"shrunk","line":"2","id":"LAMP#7#3","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
-            r#"{"type":"OutOfStock","orderid":"o2","sku":"LAMP","qty":2,"waiting":true,"line":"2","lines":1,"id":"LAMP#7#4","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"Deallocated","orderid":"o1","sku":"LAMP","qty":2,"line":"2","batchref":"b1","reason":"shrunk","id":"LAMP#7#1","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"Allocated","orderid":"o1","sku":"LAMP","qty":2,"line":"2","batchref":"b2","eta":null,"id":"LAMP#7#2","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"Deallocated","orderid":"o2","sku":"LAMP","qty":2,"line":"2","batchref":"b1","reason":"shrunk","id":"LAMP#7#3","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
+            r#"{"type":"OutOfStock","orderid":"o2","sku":"LAMP","qty":2,"line":"2","waiting":true,"lines":1,"id":"LAMP#7#4","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
             r#"{"type":"BatchQuantityChanged","batchref":"b1","sku":"LAMP","qty":1,"id":"LAMP#7#5","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
         ];
         let json: Vec<_> = told.iter().map(|envelope| serde_json::to_string(envelope).unwrap()).collect();

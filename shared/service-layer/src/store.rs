@@ -40,13 +40,19 @@ impl<S: Products> Products for &S {
 pub struct ReadSet {
     /// Products.
     pub skus: Vec<Sku>,
-    /// Lines, as far as they have a place.
+    /// Lines, as far as they were promised.
     pub lines: Vec<LineId>,
     /// Batches.
     pub batches: Vec<BatchRef>,
 }
 
 impl ReadSet {
+    /// A line, and its product.
+    #[must_use]
+    pub fn of_line(id: &LineId) -> Self {
+        Self { skus: vec![id.sku.clone()], lines: vec![id.clone()], batches: Vec::new() }
+    }
+
     /// Lines of one SKU, and their product.
     pub fn of_lines<'a>(sku: &Sku, lines: impl IntoIterator<Item = &'a OrderLine>) -> Self {
         let lines = lines.into_iter().map(OrderLine::id).collect();
@@ -71,7 +77,7 @@ impl ReadSet {
 pub struct Found {
     /// Products; those of which a batch was ever added.
     pub products: Vec<Stored>,
-    /// Where those lines stand that have a place.
+    /// Where those lines stand that were promised.
     pub parts: Vec<Part>,
     /// Batches as they were added.
     pub batches: Vec<NewBatch>,
@@ -93,10 +99,14 @@ impl Found {
         self.products.iter().map(|stored| &stored.product).find(|product| product.sku() == sku)
     }
 
-    /// Where a line stands, if it has a place.
+    /// Where a line stands, if it was promised.
     #[must_use]
-    pub fn part(&self, line: &OrderLine) -> Option<&Part> {
-        self.parts.iter().find(|part| part.line == *line)
+    pub fn part(&self, id: &LineId) -> Option<&Part> {
+        let is_named = |part: &&Part| {
+            let OrderLine { orderid, sku, name, .. } = &part.line;
+            (orderid, sku, name) == (&id.orderid, &id.sku, &id.name)
+        };
+        self.parts.iter().find(is_named)
     }
 
     /// A batch as it was added, if it is there.
@@ -110,7 +120,7 @@ impl Found {
         let by_batches = self.batches.iter().map(|batch| (&batch.sku, Some(&batch.reference)));
         let by_parts = self.parts.iter().map(|part| match &part.place {
             Place::Batch(reference) => (&part.line.sku, Some(reference)),
-            Place::Waiting => (&part.line.sku, None),
+            Place::Waiting | Place::Shipped(_) | Place::Cancelled => (&part.line.sku, None),
         });
         by_batches.chain(by_parts)
     }

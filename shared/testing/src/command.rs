@@ -3,16 +3,22 @@
 use std::fmt;
 
 use adapters::http::Route;
-use domain::{Allocation, BatchRef, ChangeBatchQuantity, ChangeOutcome, NewBatch, OrderLine, Refusal, Sku, Step};
+use domain::{
+    Allocation, BatchRef, ChangeBatchQuantity, ChangeOutcome, Done, LineId, NewBatch, OrderLine, Refusal, Sku, Step,
+};
 use serde_json::{Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
-use service_layer::{Allocate, Case, CreateBatch, Creation, Handler};
+use service_layer::{Allocate, Case, CreateBatch, Deallocate, Handler, Ship};
 
 /// What somebody asks of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Bind a line to one batch.
     Allocate(OrderLine),
+    /// Cancel a line.
+    Deallocate(LineId),
+    /// Note that a line was shipped.
+    Ship(LineId),
     /// Add a batch of a SKU.
     CreateBatch(NewBatch),
     /// Say how large a batch really is.
@@ -20,22 +26,23 @@ pub enum Command {
 }
 
 /// What a command is about, and its events are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject<'a> {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
     /// A line.
-    Line(&'a OrderLine),
+    Line(LineId),
     /// A batch.
-    Batch(&'a BatchRef),
+    Batch(BatchRef),
 }
 
 impl Command {
     /// What it is about.
     #[must_use]
-    pub fn subject(&self) -> Subject<'_> {
+    pub fn subject(&self) -> Subject {
         match self {
-            Self::Allocate(line) => Subject::Line(line),
-            Self::CreateBatch(new) => Subject::Batch(&new.reference),
-            Self::ChangeBatchQuantity(change) => Subject::Batch(&change.reference),
+            Self::Allocate(line) => Subject::Line(line.id()),
+            Self::Deallocate(id) | Self::Ship(id) => Subject::Line(id.clone()),
+            Self::CreateBatch(new) => Subject::Batch(new.reference.clone()),
+            Self::ChangeBatchQuantity(change) => Subject::Batch(change.reference.clone()),
         }
     }
 
@@ -44,6 +51,7 @@ impl Command {
     pub fn sku(&self) -> Option<&Sku> {
         match self {
             Self::Allocate(line) => Some(&line.sku),
+            Self::Deallocate(id) | Self::Ship(id) => Some(&id.sku),
             Self::CreateBatch(new) => Some(&new.sku),
             Self::ChangeBatchQuantity(_) => None,
         }
@@ -56,6 +64,8 @@ impl Command {
     pub fn request(&self) -> Option<(Route, Value)> {
         match self {
             Self::Allocate(line) => Some((Route::Allocate, json!(line))),
+            Self::Deallocate(id) => Some((Route::Deallocate, json!(id))),
+            Self::Ship(id) => Some((Route::Ship, json!(id))),
             Self::CreateBatch(new) => Some((Route::CreateBatch, json!(new))),
             Self::ChangeBatchQuantity(_) => None,
         }
@@ -64,6 +74,8 @@ impl Command {
     fn handler(&self) -> Box<dyn AnyHandler> {
         match self {
             Self::Allocate(line) => Box::new(Allocate(line.clone())),
+            Self::Deallocate(id) => Box::new(Deallocate(id.clone())),
+            Self::Ship(id) => Box::new(Ship(id.clone())),
             Self::CreateBatch(new) => Box::new(CreateBatch(new.clone())),
             Self::ChangeBatchQuantity(change) => Box::new(change.clone()),
         }
@@ -75,6 +87,8 @@ impl fmt::Display for Command {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Allocate(line) => write!(formatter, "{} of {} for {}", line.qty, line.sku, line.orderid),
+            Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
+            Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
             Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
             Self::ChangeBatchQuantity(change) => write!(formatter, "{} holds {}", change.reference, change.qty),
         }
@@ -96,7 +110,7 @@ impl From<Allocation> for Reply {
     fn from(allocation: Allocation) -> Self {
         match allocation {
             Allocation::Allocated(batchref) | Allocation::Kept(batchref) => Self::Allocated(batchref),
-            Allocation::OutOfStock => Self::OutOfStock,
+            Allocation::Waiting | Allocation::OutOfStock => Self::OutOfStock,
         }
     }
 }
@@ -107,8 +121,8 @@ impl From<ChangeOutcome> for Reply {
     }
 }
 
-impl From<Creation> for Reply {
-    fn from(_: Creation) -> Self {
+impl From<Done> for Reply {
+    fn from(_: Done) -> Self {
         Self::Done
     }
 }

@@ -9,7 +9,7 @@ use service_layer::store::{Listing, Products, ReadSet, StoreError};
 /// An order's line.
 #[must_use]
 pub fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
-    OrderLine { orderid: orderid.try_into().unwrap(), sku: sku.try_into().unwrap(), qty: qty.try_into().unwrap() }
+    OrderLine::unnamed(orderid.try_into().unwrap(), sku.try_into().unwrap(), qty.try_into().unwrap())
 }
 
 /// A batch in the warehouse, to be added.

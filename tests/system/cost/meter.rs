@@ -246,8 +246,10 @@ impl State {
             let table = blocks(size(put.item()).max(self.known(put.item())), 1);
             let is_new = put.condition_expression().is_some_and(|text| text.starts_with("attribute_not_exists"));
             // An entry whose key changes is deleted, and put anew.
+            // That of a line which has ended is deleted.
+            let has_ended = put.item().contains_key("ended");
             let index = match (put.item().contains_key("place"), is_new) {
-                (false, _) => 0.0,
+                (false, _) => f64::from(u8::from(has_ended)),
                 (true, true) => 1.0,
                 (true, false) => 2.0,
             };

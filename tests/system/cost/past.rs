@@ -92,7 +92,7 @@ pub(crate) async fn filled(
             after.create_batch(new)?;
         }
         for line in chunk {
-            after.allocate(line, None);
+            after.allocate(line, None)?;
         }
         let commit = Commit {
             id: CommitId(after.version().0),

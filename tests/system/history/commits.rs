@@ -21,7 +21,7 @@ pub(super) struct Replay {
     /// At which version, and as what.
     pub(super) created: BTreeMap<BatchRef, (u64, NewBatch)>,
     /// Where each line was, since which version.
-    places: BTreeMap<OrderLine, Vec<(u64, Place)>>,
+    places: BTreeMap<LineId, Vec<(u64, Place)>>,
     /// The versions that turned a new line away.
     refused: BTreeMap<OrderLine, Vec<u64>>,
     /// What the product may be now. Events don't tell which of two equal changes of a quantity was carried out.
@@ -95,18 +95,24 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Purchased and allocated pieces of each batch.
-    pub(super) fn batches(&self) -> impl Iterator<Item = (BatchRef, (u32, u32))> {
+    /// Purchased, allocated and shipped pieces of each batch.
+    pub(super) fn batches(&self) -> impl Iterator<Item = (BatchRef, [u32; 3])> {
         let batches = self.possible.first().into_iter().flat_map(Product::batches);
-        batches.map(|batch| (batch.reference.clone(), (batch.purchased, batch.allocated)))
+        batches.map(|batch| (batch.reference.clone(), [batch.purchased, batch.allocated, batch.shipped]))
     }
 
     /// The first version from `floor` on at which a line is in such a place.
-    pub(super) fn first_at(&self, line: &OrderLine, floor: u64, wanted: &dyn Fn(&Place) -> bool) -> Option<u64> {
-        let places = self.places.get(line)?;
+    pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&Place) -> bool) -> Option<u64> {
+        let places = self.places.get(id)?;
         let ends = places.iter().skip(1).map(|(version, _)| *version).chain([u64::MAX]);
         let mut stays = places.iter().zip(ends).filter(|(_, end)| *end > floor);
         stays.find(|((_, place), _)| wanted(place)).map(|((since, _), _)| floor.max(*since))
+    }
+
+    /// Whether a line was promised later than at a version, or never.
+    pub(super) fn is_unknown_at(&self, id: &LineId, version: u64) -> bool {
+        let first = self.places.get(id).and_then(|places| places.first());
+        first.is_none_or(|(since, _)| *since > version)
     }
 
     pub(super) fn refusals(&self, line: &OrderLine) -> impl Iterator<Item = u64> {
@@ -131,8 +137,8 @@ impl Replay {
         shown
     }
 
-    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&OrderLine, &Vec<(u64, Place)>)> {
-        self.places.iter().filter(move |(line, _)| line.orderid == *orderid)
+    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&LineId, &Vec<(u64, Place)>)> {
+        self.places.iter().filter(move |(id, _)| id.orderid == *orderid)
     }
 
     /// Finds what makes the model tell these events, and goes on from there.
@@ -157,7 +163,8 @@ impl Replay {
             if let Some((lines, askers)) = requests.of_lines(events) {
                 let mut after = settled.clone();
                 for line in &lines {
-                    after.allocate(line, self.parts.get(&line.id()));
+                    // Of those that a queue brought, some may be refused, of which no event tells.
+                    let _ = after.allocate(line, self.parts.get(&line.id()));
                 }
                 let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
                 if each_once && after.events() == events {
@@ -245,7 +252,7 @@ impl Replay {
                 self.created.insert(batchref.clone(), (version, new));
             }
             let Some((line, place)) = event.puts_line() else { continue };
-            let places = self.places.entry(line.clone()).or_default();
+            let places = self.places.entry(line.id()).or_default();
             // A line that loses its place and gets another one in the same commit was nowhere in between.
             places.retain(|(since, _)| *since < version);
             places.push((version, place.clone()));
@@ -257,14 +264,14 @@ impl Replay {
 }
 
 /// The commands on one SKU, by what they are about, each with those who asked for it.
-struct Requests<'a>(BTreeMap<Subject<'a>, Vec<(&'a Command, Vec<usize>)>>);
+struct Requests<'a>(BTreeMap<Subject, Vec<(&'a Command, Vec<usize>)>>);
 
 impl<'a> Requests<'a> {
     fn of(sku: &Sku, requests: &'a [Request]) -> Self {
         let mut by_subject: BTreeMap<_, Vec<(&Command, Vec<usize>)>> = BTreeMap::new();
         for (index, request) in requests.iter().enumerate() {
             let Asked::Command(command) = &request.asked else { continue };
-            if matches!(request.answer, Some((_, Told::UnknownSku | Told::BatchDiffers))) {
+            if request.answer.as_ref().is_some_and(|(_, told)| is_refusal(told)) {
                 continue;
             }
             if command.sku().is_some_and(|of| of != sku) {
@@ -281,7 +288,7 @@ impl<'a> Requests<'a> {
 
     /// Commands that such events can come of, but for requests to allocate: see [`Self::of_lines`].
     fn that_may_tell<'s>(&'s self, events: &'s [Event]) -> Vec<(&'s Command, &'s [usize])> {
-        let subjects: BTreeSet<Subject<'_>> = events.iter().filter_map(subject).collect();
+        let subjects: BTreeSet<Subject> = events.iter().filter_map(subject).collect();
         let about = subjects.iter().filter_map(|subject| self.0.get(subject)).flatten();
         let others = about.filter(|(command, _)| !matches!(command, Command::Allocate(_)));
         others.map(|(command, askers)| (*command, askers.as_slice())).collect()
@@ -295,8 +302,8 @@ impl<'a> Requests<'a> {
         let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
         let lines = lines.collect::<Option<Vec<_>>>()?;
         let askers = |line: &&OrderLine| {
-            let about = self.0.get(&Subject::Line(line))?;
-            let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(_)));
+            let about = self.0.get(&Subject::Line(line.id()))?;
+            let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(asked) if asked == *line));
             asked.map(|(_, askers)| askers.clone())
         };
         let askers = lines.iter().map(askers).collect::<Option<Vec<_>>>()?;
@@ -305,10 +312,23 @@ impl<'a> Requests<'a> {
 }
 
 /// What an event is about. One that moves a line to make room is about its batch, which another event names.
-fn subject(event: &Event) -> Option<Subject<'_>> {
+fn subject(event: &Event) -> Option<Subject> {
     match event.line() {
-        Some(line) => Some(Subject::Line(line)),
-        None => event.batchref().map(Subject::Batch),
+        Some(line) => Some(Subject::Line(line.id())),
+        None => event.batchref().cloned().map(Subject::Batch),
+    }
+}
+
+/// Whoever is told so changed nothing.
+fn is_refusal(told: &Told) -> bool {
+    match told {
+        Told::BatchDiffers
+        | Told::UnknownSku
+        | Told::UnknownLine
+        | Told::NotAllocated
+        | Told::LineShipped
+        | Told::LineCancelled => true,
+        Told::Allocated(_) | Told::OutOfStock | Told::Accepted | Told::Done | Told::Shown(_) => false,
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) mod wrong;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Sku, Version};
+use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Version};
+use service_layer::Error;
 use service_layer::outbox::Envelope;
 use testing::Command;
 
@@ -41,8 +42,29 @@ pub(crate) enum Told {
     Done,
     BatchDiffers,
     UnknownSku,
+    UnknownLine,
+    /// The line waits, so it can't be shipped.
+    NotAllocated,
+    LineShipped,
+    LineCancelled,
     /// The view: lines that have a batch.
     Shown(Vec<(Sku, BatchRef)>),
+}
+
+impl Told {
+    /// What a refusal tells. None: nothing of the state.
+    pub(crate) fn of_error(error: &Error) -> Option<Self> {
+        let Error::Refused(refusal) = error else { return None };
+        Some(match refusal {
+            Refusal::UnknownSku(_) => Self::UnknownSku,
+            Refusal::BatchDiffers(_) => Self::BatchDiffers,
+            Refusal::UnknownLine(_) => Self::UnknownLine,
+            Refusal::NotAllocated(_) => Self::NotAllocated,
+            Refusal::LineShipped(_) => Self::LineShipped,
+            Refusal::LineCancelled(_) => Self::LineCancelled,
+            Refusal::UnknownBatch(_) | Refusal::TooManyBatches(_) | Refusal::LineDiffers { .. } => return None,
+        })
+    }
 }
 
 /// Whether lists of lines by batch were always up to date.
@@ -56,8 +78,8 @@ pub(crate) enum Index {
 #[derive(Debug, Default)]
 pub(crate) struct End {
     pub(crate) parts: BTreeMap<LineId, Part>,
-    /// Purchased and allocated.
-    pub(crate) batches: BTreeMap<BatchRef, (u32, u32)>,
+    /// Purchased, allocated and shipped.
+    pub(crate) batches: BTreeMap<BatchRef, [u32; 3]>,
     pub(crate) versions: BTreeMap<Sku, Version>,
 }
 
@@ -168,10 +190,11 @@ impl<'a> Answers<'a> {
                 self.versions_of_view(orderid, request, shown)
             }
             Asked::Command(Command::Allocate(line)) => self.version_of_line(line, request, told),
+            Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => self.version_of_end(id, request, told),
             Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
             // That it was done, its own commit tells.
-            Asked::Command(_) if *told == Told::Done => Ok(Vec::new()),
-            Asked::Command(_) => Err(format!("{request:?} is no answer to that")),
+            Asked::Command(Command::ChangeBatchQuantity(_)) if *told == Told::Done => Ok(Vec::new()),
+            Asked::Command(Command::ChangeBatchQuantity(_)) => Err(format!("{request:?} is no answer to that")),
         }
     }
 
@@ -213,16 +236,26 @@ impl<'a> Answers<'a> {
             return Ok(Vec::new());
         };
         let floor = self.floor(sku, request.invoked);
-        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(line, floor, wanted);
+        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(&line.id(), floor, wanted);
         let (placed, may_be_refused) = match told {
-            Told::Allocated(batch) => (placed(&|place| *place == Place::Batch(batch.clone())), false),
+            Told::Allocated(batch) => {
+                let is_there =
+                    |place: &Place| [Place::Batch(batch.clone()), Place::Shipped(batch.clone())].contains(place);
+                (placed(&is_there), false)
+            }
+            Told::LineCancelled => (placed(&|place| *place == Place::Cancelled), false),
             Told::OutOfStock => (placed(&|place| *place == Place::Waiting), true),
-            Told::Accepted => (placed(&|_| true), true),
+            Told::Accepted => (placed(&|place| *place != Place::Cancelled), true),
             Told::UnknownSku => {
                 ensure!(floor == 0, "{request:?}, but version {floor} was answered before");
                 return Ok(vec![(sku, 0)]);
             }
-            Told::Done | Told::BatchDiffers | Told::Shown(_) => {
+            Told::Done
+            | Told::BatchDiffers
+            | Told::UnknownLine
+            | Told::NotAllocated
+            | Told::LineShipped
+            | Told::Shown(_) => {
                 return Err(format!("{request:?} is no answer to that"));
             }
         };
@@ -241,6 +274,33 @@ impl<'a> Answers<'a> {
         };
         self.used.insert((line, version));
         Ok(vec![(sku, version)])
+    }
+
+    /// Of an answer to a request to cancel or ship a line.
+    fn version_of_end(&self, id: &LineId, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let Some((sku, replay)) = self.replays.get_key_value(&id.sku) else {
+            ensure!(*told == Told::UnknownLine, "{request:?}, but there is no event of {}", id.sku);
+            return Ok(Vec::new());
+        };
+        let floor = self.floor(sku, request.invoked);
+        let is_ship = matches!(request.asked, Asked::Command(Command::Ship(_)));
+        let is_told = |place: &Place| match (told, place) {
+            (Told::Done, Place::Shipped(_))
+            | (Told::NotAllocated, Place::Waiting)
+            | (Told::LineCancelled, Place::Cancelled) => is_ship,
+            (Told::Done, Place::Cancelled) | (Told::LineShipped, Place::Shipped(_)) => !is_ship,
+            _ => false,
+        };
+        let version = match told {
+            Told::UnknownLine => replay.is_unknown_at(id, floor).then_some(floor),
+            _ => replay.first_at(id, floor, &is_told),
+        };
+        match version {
+            Some(version) => Ok(vec![(sku, version)]),
+            None => Err(format!(
+                "{request:?}: at no version from {floor} on, which was answered before, does the model say so"
+            )),
+        }
     }
 
     fn version_of_batch(&self, new: &NewBatch, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{DeallocationReason, Event, OrderId, Refusal, Revision, Version};
+use domain::{DeallocationReason, Event, OrderId, Place, Revision, Version};
 use futures_util::FutureExt as _;
+use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{AllocationsView as _, Timestamp};
-use service_layer::{Error, MessageBus};
 use testing::{Command, Reply, change, line, new_batch};
 
 use super::{Asked, Index, Request, Told, check};
@@ -38,6 +38,8 @@ pub(crate) fn add_to(layers: &mut Layers) {
             two_are_turned_away_and_one_event_tells_of_it,
             an_answer_that_tells_little_must_still_be_true,
             lines_that_share_a_commit_are_each_asked_for_and_served_in_turn,
+            a_line_ends_otherwise_than_it_is_told,
+            a_cancelled_line_comes_back,
         ]
     );
 }
@@ -59,9 +61,7 @@ impl Shop {
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,
             Ok(Reply::Done) => Some(Told::Done),
-            Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
-            Err(Error::Refused(Refusal::BatchDiffers(_))) => Some(Told::BatchDiffers),
-            Err(error) => panic!("{error}"),
+            Err(error) => Some(Told::of_error(&error).unwrap_or_else(|| panic!("{error}"))),
         };
         self.note(Asked::Command(command), told)
     }
@@ -78,6 +78,14 @@ impl Shop {
 
     fn allocate(&mut self, orderid: &str, qty: u32) -> &mut Self {
         self.ask(Command::Allocate(line(orderid, "S", qty)))
+    }
+
+    fn deallocate(&mut self, orderid: &str, qty: u32) -> &mut Self {
+        self.ask(Command::Deallocate(line(orderid, "S", qty).id()))
+    }
+
+    fn ship(&mut self, orderid: &str, qty: u32) -> &mut Self {
+        self.ask(Command::Ship(line(orderid, "S", qty).id()))
     }
 
     fn change(&mut self, reference: &str, qty: u32, version: u64) -> &mut Self {
@@ -114,6 +122,8 @@ fn busy_shop() -> Shop {
     shop.allocate("early", 1).create("b1", 5).create("b1", 5).create("b1", 6).allocate("o1", 3).allocate("o2", 2);
     shop.allocate("o3", 9).allocate("o1", 3).create("b2", 2).view("o1").change("b1", 0, 1).view("o2").view("o1");
     shop.allocate("o1", 3).create("b3", 4).view("o1").change("b3", 9, 1).allocate("o3", 5).view("o3").view("nobody");
+    shop.ship("o1", 3).ship("o1", 3).deallocate("o1", 3).allocate("o1", 3).view("o1").deallocate("o3", 5);
+    shop.deallocate("o3", 5).ship("o3", 5).allocate("o3", 5).view("o3").ship("nobody", 1).deallocate("nobody", 1);
     shop
 }
 
@@ -325,5 +335,36 @@ async fn lines_that_share_a_commit_are_each_asked_for_and_served_in_turn(_: Arc<
     (messages[2].version, messages[2].id) = (Version(2), "S#2#2".to_owned());
     shop.requests.pop();
     refused(shop.verdict_on(&messages), "and nobody asked for it");
+    Ok(())
+}
+
+async fn a_line_ends_otherwise_than_it_is_told(_: Arc<Servers>) -> Outcome {
+    let wrong = "does the model say so";
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2).deallocate("o1", 2).ship("o1", 2);
+    assert_eq!(shop.verdict(), Ok(()));
+    for told in [Told::Done, Told::UnknownLine, Told::NotAllocated] {
+        shop.tell(3, told);
+        refused(shop.verdict(), wrong);
+    }
+    shop.tell(2, Told::LineShipped);
+    refused(shop.verdict(), "nobody asked for it");
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2).ship("o1", 2).deallocate("o1", 2);
+    refused(shop.verdict_on(&shop.messages()[..2]), wrong);
+    shop.tell(3, Told::Done);
+    refused(shop.verdict(), wrong);
+    Ok(())
+}
+
+async fn a_cancelled_line_comes_back(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).allocate("o1", 2).deallocate("o1", 2).allocate("o1", 2);
+    assert_eq!(shop.verdict(), Ok(()));
+    let mut messages = shop.messages();
+    messages.push(Envelope { version: Version(4), id: "S#4#1".to_owned(), ..messages[1].clone() });
+    shop.tell(3, Told::Allocated("b1".try_into()?));
+    refused(shop.verdict_on(&messages), "version 4 of S can't be: it tells 2 of o1 on b1; but");
+    assert_eq!(shop.store.parts()[&line("o1", "S", 2).id()].place, Place::Cancelled);
     Ok(())
 }

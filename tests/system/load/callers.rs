@@ -111,10 +111,15 @@ impl<'a> Shop<'a> {
                 notes.lines.push(line.clone());
                 Asked::Command(Command::Allocate(line))
             }
-            50..60 => match random.choice(&notes.lines) {
+            50..56 => match random.choice(&notes.lines) {
                 Some(line) => Asked::Command(Command::Allocate(line.clone())),
                 None => Asked::Command(Command::Allocate(line("early", sku, 1))),
             },
+            56..60 => {
+                let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
+                let end = if random.bool() { Command::Deallocate } else { Command::Ship };
+                Asked::Command(end(line.id()))
+            }
             60..62 => Asked::Command(Command::Allocate(line(&format!("large-{number}"), sku, 1_000))),
             62..63 => Asked::Command(Command::Allocate(line(&format!("unknown-{number}"), "NO-SUCH-THING", 1))),
             63..84 => {
@@ -171,7 +176,10 @@ impl<'a> Shop<'a> {
                 let (route, body) = command.request().with_context(|| format!("{command:?} is no request"))?;
                 let preference = match command {
                     Command::Allocate(line) => self.preference(line, random),
-                    _ => None,
+                    Command::Deallocate(_)
+                    | Command::Ship(_)
+                    | Command::CreateBatch(_)
+                    | Command::ChangeBatchQuantity(_) => None,
                 };
                 self.api.post(route.path().trim_start_matches('/'), body.to_string(), preference).await
             }
@@ -205,7 +213,7 @@ impl<'a> Shop<'a> {
             return Ok(None);
         }
         let json: Value = serde_json::from_str(body).unwrap_or_default();
-        let message = json["message"].as_str().unwrap_or_default();
+        let code = json["code"].as_str().unwrap_or_default();
         let told = match (asked, status) {
             (Asked::View(_), 200) => Told::Shown(shown(&json)?),
             (Asked::View(_), 404) if body == "not found" => Told::Shown(Vec::new()),
@@ -213,10 +221,19 @@ impl<'a> Shop<'a> {
             (Asked::Command(Command::Allocate(_)), 201) => {
                 Told::Allocated(json["batchref"].as_str().context("no batchref")?.try_into()?)
             }
-            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Out of stock") => Told::OutOfStock,
-            (Asked::Command(Command::Allocate(_)), 400) if message.starts_with("Invalid sku") => Told::UnknownSku,
-            (Asked::Command(Command::CreateBatch(_)), 201) => Told::Done,
-            (Asked::Command(Command::CreateBatch(_)), 409) if message.contains("exists already") => Told::BatchDiffers,
+            (Asked::Command(Command::Allocate(_)), 400) if code == "out_of_stock" => Told::OutOfStock,
+            (Asked::Command(Command::Allocate(_)), 400) if code == "unknown_sku" => Told::UnknownSku,
+            (Asked::Command(Command::Deallocate(_) | Command::Ship(_)), 404) if code == "unknown_line" => {
+                Told::UnknownLine
+            }
+            (Asked::Command(Command::Ship(_)), 409) if code == "not_allocated" => Told::NotAllocated,
+            (Asked::Command(Command::Deallocate(_)), 409) if code == "line_shipped" => Told::LineShipped,
+            (Asked::Command(Command::Allocate(_) | Command::Ship(_)), 409) if code == "line_cancelled" => {
+                Told::LineCancelled
+            }
+            (Asked::Command(Command::CreateBatch(_)), 201)
+            | (Asked::Command(Command::Deallocate(_) | Command::Ship(_)), 200) => Told::Done,
+            (Asked::Command(Command::CreateBatch(_)), 409) if code == "batch_differs" => Told::BatchDiffers,
             _ => anyhow::bail!("that is no answer to it"),
         };
         Ok(Some(told))

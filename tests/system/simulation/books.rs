@@ -85,6 +85,8 @@ impl Books {
         if let Some((line, place)) = event.puts_line() {
             let before = self.places.insert(line.clone(), place.clone());
             ensure!(before.as_ref() != Some(&place), "{event}: but it was there already");
+            let had_ended = matches!(before, Some(Place::Shipped(_) | Place::Cancelled));
+            ensure!(!had_ended, "{event}: but it was {before:?}, and neither moves nor comes back");
             // One that names a batch and puts its line elsewhere takes it from there; others find it on none.
             let left = event.batchref().filter(|batch| place != Place::Batch((*batch).clone())).cloned();
             let was_on = before.and_then(|place| place.batch().cloned());
@@ -103,7 +105,7 @@ impl Books {
                 let before = self.batches.insert(batchref.clone(), *qty);
                 ensure!(before.is_some(), "{batchref} has changed before it was created");
             }
-            _ => {}
+            Event::Allocated { .. } | Event::Deallocated { .. } | Event::Shipped { .. } | Event::Cancelled { .. } => {}
         }
         Ok(())
     }
@@ -124,6 +126,14 @@ impl Books {
                 let mut events = self.commits.iter().flatten().map(|message| &message.event);
                 let told = events.any(|event| matches!(event, Event::OutOfStock { line: told, .. } if told == line));
                 ensure!(told, "{line:?} is told that it is out of stock, and nobody else is");
+            }
+            (Command::Deallocate(id), Reply::Done) => {
+                let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
+                ensure!(place == Some(&Place::Cancelled), "{id:?} is told to be cancelled, but is at {place:?}");
+            }
+            (Command::Ship(id), Reply::Done) => {
+                let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
+                ensure!(matches!(place, Some(Place::Shipped(_))), "{id:?} is told to be shipped, but is at {place:?}");
             }
             (Command::CreateBatch(new), Reply::Done) => {
                 ensure!(self.batches.contains_key(&new.reference), "{} was not created", new.reference);
@@ -148,7 +158,10 @@ impl Books {
                     Revision::Version(_) => change.revision,
                     Revision::AsOf(_) => Revision::AsOf(*sent),
                 });
-                let expected = newest.map_or(new.qty.get(), |(change, _)| change.qty);
+                // What is less than was shipped counts as that.
+                let shipped = self.places.iter().filter(|(_, place)| **place == Place::Shipped(new.reference.clone()));
+                let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
+                let expected = newest.map_or(new.qty.get(), |(change, _)| change.qty.max(shipped));
                 let held = self.batches.get(&new.reference);
                 ensure!(held == Some(&expected), "{} should hold {expected}, but holds {held:?}", new.reference);
             }
@@ -187,9 +200,15 @@ fn check_product(product: &Product, parts: &BTreeMap<LineId, Part>) -> Verdict {
         there.map(|part| &part.line).collect::<Vec<_>>()
     };
     for batch in product.batches() {
-        ensure!(batch.allocated <= batch.purchased, "{} is oversold: {batch:?}", batch.reference);
-        let pieces: u32 = at(&Place::Batch(batch.reference.clone())).iter().map(|line| line.qty.get()).sum();
-        ensure!(batch.allocated == pieces, "{} counts {}, but its lines {pieces}", batch.reference, batch.allocated);
+        ensure!(batch.bound() <= batch.purchased, "{} is oversold: {batch:?}", batch.reference);
+        let pieces = |place| at(&place).iter().map(|line| line.qty.get()).sum::<u32>();
+        let lines = [Place::Batch(batch.reference.clone()), Place::Shipped(batch.reference.clone())].map(pieces);
+        let counted = [batch.allocated, batch.shipped];
+        ensure!(
+            counted == lines,
+            "{} counts {counted:?} allocated and shipped, but its lines {lines:?}",
+            batch.reference
+        );
     }
     let waiting = at(&Place::Waiting);
     let counted = product.waiting().count as usize;
@@ -212,7 +231,7 @@ pub(crate) fn check_history(end: &End, store: &InMemoryStore) -> Verdict {
     let products = store.products();
     let batches = products.iter().flat_map(Product::batches);
     let batches: BTreeMap<_, _> =
-        batches.map(|batch| (batch.reference.clone(), (batch.purchased, batch.allocated))).collect();
+        batches.map(|batch| (batch.reference.clone(), [batch.purchased, batch.allocated, batch.shipped])).collect();
     ensure!(end.batches == batches, "the history ends with batches {:?}, but they are {batches:?}", end.batches);
     Ok(())
 }

@@ -42,6 +42,10 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_two_changes_of_one_batch,
             every_schedule_of_a_shrink_on_an_index_that_lags,
             every_schedule_of_a_mail,
+            every_schedule_of_a_line_and_its_cancellation,
+            every_schedule_of_two_equal_cancellations,
+            every_schedule_of_a_shipment_and_a_shrink,
+            every_schedule_of_a_shipment_and_a_cancellation,
             random_worlds_with_queued_lines_keep_every_promise,
             every_schedule_of_queued_lines_for_the_last_piece,
             every_schedule_of_a_line_that_is_asked_for_in_both_ways,
@@ -85,7 +89,7 @@ fn random_plan(world: &World) -> Plan {
         |from: u32, to: u32| from + u32::try_from(world.choose((to - from + 1) as usize, Odds::Even)).unwrap();
     let skus = between(1, 2);
     let batches = between(1, 4);
-    let mut requests = Vec::new();
+    let (mut requests, mut lines) = (Vec::new(), Vec::new());
     for number in 0..batches {
         let mut new = new_batch(&format!("b{number}"), &format!("S{}", number % skus), between(1, 8));
         new.eta = (number % 2 == 1).then(|| format!("2011-01-0{}", 1 + number).try_into().unwrap());
@@ -93,7 +97,13 @@ fn random_plan(world: &World) -> Plan {
     }
     for number in 0..between(2, 8) {
         let sku = format!("S{}", between(0, skus.min(batches) - 1));
-        requests.push(Command::Allocate(line(&format!("o{}", number % 6), &sku, between(1, 4))));
+        let line = line(&format!("o{}", number % 6), &sku, between(1, 4));
+        lines.push(line.id());
+        requests.push(Command::Allocate(line));
+    }
+    for _ in 0..between(0, 3) {
+        let id = lines[world.choose(lines.len(), Odds::Even)].clone();
+        requests.push(if between(0, 1) == 0 { Command::Deallocate(id) } else { Command::Ship(id) });
     }
     let numbered = between(0, 1) == 1;
     let change = |number: u32| {
@@ -267,6 +277,43 @@ async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {
     let before = [create("b1", 1), allocate("o1", 2)];
     let plan = Plan { requests: Vec::new(), changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Relayed };
     every_schedule("a mail", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+fn deallocate(orderid: &str, qty: u32) -> Command {
+    Command::Deallocate(line(orderid, "S", qty).id())
+}
+
+fn ship(orderid: &str, qty: u32) -> Command {
+    Command::Ship(line(orderid, "S", qty).id())
+}
+
+/// What is cancelled before it is asked for was not known, and what is cancelled after that does not come back.
+async fn every_schedule_of_a_line_and_its_cancellation(_: Arc<Servers>) -> Outcome {
+    let requests = vec![allocate("o1", 2), deallocate("o1", 2)];
+    let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("a line and its cancellation", &[create("b1", 3)], &plan, &[BOTH])
+}
+
+/// Its pieces come free once, and go to the line that waits.
+async fn every_schedule_of_two_equal_cancellations(_: Arc<Servers>) -> Outcome {
+    let less = Command::ChangeBatchQuantity(testing::change("b1", 2, Revision::Version(1)));
+    let before = [create("b1", 4), allocate("o1", 2), allocate("o2", 2), less];
+    let requests = vec![deallocate("o1", 2), deallocate("o1", 2)];
+    let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("two equal cancellations", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_a_shipment_and_a_shrink(_: Arc<Servers>) -> Outcome {
+    let before = [create("b1", 2), allocate("o1", 2), create("b2", 2)];
+    let (requests, changes) = (vec![ship("o1", 2)], vec![holds("b1", 0)]);
+    let plan = Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("a shipment and a shrink", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_a_shipment_and_a_cancellation(_: Arc<Servers>) -> Outcome {
+    let requests = vec![ship("o1", 2), deallocate("o1", 2)];
+    let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("a shipment and a cancellation", &[create("b1", 2), allocate("o1", 2)], &plan, &[BOTH])
 }
 
 async fn every_schedule_of_queued_lines_for_the_last_piece(_: Arc<Servers>) -> Outcome {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use adapters::in_memory::call_until;
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{ChangeBatchQuantity, Event, OrderLine, Refusal, Revision};
+use domain::{ChangeBatchQuantity, Event, OrderLine, Revision};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
@@ -360,8 +360,9 @@ impl Run {
                         self.requests.push_back(command);
                         Ok(())
                     }
-                    // A line may come before the first batch of its SKU. Nobody asks again.
-                    Err(Error::Refused(Refusal::UnknownSku(_))) => Ok(()),
+                    // A line may come before the first batch of its SKU, or be cancelled before it comes. Nobody asks again.
+                    // Whether that is true, the history tells.
+                    Err(error) if Told::of_error(&error).is_some() => Ok(()),
                     Err(error) => Err(format!("{command:?} is told {error:?}")),
                 }
             }
@@ -392,8 +393,7 @@ impl Run {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch.clone())),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) => Some(Told::Done),
-            Err(Error::Refused(Refusal::UnknownSku(_))) => Some(Told::UnknownSku),
-            Err(_) => None,
+            Err(error) => Told::of_error(error),
         };
         let now = self.tick();
         self.history[asked].answer = told.map(|told| (now, told));

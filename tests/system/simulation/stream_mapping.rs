@@ -95,7 +95,7 @@ impl Record {
     fn shown(&self, sequence: usize, readable: bool) -> EventRecord {
         let sku = format!("S{}", self.sku);
         let event = json!({"M": {
-            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": sku}, "qty": {"N": "3"},
+            "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": sku}, "qty": {"N": "3"}, "line": {"S": "3"},
             "waiting": {"BOOL": false}
         }});
         let mut image = json!({

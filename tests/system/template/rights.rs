@@ -203,6 +203,17 @@ impl Scene {
         Ok(sku)
     }
 
+    /// Each of them opens, or keeps full, the batch that it was on.
+    async fn end_lines(&self, sku: &str) -> anyhow::Result<()> {
+        for end in [Command::Ship, Command::Deallocate] {
+            self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
+            let ended = line(&unique("order"), sku, 1);
+            self.before(Command::Allocate(ended.clone())).await?;
+            self.does(end(ended.id())).await?;
+        }
+        Ok(())
+    }
+
     /// All that a function does to the table: each way through its code that makes a call of its own.
     async fn play(&self, function: &str) -> anyhow::Result<()> {
         match function {
@@ -214,7 +225,8 @@ impl Scene {
                 self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
                 let last = Command::Allocate(line(&unique("order"), &sku, 1));
                 self.does(last.clone()).await?;
-                self.does(last).await
+                self.does(last).await?;
+                self.end_lines(&sku).await
             }
             "allocate-queued" => {
                 let sku = self.with_backlog().await?;

@@ -68,18 +68,23 @@ fn head_item(product: &Product, id: CommitId) -> Item {
     to_item(&HeadItem::new(product, &Commit { id, products: &[], correlation: &correlation, at })).unwrap()
 }
 
+fn item_of(part: &Part) -> Item {
+    to_item(&LineItem::new(part, Timestamp(1_999), Duration::from_secs(10))).unwrap()
+}
+
 /// Every kind of item, as the service writes it, and how it is read.
 fn kinds() -> Vec<(&'static str, Item, Read)> {
-    let full = Batch { allocated: 9, revision: Some(Revision::AsOf(5)), ..new_batch().into() };
+    let full = Batch { allocated: 7, shipped: 2, revision: Some(Revision::AsOf(5)), ..new_batch().into() };
     let on_batch = part(Place::Batch("b1".try_into().unwrap()));
-    let waiting = part(Place::Waiting);
     let now = Timestamp(1_000);
     vec![
         ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), head),
         ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), batch),
         ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
-        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&on_batch)).unwrap(), line_item),
-        ("ORDER#o1/LINE#LAMP#3", to_item(&LineItem::new(&waiting)).unwrap(), line_item),
+        ("ORDER#o1/LINE#LAMP#3", item_of(&on_batch), line_item),
+        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Waiting)), line_item),
+        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
+        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Cancelled)), line_item),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
     ]
@@ -172,8 +177,10 @@ fn types() -> Vec<AttributeValue> {
 }
 
 /// Whether an attribute may be absent (or null, which is how events say it).
-fn is_optional(path: &[Step]) -> bool {
+fn is_optional(key: &str, path: &[Step]) -> bool {
     matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation"].contains(&name.as_str()))
+        || shown(path) == "full.shipped"
+        || (shown(path) == "expires_at" && key.starts_with("ORDER#"))
 }
 
 /// Nobody reads the key of an entry in the inbox, nor the sort key of a head or batch: they are what was asked for.
@@ -195,8 +202,8 @@ fn assert_names(outcome: Result<String, String>, key: &str, path: &[Step]) {
     assert!(error.contains(" of the table can't be read: ") && error.len() < 400, "{place}: {error}");
     let (last, parents) = path.split_last().unwrap();
     let last = match last {
-        // A revision has one of two fields.
-        Step::Field(_) if shown(parents).ends_with(".revision") => String::new(),
+        // A revision has one of two fields, and how a line ended one or none.
+        Step::Field(_) if shown(parents).ends_with(".revision") || shown(parents) == "ended" => String::new(),
         Step::Field(name) => name.clone(),
         Step::Element(at) => format!("[{at}]"),
     };
@@ -220,7 +227,7 @@ fn a_lost_attribute_is_named() {
                 continue;
             }
             let outcome = read(changed(&item, &path, None));
-            if is_optional(&path) {
+            if is_optional(key, &path) {
                 assert!(outcome.is_ok(), "{}: {outcome:?}", shown(&path));
             } else {
                 assert_names(outcome, key, &path);
@@ -244,7 +251,7 @@ fn an_attribute_of_another_type_is_named() {
                     (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") || key.ends_with("/BATCH") => {}
                     (AttributeValue::N(_), _) if key.starts_with("EVENT#") => {}
                     (AttributeValue::Bool(_), "backlog") => {}
-                    (AttributeValue::Null(_), _) if is_optional(&path) => {}
+                    (AttributeValue::Null(_), _) if is_optional(key, &path) => {}
                     _ => {
                         assert_names(outcome, key, &path);
                         replaced += 1;
@@ -257,7 +264,10 @@ fn an_attribute_of_another_type_is_named() {
 }
 
 fn takes_text(place: &str) -> bool {
-    ["ref", "sku", "orderid", "batchref", "correlation"].iter().any(|name| place.ends_with(name)) && place != "full.ref"
+    ["ref", "sku", "orderid", "line", "batchref", "correlation", "ended.shipped"]
+        .iter()
+        .any(|name| place.ends_with(name))
+        && place != "full.ref"
 }
 
 /// Counters that would be lost at the next commit, or that sell what is not there.
@@ -273,16 +283,20 @@ fn counters_that_contradict_each_other_are_named() {
     let in_head = [field("batches"), Step::Element(0), field("allocated")];
     for allocated in ["9", "10"] {
         let error = head(changed(stored_head, &in_head, Some(&number(allocated)))).unwrap_err();
-        assert!(error.ends_with("batches[0].allocated: must be less than purchased"), "{error}");
+        assert!(error.ends_with("batches[0].allocated: must be less than purchased, with shipped"), "{error}");
     }
     let error = batch(changed(full, &[field("full"), field("allocated")], Some(&number("10")))).unwrap_err();
-    assert!(error.ends_with("full.allocated: must be at most purchased"), "{error}");
+    assert!(error.ends_with("full.allocated: must be at most purchased, with shipped"), "{error}");
     let error = batch(changed(full, &[field("full"), field("ref")], Some(&text("b2")))).unwrap_err();
     assert!(error.ends_with("full.ref: must be b1, not b2"), "{error}");
     let error = head(changed(stored_head, &[field("events")], Some(&AttributeValue::L(Vec::new())))).unwrap_err();
     assert!(error.ends_with("events: must not be empty"), "{error}");
-    let error = line_item(changed(stored_line, &[field("qty")], Some(&number("4")))).unwrap_err();
-    assert!(error.ends_with("qty: must be what SK says, not 4"), "{error}");
+    let mut both = stored_line.clone();
+    both.insert("ended".to_owned(), text("cancelled"));
+    let ended = line_item(both).unwrap_err();
+    assert!(ended.ends_with("place: must not be there beside ended"), "{ended}");
+    let nowhere = line_item(changed(stored_line, &[field("place")], None)).unwrap_err();
+    assert!(nowhere.ends_with("missing field `place` or `ended`"), "{nowhere}");
 }
 
 #[test]
@@ -300,12 +314,21 @@ proptest! {
 
     #[test]
     fn lines_are_read_as_they_were_written(
-        orderid in name(), sku in name(), qty in 1..=u32::MAX, batch in proptest::option::of(name()), since: u64,
+        orderid in name(), sku in name(), qty in 1..=u32::MAX, named in proptest::option::of("[a#/]{1,18}"),
+        batch in proptest::option::of(name()), has_ended: bool, age: u64, since: u64,
     ) {
-        let line = line(&orderid, &sku, qty);
-        let place = batch.map_or(Place::Waiting, |batch| Place::Batch(batch.try_into().unwrap()));
-        let part = Part { line, place, age: Version(since), since: Version(since) };
-        prop_assert_eq!(read_part(to_item(&LineItem::new(&part)).unwrap()).unwrap(), part);
+        let mut line = line(&orderid, &sku, qty);
+        if let Some(name) = named {
+            line.name = name.try_into().unwrap();
+        }
+        let place = match (batch, has_ended) {
+            (Some(batch), false) => Place::Batch(batch.try_into().unwrap()),
+            (Some(batch), true) => Place::Shipped(batch.try_into().unwrap()),
+            (None, false) => Place::Waiting,
+            (None, true) => Place::Cancelled,
+        };
+        let part = Part { line, place, age: Version(age), since: Version(since) };
+        prop_assert_eq!(read_part(item_of(&part)).unwrap(), part);
     }
 
     #[test]

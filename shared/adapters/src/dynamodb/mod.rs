@@ -11,6 +11,8 @@ mod recount;
 mod transaction;
 mod warm_up;
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
 use domain::Part;
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
@@ -26,13 +28,21 @@ const INDEX: &str = "LinesByPlace";
 pub struct DynamoDb {
     client: Client,
     table: String,
+    /// How long lines are remembered that are shipped or cancelled.
+    ended_lines_kept: Duration,
 }
 
 impl DynamoDb {
-    /// The table as this client sees it.
+    /// The table as this client sees it. It forgets lines 90 days after they ended.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, ended_lines_kept: Duration::from_hours(90 * 24) }
+    }
+
+    /// The same, forgetting lines so long after they were shipped or cancelled.
+    #[must_use]
+    pub fn keeping_ended_lines(self, kept: Duration) -> Self {
+        Self { ended_lines_kept: kept, ..self }
     }
 }
 

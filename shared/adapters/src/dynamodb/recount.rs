@@ -87,6 +87,8 @@ impl DynamoDb {
         let partitions = match place {
             Place::Batch(reference) => shelves(reference).collect(),
             Place::Waiting => vec![waiting_partition(sku)],
+            // The index lists none that have ended.
+            Place::Shipped(_) | Place::Cancelled => Vec::new(),
         };
         // A line that moved may be listed where it was and where it is.
         let mut listed: BTreeSet<LineId> = BTreeSet::new();

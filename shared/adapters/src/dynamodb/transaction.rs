@@ -4,11 +4,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::{Batch, Move, Product};
+use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
-use super::items::{BatchEntry, BatchItem, HeadItem, Key, LineItem, index_partition, to_attribute, to_item};
+use super::items::{BatchEntry, BatchItem, HeadItem, Key, LineItem, to_attribute, to_item};
 
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
@@ -20,7 +21,7 @@ impl DynamoDb {
             heads.push(self.put_head(changed, &commit)?);
             self.put_batches(changed, &mut others)?;
             for moved in changed.after.moves() {
-                others.push(self.put_line(moved, changed.after)?);
+                others.push(self.put_line(moved, changed.after, commit.at)?);
             }
         }
         let count = heads.len();
@@ -110,7 +111,7 @@ impl DynamoDb {
     }
 
     /// Puts a line where it goes. One that is turned away is not written: it must have no place still.
-    fn put_line(&self, moved: &Move, product: &Product) -> Result<TransactWriteItem, StoreError> {
+    fn put_line(&self, moved: &Move, product: &Product, at: Timestamp) -> Result<TransactWriteItem, StoreError> {
         let Some(part) = moved.part_at(product.version()) else {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
@@ -118,15 +119,14 @@ impl DynamoDb {
                 .condition_expression(IS_NEW);
             return Ok(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build());
         };
-        let item = to_item(&LineItem::new(&part)).map_err(fault)?;
+        let item = to_item(&LineItem::new(&part, at, self.ended_lines_kept)).map_err(fault)?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match &moved.from {
             None => put.condition_expression(IS_NEW),
+            // It is put somewhere by one commit at a time, so that since when it is there tells where.
             Some(from) => put
-                .condition_expression("#place = :place AND #since = :since")
-                .expression_attribute_names("#place", "place")
+                .condition_expression("#since = :since")
                 .expression_attribute_names("#since", "since")
-                .expression_attribute_values(":place", AttributeValue::S(index_partition(from)))
                 .expression_attribute_values(":since", AttributeValue::N(from.since.to_string())),
         };
         Ok(TransactWriteItem::builder().put(put.build().map_err(fault)?).build())

@@ -1,6 +1,6 @@
 //! Answers: texts, JSON, and what an error is to a client.
 
-use domain::Refusal;
+use domain::{Done, Eta, NewBatch, Quantity, Refusal, Sku};
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
@@ -13,32 +13,143 @@ use crate::report::chain;
 /// Seconds after which a client may ask again.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
+/// What went wrong, for a program: a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The request can't be read, or has a value that is none.
+    InvalidInput,
+    /// The body is larger than any request needs.
+    TooLarge,
+    /// No batch of this SKU was ever added.
+    UnknownSku,
+    /// No batch has this reference.
+    UnknownBatch,
+    /// Nobody asked for this line, or it was refused.
+    UnknownLine,
+    /// No batch has enough pieces left.
+    OutOfStock,
+    /// The reference is taken by another batch.
+    BatchDiffers,
+    /// The line asked for another quantity when it came first.
+    LineDiffers,
+    /// The line was given back.
+    LineCancelled,
+    /// The line is with its customer.
+    LineShipped,
+    /// The line waits for stock.
+    NotAllocated,
+    /// The SKU has as many batches with free stock as one product holds.
+    TooManyBatches,
+    /// Too many others are changing the same product.
+    Contended,
+    /// Something that the service needs does not answer.
+    Unavailable,
+    /// What asking again does not mend.
+    Internal,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::InvalidInput,
+        Self::TooLarge,
+        Self::UnknownSku,
+        Self::UnknownBatch,
+        Self::UnknownLine,
+        Self::OutOfStock,
+        Self::BatchDiffers,
+        Self::LineDiffers,
+        Self::LineCancelled,
+        Self::LineShipped,
+        Self::NotAllocated,
+        Self::TooManyBatches,
+        Self::Contended,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+}
+
+/// What a program may want to know of an error beside its code.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Details<'a> {
+    /// Where the invalid value stands.
+    Field(&'a str),
+    /// What the line asked for when it came first.
+    Qty(Quantity),
+    /// The batch that has the reference, as it was added.
+    Stored { sku: &'a Sku, qty: Quantity, eta: Option<Eta> },
+    /// Whether the line was promised before and waits for stock.
+    Waiting(bool),
+}
+
 /// What a client is told when its command failed. What is not its fault is logged.
 pub(super) fn refuse(route: Route, error: &Error) -> Response<Body> {
-    let status = match error {
-        Error::Refused(Refusal::UnknownSku(_)) => StatusCode::BAD_REQUEST,
-        Error::Refused(Refusal::UnknownBatch(_)) => StatusCode::NOT_FOUND,
-        Error::Refused(Refusal::BatchDiffers(_) | Refusal::TooManyBatches(_)) => StatusCode::CONFLICT,
-        Error::Contended { .. } | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    let (status, code) = match error {
+        Error::Refused(refusal) => refused(route, refusal),
+        Error::Contended { .. } => (StatusCode::SERVICE_UNAVAILABLE, Code::Contended),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+        Error::Fault(_) => (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal),
     };
     if status.is_server_error() {
         tracing::error!(route = ?route, status = status.as_u16(), reason = chain(error), "request failed");
     }
-    let mut response = message(status, &error.to_string());
+    let details = match error {
+        Error::Refused(Refusal::BatchDiffers(NewBatch { sku, qty, eta, .. })) => {
+            Some(Details::Stored { sku, qty: *qty, eta: *eta })
+        }
+        Error::Refused(Refusal::LineDiffers { stored, .. }) => Some(Details::Qty(*stored)),
+        Error::Refused(_) | Error::Contended { .. } | Error::Unavailable(_) | Error::Fault(_) => None,
+    };
+    let mut response = problem(status, code, &error.to_string(), details);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     }
     response
 }
 
-pub(super) fn message(status: StatusCode, message: &str) -> Response<Body> {
+fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
+    match refusal {
+        // The book's.
+        Refusal::UnknownSku(_) if route == Route::Allocate => (StatusCode::BAD_REQUEST, Code::UnknownSku),
+        Refusal::UnknownSku(_) => (StatusCode::NOT_FOUND, Code::UnknownSku),
+        Refusal::UnknownBatch(_) => (StatusCode::NOT_FOUND, Code::UnknownBatch),
+        Refusal::UnknownLine(_) => (StatusCode::NOT_FOUND, Code::UnknownLine),
+        Refusal::BatchDiffers(_) => (StatusCode::CONFLICT, Code::BatchDiffers),
+        Refusal::LineDiffers { .. } => (StatusCode::CONFLICT, Code::LineDiffers),
+        Refusal::LineCancelled(_) => (StatusCode::CONFLICT, Code::LineCancelled),
+        Refusal::LineShipped(_) => (StatusCode::CONFLICT, Code::LineShipped),
+        Refusal::NotAllocated(_) => (StatusCode::CONFLICT, Code::NotAllocated),
+        Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
+    }
+}
+
+/// An error as a client reads it.
+pub(super) fn problem(status: StatusCode, code: Code, message: &str, details: Option<Details<'_>>) -> Response<Body> {
     #[derive(Serialize)]
-    struct Message<'a> {
+    struct Problem<'a> {
         message: &'a str,
+        code: Code,
+        #[serde(flatten)]
+        details: Option<Details<'a>>,
     }
 
-    json(status, &Message { message })
+    json(status, &Problem { message, code, details })
+}
+
+/// That a request was carried out, now or before.
+pub(super) fn carried_out(done: Done) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Message {
+        message: &'static str,
+    }
+
+    let response = json(StatusCode::OK, &Message { message: "OK" });
+    match done {
+        Done::Now => response,
+        Done::Before => replayed(response),
+    }
 }
 
 /// Tells a client that the request was carried out before, and that this one changed nothing. (The name is

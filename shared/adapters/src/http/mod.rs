@@ -19,8 +19,9 @@ use tracing::Instrument;
 pub use routes::{Route, answer_about_batches, answer_about_lines, answer_readers};
 
 use crate::calls::{self, CORRELATION_HEADER};
-use crate::json::read_object;
-use answers::{message, refuse};
+use crate::json::{InvalidJson, read_object};
+pub use answers::Code;
+use answers::{Details, problem, refuse};
 
 /// Largest body that is read. The longest command takes less than a tenth of it, with every character escaped.
 pub const BODY_BYTES: usize = 65_536;
@@ -56,8 +57,10 @@ pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
 
 /// Why a route has no answer of its own.
 enum Failure {
-    /// The request can't be read.
-    Unreadable(StatusCode, String),
+    /// The body is too large: so many bytes.
+    TooLarge(usize),
+    /// The body can't be read.
+    Unreadable(InvalidJson),
     /// What it asks for could not be done.
     Undone(Error),
 }
@@ -80,7 +83,14 @@ async fn answered<E: Environment>(
     let response = async {
         match answer(&call).await {
             Ok(response) => response,
-            Err(Failure::Unreadable(status, reason)) => message(status, &reason),
+            Err(Failure::TooLarge(bytes)) => {
+                let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
+                problem(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, &reason, None)
+            }
+            Err(Failure::Unreadable(error)) => {
+                let field = error.field().map(Details::Field);
+                problem(StatusCode::BAD_REQUEST, Code::InvalidInput, &error.to_string(), field)
+            }
             Err(Failure::Undone(error)) => refuse(route, &error),
         }
     };
@@ -95,8 +105,7 @@ async fn answered<E: Environment>(
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     let bytes = request.body().len();
     if bytes > BODY_BYTES {
-        let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
-        return Err(Failure::Unreadable(StatusCode::PAYLOAD_TOO_LARGE, reason));
+        return Err(Failure::TooLarge(bytes));
     }
-    read_object(request.body()).map_err(|error| Failure::Unreadable(StatusCode::BAD_REQUEST, error.to_string()))
+    read_object(request.body()).map_err(Failure::Unreadable)
 }

@@ -58,7 +58,7 @@ async fn a_message_is_the_line_and_what_it_belongs_to() {
     assert!(is_taken(&wire).await);
     let expected = json!({
         "QueueUrl": URL,
-        "MessageBody": r#"{"orderid":"o1","sku":"LAMP","qty":3}"#,
+        "MessageBody": r#"{"orderid":"o1","sku":"LAMP","qty":3,"line":"3"}"#,
         "MessageAttributes": {"correlation_id": {"DataType": "String", "StringValue": "basket-7"}},
     });
     assert_eq!(wire.service(|queue| queue.messages.clone()), [expected]);

@@ -96,11 +96,11 @@ impl Office {
     async fn handle(&self, after_first: impl Fn()) -> Outcome {
         for delivery in 1..=DELIVERIES {
             let out_of_stock = json!({
-                "type": "OutOfStock", "orderid": "o1", "sku": "LAMP", "qty": 3, "id": "LAMP#7#1", "version": 7,
+                "type": "OutOfStock", "orderid": "o1", "sku": "LAMP", "qty": 3, "line": "3", "id": "LAMP#7#1", "version": 7,
                 "waiting": false, "line": "3", "lines": 1, "of": 1, "at": "2031-01-01T12:00:00.000Z"
             });
             let allocated = json!({
-                "type": "Allocated", "orderid": "o1", "sku": "LAMP", "qty": 3, "batchref": "b1", "id": "LAMP#6#1",
+                "type": "Allocated", "orderid": "o1", "sku": "LAMP", "qty": 3, "line": "3", "batchref": "b1", "id": "LAMP#6#1",
                 "version": 6, "eta": null, "line": "3", "of": 1, "at": "2031-01-01T12:00:00.000Z"
             });
             let bodies = [("out of stock", out_of_stock), ("allocated", allocated)];

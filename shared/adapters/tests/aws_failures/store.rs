@@ -367,7 +367,10 @@ async fn a_head_that_is_not_there() {
     let shop = Shop::open().await;
     shop.wire.service(|table| table.remove("SKU#LAMP", "PRODUCT"));
     assert_eq!(shop.allocate("o1", 3).await.0, InternalError, "its line has a place");
-    assert_eq!(shop.allocate("o2", 3).await, (Refused, r#"{"message":"Invalid sku LAMP"}"#.to_owned()));
+    assert_eq!(
+        shop.allocate("o2", 3).await,
+        (Refused, r#"{"message":"Invalid sku LAMP","code":"unknown_sku"}"#.to_owned())
+    );
     assert_eq!(shop.change(RAISED, || ()).await, DeadLetter, "its batch is there");
     assert_eq!(shop.commits(), 0);
 }

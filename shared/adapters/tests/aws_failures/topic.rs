@@ -141,7 +141,7 @@ impl Relay {
 
 fn record(version: usize) -> Value {
     let event = json!({"M": {
-        "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"},
+        "type": {"S": "OutOfStock"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"}, "line": {"S": "3"},
         "waiting": {"BOOL": false}
     }});
     let image = json!({

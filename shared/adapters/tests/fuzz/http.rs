@@ -94,7 +94,9 @@ fn told(response: &Response<Body>) -> (u16, String) {
 /// The message of a refusal, which is short and on one line.
 fn reason(body: &str) -> String {
     let value: Value = serde_json::from_str(body).unwrap();
-    assert_eq!(value.as_object().unwrap().len(), 1, "{body}");
+    let fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let has = |details: &[&str]| fields == [&["code"], details, &["message"]].concat();
+    assert!(has(&[]) || has(&["field"]) || has(&["qty"]) || fields == ["code", "message", "stored"], "{body}");
     let reason = value["message"].as_str().unwrap().to_owned();
     assert!(reason.chars().count() <= REASON_CHARACTERS && !reason.is_empty(), "{reason}");
     assert!(!reason.contains(char::is_control), "{reason:?}");
@@ -162,16 +164,26 @@ fn fields(body: &[u8], names: &[&str]) -> Option<Map<String, Value>> {
     deserializer.end().ok().map(|()| fields)
 }
 
+/// Whether it may name a line: no text at all, or a name that fits a key beside its SKU.
+fn is_line_name(name: Option<&Value>, sku: Option<&Value>) -> bool {
+    match (name, sku) {
+        (None | Some(Value::Null), _) => true,
+        (Some(Value::String(text)), Some(Value::String(sku))) => is_name(name) && text.len() + sku.len() <= 1_018,
+        _ => false,
+    }
+}
+
 /// Sends a body as a line, and holds the answer against what the body is.
 fn check_line(body: &[u8]) {
     let shop = Shop::new();
     let before = shop.contents();
     let (status, answer) = shop.ask(Route::Allocate, &encoded(body));
-    let valid = fields(body, &["orderid", "sku", "qty"]).filter(|value| {
+    let valid = fields(body, &["orderid", "sku", "qty", "line"]).filter(|value| {
         body.len() <= BODY_BYTES
             && is_name(value.get("orderid"))
             && is_name(value.get("sku"))
             && is_quantity(value.get("qty"))
+            && is_line_name(value.get("line"), value.get("sku"))
     });
     let Some(valid) = valid else {
         assert_eq!(status, if body.len() > BODY_BYTES { 413 } else { 400 }, "{answer}");
@@ -186,11 +198,12 @@ fn check_line(body: &[u8]) {
         return;
     }
     assert_eq!((status, answer.as_str()), (202, "OK"));
-    let kept = OrderLine {
-        orderid: valid["orderid"].as_str().unwrap().try_into().unwrap(),
-        sku: SKU.try_into().unwrap(),
-        qty: u32::try_from(whole_number(&valid["qty"]).unwrap()).unwrap().try_into().unwrap(),
-    };
+    let qty = u32::try_from(whole_number(&valid["qty"]).unwrap()).unwrap().try_into().unwrap();
+    let orderid = valid["orderid"].as_str().unwrap().try_into().unwrap();
+    let mut kept = OrderLine::unnamed(orderid, SKU.try_into().unwrap(), qty);
+    if let Some(Value::String(name)) = valid.get("line") {
+        kept.name = name.as_str().try_into().unwrap();
+    }
     let has_place = kept.qty.get() < 1_000_000;
     let parts = shop.store().parts();
     assert_eq!(parts.get(&kept.id()).map(|part| &part.line), has_place.then_some(&kept));
@@ -268,7 +281,9 @@ proptest! {
         let one_is_wrong = serde_json::from_str::<Value>(&body).is_ok();
         let (status, answer) = Shop::new().ask(Route::Allocate, &json!({"body": body}));
         if one_is_wrong && status == 400 && !answer.contains("Invalid sku") {
-            prop_assert!(reason(&answer).starts_with(&format!("{wrong}: ")), "{}", answer);
+            let field = serde_json::from_str::<Value>(&answer).unwrap()["field"].clone();
+            prop_assert_eq!(field, wrong, "{}", answer);
+            prop_assert!(reason(&answer).contains(wrong), "{}", answer);
         }
     }
 

@@ -96,6 +96,7 @@ fn out_of_stock(number: u32) -> Object {
         ("orderid", "\"o1\""),
         ("sku", "\"LAMP\""),
         ("qty", "3"),
+        ("line", "\"3\""),
         ("waiting", "true"),
         ("of", "1"),
         ("at", "\"2031-01-01T12:00:00.000Z\""),

@@ -12,7 +12,7 @@ use crate::{REASON_CHARACTERS, config, now};
 
 fn head(version: u32) -> Value {
     let line = json!({
-        "type": {"S": "Allocated"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"},
+        "type": {"S": "Allocated"}, "orderid": {"S": "o1"}, "sku": {"S": "LAMP"}, "qty": {"N": "3"}, "line": {"S": "3"},
         "batchref": {"S": "b1"}, "eta": {"S": "2011-01-02"}
     });
     let created = json!({

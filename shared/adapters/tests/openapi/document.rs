@@ -1,10 +1,11 @@
 //! The description. Its limits are the code's own where the code has them as constants, and its examples are what the
 //! service answered while this was generated.
 
-use adapters::http::{BODY_BYTES, Route};
+use adapters::http::{BODY_BYTES, Code, Route};
 use serde_json::{Value, json};
 use service_layer::CorrelationId;
 
+use crate::lines::{self, Lines};
 use crate::service::{Answer, Sent, Shop, broken, silent};
 
 /// What the document says of a route. Its path is greedy, which `OpenAPI` has no word for.
@@ -43,6 +44,7 @@ pub(crate) fn document() -> Value {
     let view = |orderid: &str| {
         shop.answer(Route::ViewAllocations, &Sent { orderid: Some(orderid.to_owned()), ..Sent::default() })
     };
+    let lines = Lines::of(&shop);
     let line = Sent::body(&json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 3}));
     let failed = json!({
         "401": {"$ref": "#/components/responses/Unauthorized"},
@@ -55,6 +57,10 @@ pub(crate) fn document() -> Value {
         let mut all = failed.clone();
         all.as_object_mut().unwrap().extend(responses.as_object().unwrap().clone());
         all
+    };
+    let with_errors = |mut operation: Value| {
+        operation["responses"] = with_failed(operation["responses"].take());
+        operation
     };
 
     json!({
@@ -78,8 +84,8 @@ pub(crate) fn document() -> Value {
             "/allocate": {"post": {
                 "operationId": "allocate",
                 "summary": "Bind an order line to a batch",
-                "description": "A line is its order id, SKU and quantity together. Asked again, it keeps its batch and \
-                    nothing changes.",
+                "description": "A line is named by its order id, its SKU and `line`, or else its quantity. Asked again, it \
+                    keeps its batch and nothing changes, also once it is shipped.",
                 "parameters": [
                     {"$ref": "#/components/parameters/Prefer"}, {"$ref": "#/components/parameters/Correlation"}
                 ],
@@ -95,13 +101,16 @@ pub(crate) fn document() -> Value {
                         is allocated soon; an unknown SKU is not refused.",
                         "Ok", &[("taken", allocate("2", &[])), ("again", allocate("2", &[])), ("queued", allocate("3", can_wait))]),
                     "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
-                        return=representation`) it is out of stock. Nothing was changed.", "Message", &[
+                        return=representation`) it is out of stock. Nothing was changed.", "Error", &[
                         ("invalid", post(Route::Allocate, &zero)), ("unknownSku", post(Route::Allocate, &unknown)),
                         ("outOfStock", allocate("1000", told)),
                     ]),
+                    "409": lines.not_allocated(),
                     "413": {"$ref": "#/components/responses/TooLarge"}
                 }))
             }},
+            "/deallocate": {"post": with_errors(lines.deallocate())},
+            "/ship": {"post": with_errors(lines.ship())},
             "/batches": {"post": {
                 "operationId": "createBatch",
                 "summary": "Add a batch",
@@ -113,10 +122,10 @@ pub(crate) fn document() -> Value {
                 "responses": with_failed(json!({
                     "201": response("The batch is there; also if the same was added before.", "Ok",
                         &[("created", post(Route::CreateBatch, &created)), ("again", post(Route::CreateBatch, &created))]),
-                    "400": response("The body is not valid. Nothing was changed.", "Message",
+                    "400": response("The body is not valid. Nothing was changed.", "Error",
                         &[("invalid", post(Route::CreateBatch, &no_batch))]),
                     "409": response("Another batch has this reference, or the SKU holds as many batches with free stock \
-                        as it can.", "Message", &[("exists", post(Route::CreateBatch, &again))]),
+                        as it can.", "Error", &[("exists", post(Route::CreateBatch, &again))]),
                     "413": {"$ref": "#/components/responses/TooLarge"}
                 }))
             }},
@@ -159,13 +168,16 @@ pub(crate) fn document() -> Value {
                     "properties": {
                         "orderid": {"$ref": "#/components/schemas/Name"},
                         "sku": {"$ref": "#/components/schemas/Name"},
-                        "qty": {"$ref": "#/components/schemas/Quantity"}
+                        "qty": {"$ref": "#/components/schemas/Quantity"},
+                        "line": {"$ref": "#/components/schemas/LineOwnName"}
                     },
                     "examples": [
                         {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
-                        {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": "11"}
+                        {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": "11", "line": "gift"}
                     ]
                 },
+                "LineOwnName": lines::own_name(),
+                "LineName": lines::name(),
                 "NewBatch": {
                     "type": "object", "required": ["ref", "sku", "qty"],
                     "properties": {
@@ -204,10 +216,15 @@ pub(crate) fn document() -> Value {
                         }
                     }
                 },
+                "Done": {
+                    "type": "object", "required": ["message"], "additionalProperties": false,
+                    "properties": {"message": {"const": "OK"}}
+                },
                 "Message": {
                     "type": "object", "required": ["message"], "additionalProperties": false,
                     "properties": {"message": {"type": "string", "minLength": 1}}
                 },
+                "Error": error(),
                 "CorrelationId": {
                     "type": "string", "minLength": 1, "maxLength": CorrelationId::LONGEST, "pattern": "^[!-~]+$"
                 }
@@ -244,12 +261,12 @@ pub(crate) fn document() -> Value {
                 }
             },
             "responses": {
-                "TooLarge": response(&format!("The body has more than {BODY_BYTES} bytes."), "Message",
+                "TooLarge": response(&format!("The body has more than {BODY_BYTES} bytes."), "Error",
                     &[("tooLarge", shop.answer(Route::Allocate, &too_large))]),
-                "Failed": response("Asking again will not help; the log says why.", "Message",
+                "Failed": response("Asking again will not help; the log says why.", "Error",
                     &[("failed", broken().answer(Route::Allocate, &line))]),
                 "Unavailable": response("Too many others are changing the same product, or the database or the queue does \
-                    not answer. Asking again is safe.", "Message",
+                    not answer. Asking again is safe.", "Error",
                     &[("unavailable", silent().answer(Route::Allocate, &line))]),
                 "Unauthorized": by_the_gateway("No valid token."),
                 "Forbidden": by_the_gateway("Not signed, or by somebody who may not."),
@@ -270,8 +287,33 @@ pub(crate) fn document() -> Value {
     })
 }
 
+/// An error of the service's own.
+fn error() -> Value {
+    json!({
+        "type": "object", "required": ["message", "code"], "additionalProperties": false,
+        "properties": {
+            "message": {"type": "string", "minLength": 1, "description": "For a person."},
+            "code": {"enum": Code::ALL, "description": "For a program."},
+            "field": {"type": "string", "description": "invalid_input: where the wrong value stands."},
+            "qty": {"type": "integer", "description": "line_differs: what the line asked for."},
+            "waiting": {
+                "const": true,
+                "description": "out_of_stock: the line was promised, lost its batch, and waits for stock."
+            },
+            "stored": {
+                "type": "object", "required": ["sku", "qty", "eta"], "additionalProperties": false,
+                "description": "batch_differs: the batch that has the reference, as it was added.",
+                "properties": {
+                    "sku": {"$ref": "#/components/schemas/Name"}, "qty": {"type": "integer"},
+                    "eta": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}
+                }
+            }
+        }
+    })
+}
+
 /// A response with what was answered as its examples, all of one status.
-fn response(description: &str, schema: &str, answers: &[(&str, Answer)]) -> Value {
+pub(crate) fn response(description: &str, schema: &str, answers: &[(&str, Answer)]) -> Value {
     let (_, Answer { status, headers, .. }) = &answers[0];
     let content_type = headers.iter().find(|(name, _)| name == "content-type").unwrap().1.split(';').next().unwrap();
     let mut examples = json!({});

@@ -12,6 +12,7 @@
 )]
 
 mod document;
+mod lines;
 mod requests;
 mod routes;
 mod schema;

@@ -29,10 +29,9 @@ pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
     };
     let mut bodies = schema["examples"].as_array().unwrap().clone();
     for (body, name, field) in fields(document, schema) {
-        bodies.extend(candidates(document, field).0.into_iter().map(|value| with(&body, &name, value)));
-        if !schema["required"].as_array().unwrap().contains(&name.as_str().into()) {
-            bodies.push(without(&body, &name));
-        }
+        let changed = candidates(document, field).0.into_iter().map(|value| with(&body, &name, value));
+        let changed = changed.chain([without(&body, &name)]);
+        bodies.extend(changed.filter(|body| matches(document, schema, body)));
         bodies.push(with(&body, "unknown", json!({"a": [1, null]})));
     }
     let mut requests = Vec::new();
@@ -54,8 +53,9 @@ pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
     let mut bodies = vec![json!([]), json!("text"), json!(1), Value::Null];
     for (body, name, field) in fields(document, schema) {
         bodies.extend(candidates(document, field).1.into_iter().map(|value| with(&body, &name, value)));
-        if schema["required"].as_array().unwrap().contains(&name.as_str().into()) {
-            bodies.push(without(&body, &name));
+        let shorter = without(&body, &name);
+        if !matches(document, schema, &shorter) {
+            bodies.push(shorter);
         }
     }
     let mut requests: Vec<Sent> = bodies.iter().map(Sent::body).collect();

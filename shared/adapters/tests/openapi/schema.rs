@@ -26,6 +26,7 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
             other => panic!("unknown type {other}"),
         },
         ("const", expected) => value == expected,
+        ("enum", expected) => expected.as_array().unwrap().contains(value),
         ("anyOf", schemas) => schemas.as_array().unwrap().iter().any(|schema| matches(document, schema, value)),
         ("minLength", least) => !value.is_string() || length() >= least.as_u64().unwrap(),
         ("maxLength", most) => !value.is_string() || length() <= most.as_u64().unwrap(),

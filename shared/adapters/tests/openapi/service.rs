@@ -50,13 +50,20 @@ pub(crate) struct Shop<S = InMemoryStore> {
 }
 
 impl Shop {
-    /// With a batch `batch-001` of a hundred `RETRO-CLOCK`, and a line of `order-001` on it.
+    /// With a batch `batch-001` of a hundred `RETRO-CLOCK`, and a line of `order-001` on it. Of `order-003`, the line
+    /// `gift` is shipped, and an unnamed one of 2 pieces cancelled.
     pub(crate) fn new() -> Self {
         let shop = Self::of(InMemoryStore::default());
         let batch = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100});
         assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&batch)).status, 201);
         let line = json!({"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10});
-        assert_eq!(shop.answer(Route::Allocate, &Sent::body(&line)).status, 202);
+        let gift = json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 1, "line": "gift"});
+        let two = json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2});
+        for line in [&line, &gift, &two] {
+            assert_eq!(shop.answer(Route::Allocate, &Sent::body(line)).status, 202);
+        }
+        assert_eq!(shop.answer(Route::Ship, &Sent::body(&gift)).status, 200);
+        assert_eq!(shop.answer(Route::Deallocate, &Sent::body(&two)).status, 200);
         shop
     }
 }

@@ -1,17 +1,28 @@
 //! Binding lines to batches.
 
 use super::{Product, items_to_place, preferred};
-use crate::{BatchRef, Budget, Event, Move, OrderLine, Part, Place, SkuLines};
+use crate::{BatchRef, Budget, Event, Move, OrderLine, Part, Place, Refusal, SkuLines};
 
 /// The answer to a line that asks for a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allocation {
     /// It got one, on this batch.
     Allocated(BatchRef),
-    /// It had one before, on this batch, and keeps it.
+    /// It had one before, on this batch, and keeps it; also if it is shipped.
     Kept(BatchRef),
+    /// It was promised before, lost its batch, and waits: no batch has enough pieces left.
+    Waiting,
     /// No batch has enough pieces left.
     OutOfStock,
+}
+
+/// How far a commit came with many lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// How many of the first ones have their answer.
+    pub lines: usize,
+    /// What those of them were told that can't be allocated, whoever asks how often.
+    pub refusals: Vec<Refusal>,
 }
 
 impl Product {
@@ -19,21 +30,32 @@ impl Product {
     ///
     /// `part` is where the line stands already, if it was promised before: a line on a batch keeps it, and
     /// one that waits is not told to be out of stock a second time. A line without any is turned away if nothing fits.
-    pub fn allocate(&mut self, line: &OrderLine, part: Option<&Part>) -> Allocation {
-        if let Some(Part { place: Place::Batch(batchref), .. }) = part {
-            return Allocation::Kept(batchref.clone());
+    ///
+    /// # Errors
+    /// When the line was asked for before with another quantity, or is cancelled.
+    pub fn allocate(&mut self, line: &OrderLine, part: Option<&Part>) -> Result<Allocation, Refusal> {
+        match part {
+            Some(known) if known.line.qty != line.qty => {
+                return Err(Refusal::LineDiffers { line: line.id(), stored: known.line.qty });
+            }
+            Some(Part { place: Place::Batch(batchref) | Place::Shipped(batchref), .. }) => {
+                return Ok(Allocation::Kept(batchref.clone()));
+            }
+            Some(Part { place: Place::Cancelled, .. }) => return Err(Refusal::LineCancelled(line.id())),
+            Some(Part { place: Place::Waiting, .. }) | None => {}
         }
         let Some(batch) = preferred(&mut self.state.batches, line, None) else {
-            if part.is_none() {
-                self.turn_away(line);
+            if part.is_some() {
+                return Ok(Allocation::Waiting);
             }
-            return Allocation::OutOfStock;
+            self.turn_away(line);
+            return Ok(Allocation::OutOfStock);
         };
         batch.take(line.qty);
         let (batchref, eta) = (batch.reference.clone(), batch.eta);
         self.put(line.clone(), part, Place::Batch(batchref.clone()));
         self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta });
-        Allocation::Allocated(batchref)
+        Ok(Allocation::Allocated(batchref))
     }
 
     /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
@@ -43,29 +65,30 @@ impl Product {
     }
 
     /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
-    /// than the budget has items. Tells how many of them have their answer.
+    /// than the budget has items.
     pub fn allocate_each<'a>(
         &mut self,
         lines: &SkuLines,
         part_of: impl Fn(&OrderLine) -> Option<&'a Part>,
         budget: &mut Budget,
-    ) -> usize {
-        let mut answered = 0_usize;
+    ) -> Answered {
+        let mut answered = Answered { lines: 0, refusals: Vec::new() };
         for line in lines.lines().iter().take(budget.items) {
             let part = part_of(line);
             if !self.can_afford(line, part, budget) {
                 break;
             }
-            self.allocate(line, part);
-            answered = answered.saturating_add(1);
+            answered.refusals.extend(self.allocate(line, part).err());
+            answered.lines = answered.lines.saturating_add(1);
         }
         answered
     }
 
     /// Takes from the budget what allocating a line will need.
     fn can_afford(&mut self, line: &OrderLine, part: Option<&Part>, budget: &mut Budget) -> bool {
-        if let Some(Part { place: Place::Batch(_), .. }) = part {
-            return true;
+        match part {
+            Some(Part { place: Place::Batch(_) | Place::Shipped(_) | Place::Cancelled, .. }) => return true,
+            Some(Part { place: Place::Waiting, .. }) | None => {}
         }
         match (preferred(&mut self.state.batches, line, None), part) {
             (Some(batch), _) => {
@@ -90,7 +113,7 @@ mod tests {
     fn prefers_warehouse_batches_to_shipments() {
         let mut product =
             product(&[batch("shipment-batch", 100, Some("2011-01-02")), batch("in-stock-batch", 100, None)]);
-        product.allocate(&line("oref", 10), None);
+        product.allocate(&line("oref", 10), None).unwrap();
         assert_eq!(free(&product, "in-stock-batch"), 90);
         assert_eq!(free(&product, "shipment-batch"), 100);
     }
@@ -102,7 +125,7 @@ mod tests {
             batch("slow-batch", 100, Some("2011-01-03")),
             batch("speedy-batch", 100, Some("2011-01-01")),
         ]);
-        product.allocate(&line("order1", 10), None);
+        product.allocate(&line("order1", 10), None).unwrap();
         assert_eq!(free(&product, "speedy-batch"), 90);
         assert_eq!(free(&product, "normal-batch"), 100);
         assert_eq!(free(&product, "slow-batch"), 100);
@@ -111,7 +134,7 @@ mod tests {
     #[test]
     fn equally_good_batches_are_used_by_reference() {
         let mut product = product(&[batch("b2", 10, None), batch("b1", 10, None)]);
-        assert_eq!(product.allocate(&line("o1", 1), None), Allocation::Allocated("b1".try_into().unwrap()));
+        assert_eq!(product.allocate(&line("o1", 1), None), Ok(Allocation::Allocated("b1".try_into().unwrap())));
     }
 
     #[test]
@@ -119,22 +142,22 @@ mod tests {
         let mut product =
             product(&[batch("in-stock-batch-ref", 100, None), batch("shipment-batch-ref", 100, Some("2011-01-02"))]);
         let allocation = product.allocate(&line("oref", 10), None);
-        assert_eq!(allocation, Allocation::Allocated("in-stock-batch-ref".try_into().unwrap()));
+        assert_eq!(allocation, Ok(Allocation::Allocated("in-stock-batch-ref".try_into().unwrap())));
     }
 
     #[test]
     fn outputs_allocated_event() {
         let mut product = product(&[batch("batchref", 100, None)]);
-        product.allocate(&line("oref", 10), None);
+        product.allocate(&line("oref", 10), None).unwrap();
         assert_eq!(story(&product), ["10 of oref on batchref"]);
     }
 
     #[test]
     fn records_out_of_stock_event_if_cannot_allocate() {
         let mut product = product(&[batch("batch1", 10, None)]);
-        product.allocate(&line("order1", 10), None);
+        product.allocate(&line("order1", 10), None).unwrap();
         let mut product = product.committed();
-        assert_eq!(product.allocate(&line("order2", 1), None), Allocation::OutOfStock);
+        assert_eq!(product.allocate(&line("order2", 1), None), Ok(Allocation::OutOfStock));
         assert_eq!(story(&product), ["1 of order2 out of stock"]);
         let turned_away = Move { line: line("order2", 1), from: None, to: None };
         assert_eq!(product.moves(), [turned_away], "a line that was never promised is not kept");
@@ -143,7 +166,7 @@ mod tests {
     #[test]
     fn increments_version_number() {
         let mut product = product(&[batch("b1", 100, None)]);
-        product.allocate(&line("oref", 10), None);
+        product.allocate(&line("oref", 10), None).unwrap();
         assert_eq!(product.version(), Version(8));
     }
 
@@ -151,10 +174,10 @@ mod tests {
     fn allocation_is_idempotent() {
         let mut product = product(&[batch("b1", 100, None)]);
         let line = line("oref", 10);
-        assert_eq!(product.allocate(&line, None), Allocation::Allocated("b1".try_into().unwrap()));
+        assert_eq!(product.allocate(&line, None), Ok(Allocation::Allocated("b1".try_into().unwrap())));
         let placed = on("b1", 8, line);
         let mut product = product.committed();
-        assert_eq!(product.allocate(&placed.line, Some(&placed)), Allocation::Kept("b1".try_into().unwrap()));
+        assert_eq!(product.allocate(&placed.line, Some(&placed)), Ok(Allocation::Kept("b1".try_into().unwrap())));
         assert_eq!(product.version(), Version(8));
         assert!(product.events().is_empty());
         assert_eq!(free(&product, "b1"), 90);
@@ -164,7 +187,7 @@ mod tests {
     fn a_waiting_line_that_asks_again_is_answered_without_a_second_event() {
         let mut product = product_with_waiting(&[batch("b1", 1, None)], Tally { count: 1, version_sum: 5 });
         let part = waiting(5, line("o1", 2));
-        assert_eq!(product.allocate(&part.line, Some(&part)), Allocation::OutOfStock);
+        assert_eq!(product.allocate(&part.line, Some(&part)), Ok(Allocation::Waiting));
         assert!(product.events().is_empty() && product.moves().is_empty());
     }
 
@@ -174,7 +197,7 @@ mod tests {
         let bound = |mut budget: Budget| {
             let mut product = product(&[batch("b1", 5, None)]);
             let answered = product.allocate_each(&asked, |_| None, &mut budget);
-            (answered, story(&product))
+            (answered.lines, story(&product))
         };
         let all = ["9 of large out of stock", "2 of o1 on b1", "3 of o2 on b1", "1 of o3 out of stock"];
         let first = |answered: usize| (answered, all[..answered].iter().map(|&told| told.to_owned()).collect());
@@ -196,7 +219,32 @@ mod tests {
         let mut product = product(&[batch("b1", 5, None)]);
         let part_of = |line: &OrderLine| known.iter().find(|part| part.line == *line);
         let mut budget = Budget { event_bytes: 0, ..ample() };
-        assert_eq!(product.allocate_each(&asked, part_of, &mut budget), 2);
+        assert_eq!(product.allocate_each(&asked, part_of, &mut budget), Answered { lines: 2, refusals: Vec::new() });
         assert!(product.events().is_empty() && product.moves().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_shipped_is_one_that_was_allocated() {
+        let mut product = product(&[batch("b1", 5, None)]);
+        let shipped = Part { place: Place::Shipped("b0".try_into().unwrap()), ..waiting(3, line("o1", 2)) };
+        assert_eq!(product.allocate(&shipped.line, Some(&shipped)), Ok(Allocation::Kept("b0".try_into().unwrap())));
+        assert!(product.events().is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_line_and_one_that_asked_for_something_else_are_refused_and_keep_no_neighbour_from_its_place() {
+        let asked = lines([line("o1", 1), line("o2", 2), line("o3", 1)]);
+        let cancelled = Part { place: Place::Cancelled, ..waiting(3, line("o1", 1)) };
+        let mut other = on("b1", 4, line("o2", 9));
+        other.line.name = "2".try_into().unwrap();
+        let known = [cancelled, other];
+        let part_of = |line: &OrderLine| known.iter().find(|part| part.line.id() == line.id());
+        let mut product = product(&[batch("b1", 5, None)]);
+        let answered = product.allocate_each(&asked, part_of, &mut ample());
+        let refusals = vec![
+            Refusal::LineCancelled(line("o1", 1).id()),
+            Refusal::LineDiffers { line: line("o2", 2).id(), stored: 9.try_into().unwrap() },
+        ];
+        assert_eq!((answered, story(&product)), (Answered { lines: 3, refusals }, vec!["1 of o3 on b1".to_owned()]));
     }
 }

@@ -8,7 +8,8 @@ use crate::{Batch, BatchRef, Budget, DeallocationReason, Event, OrderLine, Part,
 pub struct ChangeBatchQuantity {
     /// Which batch.
     pub reference: BatchRef,
-    /// All the pieces it holds, whether allocated or not; zero when it never arrived.
+    /// All the pieces it ever held, whether allocated or not, and those that were shipped; zero when it never arrived.
+    /// What is less than was shipped counts as that.
     pub qty: u32,
     /// Newer changes win over older ones, whatever order they arrive in.
     pub revision: Revision,
@@ -25,7 +26,7 @@ impl ChangeBatchQuantity {
     }
 
     fn is_known_at(&self, batch: &Batch) -> bool {
-        batch.purchased == self.qty && batch.revision == Some(self.revision)
+        batch.purchased == self.qty.max(batch.shipped) && batch.revision == Some(self.revision)
     }
 }
 
@@ -61,7 +62,9 @@ impl Product {
     #[must_use]
     pub fn shortfall(&self, change: &ChangeBatchQuantity) -> u32 {
         match self.batch(&change.reference) {
-            Some(batch) if change.outdated_by(batch).is_none() => batch.allocated.saturating_sub(change.qty),
+            Some(batch) if change.outdated_by(batch).is_none() => {
+                batch.bound().saturating_sub(change.qty).min(batch.allocated)
+            }
             _ => 0,
         }
     }
@@ -92,22 +95,21 @@ impl Product {
             return Ok(Step::Finish(ChangeOutcome::Applied));
         }
         let free_before = batch.free();
-        let had_waiting = self.state.waiting.count > 0;
-
         let displaced = self.give_way(change, youngest, budget);
         let Some(batch) = self.batch_mut(&change.reference) else {
             return Err(Refusal::UnknownBatch(change.reference.clone()));
         };
-        batch.purchased = change.qty.max(batch.allocated);
+        batch.purchased = change.qty.max(batch.bound());
         batch.revision = Some(change.revision);
-        let (purchased, free) = (batch.purchased, batch.free());
+        let (purchased, shipped, free) = (batch.purchased, batch.shipped, batch.free());
         if free_before == 0 && free > 0 {
             self.check_room_for(&change.reference)?;
         }
         self.pending.displaced = displaced;
-        // Stock that came free, be it by a raise or because the last line to give way was a large one, belongs to the
-        // lines that wait already.
-        self.state.backlog |= free > free_before && had_waiting;
+        // Be it by a raise or because the last line to give way was a large one.
+        if free > free_before {
+            self.stock_came_free();
+        }
         if !self.state.backlog {
             self.place_displaced();
         }
@@ -116,7 +118,7 @@ impl Product {
             sku: self.sku().clone(),
             qty: purchased,
         });
-        Ok(if purchased == change.qty { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
+        Ok(if purchased == change.qty.max(shipped) { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
     }
 
     /// Takes lines off a batch until it may be as small as the change says, or `youngest` or the budget end. They come
@@ -204,8 +206,8 @@ mod tests {
     #[test]
     fn reallocates_if_necessary() {
         let mut product = product(&[batch("batch1", 50, None), batch("batch2", 50, Some("2011-01-01"))]);
-        product.allocate(&line("order1", 20), None);
-        product.allocate(&line("order2", 20), None);
+        product.allocate(&line("order1", 20), None).unwrap();
+        product.allocate(&line("order2", 20), None).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
         product.change_batch_quantity(&change("batch1", 25, 1), &youngest, &mut ample()).unwrap();
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn a_line_that_fits_nowhere_waits() {
         let mut product = product(&[batch("batch1", 20, None)]);
-        product.allocate(&line("o1", 20), None);
+        product.allocate(&line("o1", 20), None).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 8, line("o1", 20))];
         product.change_batch_quantity(&change("batch1", 0, 1), &youngest, &mut ample()).unwrap();
@@ -228,8 +230,8 @@ mod tests {
     #[test]
     fn no_line_waits_for_room_that_its_own_batch_still_has() {
         let mut product = product(&[batch("batch1", 12, None)]);
-        product.allocate(&line("large", 10), None);
-        product.allocate(&line("small", 2), None);
+        product.allocate(&line("large", 10), None).unwrap();
+        product.allocate(&line("small", 2), None).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
         product.change_batch_quantity(&change("batch1", 5, 1), &youngest, &mut ample()).unwrap();
@@ -242,7 +244,7 @@ mod tests {
         let mut product = product(&[batch("batch1", 10, None), batch("spare", 6, Some("2011-01-01"))]);
         let parts: Vec<_> = (1..=10).map(|number| on("batch1", number, line(&format!("o{number:02}"), 1))).collect();
         for part in &parts {
-            product.allocate(&part.line, None);
+            product.allocate(&part.line, None).unwrap();
         }
         let mut product = product.committed();
         let youngest: Vec<_> = parts.into_iter().rev().collect();
@@ -264,7 +266,7 @@ mod tests {
         let story_of = |waits: &[Part]| {
             let mut product = product_with_waiting(&[batch("batch1", 20, None)], Tally::of(waits));
             for placed in [line("keeps", 9), line("large", 9), line("small", 1), line("young", 1)] {
-                product.allocate(&placed, None);
+                product.allocate(&placed, None).unwrap();
             }
             let mut product = product.committed();
             let youngest = [on("batch1", 5, line("young", 1)), on("batch1", 4, line("small", 1))];
@@ -292,7 +294,7 @@ mod tests {
         let mut product = product(&[batch("batch1", 3, None)]);
         let orders = ["o1", "o2", "o3"];
         for orderid in orders {
-            product.allocate(&line(orderid, 1), None);
+            product.allocate(&line(orderid, 1), None).unwrap();
         }
         let mut product = product.committed();
         let youngest = [on("batch1", 10, line("o3", 1)), on("batch1", 9, line("o2", 1))];
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn an_older_change_takes_no_pieces_from_lines() {
         let mut product = product(&[batch("batch1", 10, None)]);
-        product.allocate(&line("o1", 9), None);
+        product.allocate(&line("o1", 9), None).unwrap();
         product.change_batch_quantity(&change("batch1", 10, 2), &[], &mut ample()).unwrap();
         assert_eq!(product.shortfall(&change("batch1", 5, 1)), 0);
         assert_eq!(product.shortfall(&change("batch1", 5, 3)), 4);

@@ -3,18 +3,29 @@
 mod allocate;
 mod change_quantity;
 mod create_batch;
+mod deallocate;
 mod offer;
+mod ship;
 
-pub use allocate::Allocation;
+pub use allocate::{Allocation, Answered};
 use change_quantity::Displaced;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome};
 pub use offer::AllWaiting;
 
-use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Refusal, Sku, Tally, Version};
+use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Version};
 
 /// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
 /// reference each: about 1,500 batches with free stock.
 const BATCHES_SIZE: usize = 200_000;
+
+/// Whether a command did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is done now.
+    Now,
+    /// It was done before, and this was a repeat.
+    Before,
+}
 
 /// One SKU as of its last commit, and what the change under way has done so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +176,25 @@ impl Product {
             self.state.waiting = self.state.waiting.with(self.changed_version());
         }
         self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
+    }
+
+    /// Takes pieces off a batch that are nobody's any more.
+    fn give_back(&mut self, reference: &BatchRef, pieces: Quantity) -> Result<(), Refusal> {
+        let Some(batch) = self.batch_mut(reference) else {
+            return Err(Refusal::UnknownBatch(reference.clone()));
+        };
+        let was_open = batch.is_open();
+        batch.give_back(pieces);
+        if !was_open {
+            self.check_room_for(reference)?;
+        }
+        self.stock_came_free();
+        Ok(())
+    }
+
+    /// Stock that came free belongs to the lines that wait already.
+    fn stock_came_free(&mut self) {
+        self.state.backlog |= self.state.waiting.count > 0;
     }
 
     fn record(&mut self, event: Event) {

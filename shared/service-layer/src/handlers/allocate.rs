@@ -13,11 +13,11 @@ impl Handler for Allocate {
     type Answer = Allocation;
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of_lines(&self.0.sku, [&self.0])
+        ReadSet::of_line(&self.0.id())
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Allocation>, Refusal> {
         let product = case.draft.product(&self.0.sku)?;
-        Ok(Step::Finish(product.allocate(&self.0, case.found.part(&self.0))))
+        Ok(Step::Finish(product.allocate(&self.0, case.found.part(&self.0.id()))?))
     }
 }

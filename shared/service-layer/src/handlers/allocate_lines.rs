@@ -2,29 +2,30 @@
 
 use std::collections::HashMap;
 
-use domain::{OrderLine, Refusal, SkuLines, Step};
+use domain::{Answered, LineId, OrderLine, Refusal, SkuLines, Step};
 
 use super::{Case, Handler};
 use crate::store::ReadSet;
 use crate::unit_of_work::BUDGET;
 
 /// Binds lines of one SKU to batches, as many of the first ones as one commit holds: one at least. The answer tells how
-/// many these are. It is for each of them as if it had come by itself.
+/// many these are, and which were refused. It is for each of them as if it had come by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllocateLines(pub SkuLines);
 
 impl Handler for AllocateLines {
-    type Answer = usize;
+    type Answer = Answered;
 
     fn reads(&self) -> ReadSet {
         // No more of them can be moved in one commit.
         ReadSet::of_lines(self.0.sku(), self.0.lines().iter().take(BUDGET.items))
     }
 
-    fn decide(&self, case: &mut Case) -> Result<Step<usize>, Refusal> {
+    fn decide(&self, case: &mut Case) -> Result<Step<Answered>, Refusal> {
         let product = case.draft.product(self.0.sku())?;
-        let parts: HashMap<&OrderLine, _> = case.found.parts.iter().map(|part| (&part.line, part)).collect();
-        let answered = product.allocate_each(&self.0, |line| parts.get(line).copied(), &mut case.budget);
+        let parts: HashMap<LineId, _> = case.found.parts.iter().map(|part| (part.line.id(), part)).collect();
+        let part_of = |line: &OrderLine| parts.get(&line.id()).copied();
+        let answered = product.allocate_each(&self.0, part_of, &mut case.budget);
         Ok(Step::Finish(answered))
     }
 }

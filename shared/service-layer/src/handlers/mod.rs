@@ -7,7 +7,9 @@ mod allocate;
 mod allocate_lines;
 mod change_batch_quantity;
 mod create_batch;
+mod deallocate;
 mod send_out_of_stock_mail;
+mod ship;
 
 use std::collections::BTreeMap;
 
@@ -15,8 +17,10 @@ use domain::{Budget, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
-pub use create_batch::{CreateBatch, Creation};
+pub use create_batch::CreateBatch;
+pub use deallocate::Deallocate;
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
+pub use ship::Ship;
 
 use crate::store::{CommitId, Found, Listing, ReadSet, Stored};
 use crate::unit_of_work::BUDGET;
@@ -154,7 +158,7 @@ mod tests {
     #[test]
     fn after_a_commit_the_products_that_it_changed_carry_its_id() {
         let mut case = case(Vec::new());
-        case.draft.product(&"LAMP".try_into().unwrap()).unwrap().allocate(&line("o1", "LAMP", 1), None);
+        case.draft.product(&"LAMP".try_into().unwrap()).unwrap().allocate(&line("o1", "LAMP", 1), None).unwrap();
         case.draft.product_or_new(&"BED".try_into().unwrap()).create_batch(&new_batch("b3", "BED", 1)).unwrap();
         let found = case.into_found(Some(CommitId(3)));
         assert_eq!(commits(&found), [("BED", 3), ("DESK", 2), ("LAMP", 3)]);

@@ -23,7 +23,7 @@ pub(crate) async fn send_out_of_stock_mail<S: Inbox, E: Environment, M: Mailer>(
         Claim::Held => return Err(Error::Unavailable(format!("event {id} is being handled elsewhere").into())),
         Claim::Granted => {}
     }
-    let OrderLine { orderid, sku, qty } = line;
+    let OrderLine { orderid, sku, qty, name: _ } = line;
     let mail = Mail {
         subject: format!("Out of stock for {sku}"),
         text: format!(

@@ -11,7 +11,8 @@ use testing::line;
 use crate::common::{Meddle, Meddles, Meddling, add, allocate, another_environment, call, do_it, resize};
 
 async fn allocate_lines(store: &Meddling, lines: &SkuLines) -> Result<usize, Error> {
-    MessageBus::new(store, another_environment(), ()).handle(&AllocateLines(lines.clone()), &call()).await
+    let bus = MessageBus::new(store, another_environment(), ());
+    Ok(bus.handle(&AllocateLines(lines.clone()), &call()).await?.lines)
 }
 
 fn lines_of(orders: Range<u32>, qty: u32) -> SkuLines {

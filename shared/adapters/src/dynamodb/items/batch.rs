@@ -13,6 +13,11 @@ impl Key {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(pieces: &u32) -> bool {
+    *pieces == 0
+}
+
 /// A batch's counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::dynamodb) struct BatchEntry {
@@ -22,6 +27,8 @@ pub(in crate::dynamodb) struct BatchEntry {
     eta: Option<Eta>,
     pub(super) purchased: u32,
     pub(super) allocated: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) shipped: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<Revision>,
 }
@@ -33,8 +40,14 @@ impl BatchEntry {
             eta: batch.eta,
             purchased: batch.purchased,
             allocated: batch.allocated,
+            shipped: batch.shipped,
             revision: batch.revision,
         }
+    }
+
+    /// Pieces that are some line's.
+    pub(super) fn bound(&self) -> u32 {
+        self.allocated.saturating_add(self.shipped)
     }
 
     pub(super) fn into_batch(self, sku: &Sku) -> Batch {
@@ -44,6 +57,7 @@ impl BatchEntry {
             eta: self.eta,
             purchased: self.purchased,
             allocated: self.allocated,
+            shipped: self.shipped,
             revision: self.revision,
         }
     }
@@ -91,8 +105,8 @@ impl StoredBatch {
             if full.reference != reference {
                 return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
             }
-            if full.allocated > full.purchased {
-                return Err(item.key.unreadable("full.allocated: must be at most purchased"));
+            if full.bound() > full.purchased {
+                return Err(item.key.unreadable("full.allocated: must be at most purchased, with shipped"));
             }
         }
         let full = item.full.map(|entry| entry.into_batch(&item.sku));

@@ -1,12 +1,19 @@
 //! A line: where its pieces stand. An index lists lines by place.
 
-use domain::{BatchRef, LineId, OrderId, OrderLine, Part, Place, Quantity, Sku, Version};
+use std::time::Duration;
+
+use domain::{BatchRef, InvalidName, LineId, OrderId, OrderLine, Part, Place, Quantity, Sku, Version};
 use serde::{Deserialize, Serialize};
+use service_layer::ports::Timestamp;
 
 use super::{Item, Key, UnreadableItem, from_item};
 
 /// How the sort keys of lines begin.
 pub(in crate::dynamodb) const LINE_PREFIX: &str = "LINE#";
+
+/// Stands before the name of a line that has the usual separator in it. No name has this one, as none has control
+/// characters.
+const UNIT_SEPARATOR: char = '\u{1f}';
 
 /// How many partitions of the index share the lines of a batch. One takes 1,000 lines a second, and a SKU on sale can
 /// place more.
@@ -15,7 +22,8 @@ const SHELVES: u64 = 2;
 impl Key {
     pub(in crate::dynamodb) fn line(id: &LineId) -> Self {
         let LineId { orderid, sku, name } = id;
-        Self { pk: order_partition(orderid), sk: format!("{LINE_PREFIX}{sku}#{name}") }
+        let separator = if name.as_str().contains('#') { UNIT_SEPARATOR } else { '#' };
+        Self { pk: order_partition(orderid), sk: format!("{LINE_PREFIX}{sku}{separator}{name}") }
     }
 }
 
@@ -24,11 +32,13 @@ pub(in crate::dynamodb) fn order_partition(orderid: &OrderId) -> String {
     format!("ORDER#{orderid}")
 }
 
-/// The partition of the index that lists a part. Those of one commit stay together, those of the next go elsewhere.
-pub(in crate::dynamodb) fn index_partition(part: &Part) -> String {
+/// The partition of the index that lists a part; none, if it is listed nowhere. Those of one commit stay together, those
+/// of the next go elsewhere.
+fn index_partition(part: &Part) -> Option<String> {
     match &part.place {
-        Place::Batch(reference) => shelf(reference, part.since.0 % SHELVES),
-        Place::Waiting => waiting_partition(&part.line.sku),
+        Place::Batch(reference) => Some(shelf(reference, part.since.0 % SHELVES)),
+        Place::Waiting => Some(waiting_partition(&part.line.sku)),
+        Place::Shipped(_) | Place::Cancelled => None,
     }
 }
 
@@ -52,46 +62,81 @@ pub(in crate::dynamodb) struct LineItem {
     #[serde(flatten)]
     key: Key,
     qty: Quantity,
-    place: String,
+    /// Unless it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
     age: Version,
     since: Version,
+    /// Seconds since 1970, if it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+}
+
+/// How a line ended.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ended {
+    Shipped(BatchRef),
+    Cancelled,
 }
 
 impl LineItem {
-    pub(in crate::dynamodb) fn new(part: &Part) -> Self {
-        let place = index_partition(part);
-        Self { key: Key::line(&part.line.id()), qty: part.line.qty, place, age: part.age, since: part.since }
+    /// Of a commit made at this time. A line that has ended is kept for so long.
+    pub(in crate::dynamodb) fn new(part: &Part, at: Timestamp, kept: Duration) -> Self {
+        let ended = match &part.place {
+            Place::Batch(_) | Place::Waiting => None,
+            Place::Shipped(reference) => Some(Ended::Shipped(reference.clone())),
+            Place::Cancelled => Some(Ended::Cancelled),
+        };
+        Self {
+            key: Key::line(&part.line.id()),
+            qty: part.line.qty,
+            place: index_partition(part),
+            expires_at: ended.is_some().then(|| at.plus(kept).0 / 1_000),
+            ended,
+            age: part.age,
+            since: part.since,
+        }
     }
 }
 
 /// Reads a line: who asked for what, and where it stands.
 pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem> {
-    let LineItem { key, qty, place, age, since } = from_item(item)?;
-    let (line, name) = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
-    if name != qty.to_string() {
-        return Err(key.unreadable(format!("qty: must be what SK says, not {qty}")));
-    }
-    let reference =
-        place.strip_prefix("BATCH#").and_then(|shelf| shelf.split_once('#')).map(|(_, reference)| reference);
-    let stands = match reference.map(BatchRef::try_from) {
-        Some(Ok(reference)) => Place::Batch(reference),
-        Some(Err(error)) => return Err(key.unreadable(format!("place: {error}"))),
-        None => Place::Waiting,
+    let LineItem { key, qty, place, ended, age, since, expires_at: _ } = from_item(item)?;
+    let line = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
+    let stands = match (&place, ended) {
+        (Some(place), None) => listed_in(place).map_err(|error| key.unreadable(format!("place: {error}")))?,
+        (None, Some(Ended::Shipped(reference))) => Place::Shipped(reference),
+        (None, Some(Ended::Cancelled)) => Place::Cancelled,
+        (Some(_), Some(_)) => return Err(key.unreadable("place: must not be there beside ended")),
+        (None, None) => return Err(key.unreadable("missing field `place` or `ended`")),
     };
     let part = Part { line, place: stands, age, since };
     let expected = index_partition(&part);
-    if place != expected {
+    if let (Some(place), Some(expected)) = (&place, expected)
+        && *place != expected
+    {
         return Err(key.unreadable(format!("place: must be {expected:?} at version {since}, not {place:?}")));
     }
     Ok(part)
 }
 
-/// The line that a key names, and the name that tells it from the others of its order and SKU.
-fn line_of(key: &Key, qty: Quantity) -> Option<(OrderLine, &str)> {
+/// What a partition of the index lists: lines on a batch, or those that wait.
+fn listed_in(partition: &str) -> Result<Place, InvalidName> {
+    let shelf = partition.strip_prefix("BATCH#").and_then(|shelf| shelf.split_once('#'));
+    shelf.map_or(Ok(Place::Waiting), |(_, reference)| BatchRef::try_from(reference).map(Place::Batch))
+}
+
+/// The line that a key names.
+fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
     let orderid = key.pk.strip_prefix("ORDER#")?;
-    // A quantity has no `#`, so the last one is the separator, whatever the SKU holds.
-    let (sku, name) = key.sk.strip_prefix(LINE_PREFIX)?.rsplit_once('#')?;
-    Some((OrderLine { orderid: orderid.try_into().ok()?, sku: sku.try_into().ok()?, qty }, name))
+    let names = key.sk.strip_prefix(LINE_PREFIX)?;
+    // A name after the usual separator has none in it, so the last one it is, whatever the SKU holds.
+    let (sku, name) = names.split_once(UNIT_SEPARATOR).or_else(|| names.rsplit_once('#'))?;
+    let (orderid, sku, name) = (orderid.try_into().ok()?, sku.try_into().ok()?, name.try_into().ok()?);
+    Some(OrderLine { orderid, sku, qty, name })
 }
 
 #[cfg(test)]
@@ -103,10 +148,10 @@ mod tests {
     #[test]
     fn commits_that_follow_each_other_list_their_lines_in_different_partitions_and_all_of_those_are_known() {
         let (reference, sku) = (BatchRef::try_from("b#1").unwrap(), Sku::try_from("LAMP").unwrap());
-        let line = OrderLine { orderid: "o1".try_into().unwrap(), sku, qty: 1.try_into().unwrap() };
+        let line = OrderLine::unnamed("o1".try_into().unwrap(), sku, 1.try_into().unwrap());
         let at = |since| {
             let place = Place::Batch(reference.clone());
-            index_partition(&Part { line: line.clone(), place, age: Version(1), since: Version(since) })
+            index_partition(&Part { line: line.clone(), place, age: Version(1), since: Version(since) }).unwrap()
         };
         assert_ne!(at(1), at(2));
         assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&reference).collect());

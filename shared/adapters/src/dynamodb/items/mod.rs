@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use batch::{BatchEntry, BatchItem, StoredBatch};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
-pub(super) use line::{LINE_PREFIX, LineItem, index_partition, order_partition, read_part, shelves, waiting_partition};
+pub(super) use line::{LINE_PREFIX, LineItem, order_partition, read_part, shelves, waiting_partition};
 
 use crate::json::shortened;
 

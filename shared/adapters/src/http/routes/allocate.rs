@@ -8,7 +8,7 @@ use service_layer::ports::{Environment, LineQueue};
 use service_layer::store::Products;
 use service_layer::{Allocate, Error, MessageBus};
 
-use crate::http::answers::{json, message, replayed, text};
+use crate::http::answers::{Code, Details, json, problem, replayed, text};
 use crate::http::prefer::{Preference, applied, prefers_async};
 use crate::http::{Route, answered, body};
 
@@ -51,6 +51,11 @@ fn represent(allocation: Allocation, sku: &Sku) -> Response<Body> {
         Allocation::Allocated(batchref) | Allocation::Kept(batchref) => {
             json(StatusCode::CREATED, &Allocated { batchref })
         }
-        Allocation::OutOfStock => message(StatusCode::BAD_REQUEST, &format!("Out of stock for sku {sku}")),
+        Allocation::Waiting => out_of_stock(sku, Some(Details::Waiting(true))),
+        Allocation::OutOfStock => out_of_stock(sku, None),
     }
+}
+
+fn out_of_stock(sku: &Sku, details: Option<Details<'_>>) -> Response<Body> {
+    problem(StatusCode::BAD_REQUEST, Code::OutOfStock, &format!("Out of stock for sku {sku}"), details)
 }

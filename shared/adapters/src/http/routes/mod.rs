@@ -2,6 +2,7 @@
 
 mod allocate;
 mod create_batch;
+mod end_line;
 mod view_allocations;
 
 use std::convert::Infallible;
@@ -56,6 +57,10 @@ macro_rules! routes {
 routes! {
     /// Binds a line to a batch, or puts it on a queue.
     Allocate: "POST" "/allocate" in "allocate",
+    /// Cancels a line.
+    Deallocate: "POST" "/deallocate" in "allocate",
+    /// Notes that a line was shipped.
+    Ship: "POST" "/ship" in "allocate",
     /// Adds a batch.
     CreateBatch: "POST" "/batches" in "batches",
     /// Shows the batches that an order's lines are on.
@@ -95,6 +100,8 @@ pub async fn answer_about_lines<S: Products, E: Environment, Q: LineQueue>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::Allocate) => allocate::allocate(bus, queue, request).await,
+        Some(Route::Deallocate) => end_line::deallocate(bus, request).await,
+        Some(Route::Ship) => end_line::ship(bus, request).await,
         Some(Route::CreateBatch | Route::ViewAllocations) | None => not_found(),
     })
 }
@@ -109,7 +116,7 @@ pub async fn answer_about_batches<S: Products, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::CreateBatch) => create_batch::create_batch(bus, request).await,
-        Some(Route::Allocate | Route::ViewAllocations) | None => not_found(),
+        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::ViewAllocations) | None => not_found(),
     })
 }
 
@@ -124,6 +131,6 @@ pub async fn answer_readers<V: AllocationsView, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::ViewAllocations) => view_allocations::view_allocations(view, environment, request).await,
-        Some(Route::Allocate | Route::CreateBatch) | None => not_found(),
+        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CreateBatch) | None => not_found(),
     })
 }

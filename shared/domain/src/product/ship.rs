@@ -1,0 +1,59 @@
+//! Sending lines to their customers.
+
+use super::{Done, Product};
+use crate::{Event, Part, Place, Refusal};
+
+impl Product {
+    /// Notes that a line went to its customer, with pieces of the batch that it is on. It stays there.
+    ///
+    /// # Errors
+    /// When it has no batch, or no more.
+    pub fn ship(&mut self, part: &Part) -> Result<Done, Refusal> {
+        let line = &part.line;
+        let reference = match &part.place {
+            Place::Shipped(_) => return Ok(Done::Before),
+            Place::Cancelled => return Err(Refusal::LineCancelled(line.id())),
+            Place::Waiting => return Err(Refusal::NotAllocated(line.id())),
+            Place::Batch(reference) => reference,
+        };
+        let Some(batch) = self.batch_mut(reference) else {
+            return Err(Refusal::UnknownBatch(reference.clone()));
+        };
+        batch.ship(line.qty);
+        self.put(line.clone(), Some(part), Place::Shipped(reference.clone()));
+        self.record(Event::Shipped { line: line.clone(), batchref: reference.clone() });
+        Ok(Done::Now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::*;
+    use crate::{Tally, Version};
+
+    #[test]
+    fn what_is_shipped_is_counted_apart_and_makes_no_room() {
+        let mut product = product(&[batch("batch1", 10, None)]);
+        product.allocate(&line("o1", 4), None).unwrap();
+        let mut product = product.committed();
+        assert_eq!(product.ship(&on("batch1", 8, line("o1", 4))), Ok(Done::Now));
+        assert_eq!(story(&product), ["4 of o1 shipped from batch1"]);
+        let batch = product.batch(&"batch1".try_into().unwrap()).unwrap();
+        assert_eq!((batch.purchased, batch.allocated, batch.shipped, batch.free()), (10, 0, 4, 6));
+    }
+
+    #[test]
+    fn only_lines_with_a_batch_are_shipped_and_only_once() {
+        let mut product = product_with_waiting(&[batch("batch1", 10, None)], Tally { count: 1, version_sum: 1 });
+        let mut ship = |place| {
+            let outcome = product.ship(&Part { line: line("o1", 4), place, age: Version(1), since: Version(1) });
+            assert!(product.events().is_empty());
+            outcome
+        };
+        let id = || line("o1", 4).id();
+        assert_eq!(ship(Place::Shipped("batch1".try_into().unwrap())), Ok(Done::Before));
+        assert_eq!(ship(Place::Waiting), Err(Refusal::NotAllocated(id())));
+        assert_eq!(ship(Place::Cancelled), Err(Refusal::LineCancelled(id())));
+    }
+}
