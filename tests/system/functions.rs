@@ -79,7 +79,7 @@ async fn a_database_that_is_away_is_told_as_503(servers: Arc<Servers>) -> Outcom
     let watch = CargoLambdaWatch::start(servers.tools().await?, away, TABLE, None, WatchLog::File).await?;
     let api = Api::at(watch.api_url())?;
     let answer = api.allocate(&unique("order"), &unique("SKU"), 1).await?;
-    assert_eq!(answer.told(), (503, r#"{"message":"temporarily unavailable"}"#));
+    assert_eq!(answer.told(), (503, r#"{"message":"temporarily unavailable","code":"unavailable"}"#));
     assert_eq!(answer.headers["retry-after"], "1");
     Ok(())
 }

@@ -50,7 +50,7 @@ async fn unhappy_path_returns_400_and_404(servers: Arc<Servers>) -> Outcome {
     let api = Api::at(servers.stack().await?.api_url())?;
     let (sku, orderid) = (unique("UNKNOWN"), unique("order"));
     let told = api.allocate(&orderid, &sku, 20).await?;
-    assert_eq!(told.told(), (400, format!(r#"{{"message":"Invalid sku {sku}"}}"#).as_str()));
+    assert_eq!(told.told(), (400, format!(r#"{{"message":"Invalid sku {sku}","code":"unknown_sku"}}"#).as_str()));
     assert_eq!(api.view(&orderid).await?.told(), (404, "not found"));
 
     for (path, body) in [("allocate", "{"), ("batches", ""), ("batches", r#"{"ref":"b","sku":"s","qty":0}"#)] {
@@ -95,7 +95,10 @@ async fn a_client_may_prefer_to_be_told_the_batch(servers: Arc<Servers>) -> Outc
     assert_eq!(told.told(), (201, format!(r#"{{"batchref":"{reference}"}}"#).as_str()));
     assert_eq!(told.headers["preference-applied"], "return=representation");
     let told = api.allocate_and_tell(&unique("order"), &sku, 1).await?;
-    assert_eq!(told.told(), (400, format!(r#"{{"message":"Out of stock for sku {sku}"}}"#).as_str()));
+    assert_eq!(
+        told.told(),
+        (400, format!(r#"{{"message":"Out of stock for sku {sku}","code":"out_of_stock"}}"#).as_str())
+    );
     Ok(())
 }
 

@@ -79,7 +79,7 @@ impl<S> Remembering<S> {
 
 impl<S: Products> Products for Remembering<S> {
     async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
-        let Some(line) = wanted.only_line() else { return self.store.find(wanted).await };
+        let Some(line) = wanted.new_line() else { return self.store.find(wanted).await };
         if let Some(stored) = self.recall(&line.sku) {
             return Ok(Found { products: vec![stored], ..Found::default() });
         }

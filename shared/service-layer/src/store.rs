@@ -44,25 +44,33 @@ pub struct ReadSet {
     pub lines: Vec<LineId>,
     /// Batches.
     pub batches: Vec<BatchRef>,
+    /// Whether a line may be taken to be new, and its product to be as it was seen last, until a commit tells.
+    pub may_guess: bool,
 }
 
 impl ReadSet {
     /// A line, and its product.
     #[must_use]
     pub fn of_line(id: &LineId) -> Self {
-        Self { skus: vec![id.sku.clone()], lines: vec![id.clone()], batches: Vec::new() }
+        Self { skus: vec![id.sku.clone()], lines: vec![id.clone()], ..Self::default() }
+    }
+
+    /// A line that is new, mostly, and its product.
+    #[must_use]
+    pub fn of_new_line(id: &LineId) -> Self {
+        Self { may_guess: true, ..Self::of_line(id) }
     }
 
     /// Lines of one SKU, and their product.
     pub fn of_lines<'a>(sku: &Sku, lines: impl IntoIterator<Item = &'a OrderLine>) -> Self {
         let lines = lines.into_iter().map(OrderLine::id).collect();
-        Self { skus: vec![sku.clone()], lines, batches: Vec::new() }
+        Self { skus: vec![sku.clone()], lines, ..Self::default() }
     }
 
-    /// The line, if it is all that is asked for beside its product.
-    pub(crate) fn only_line(&self) -> Option<&LineId> {
+    /// The line that may be taken to be new, if it is all that is asked for beside its product.
+    pub(crate) fn new_line(&self) -> Option<&LineId> {
         match (&self.skus[..], &self.lines[..], &self.batches[..]) {
-            ([sku], [line], []) if line.sku == *sku => Some(line),
+            ([sku], [line], []) if line.sku == *sku && self.may_guess => Some(line),
             _ => None,
         }
     }
@@ -355,13 +363,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_and_its_own_product_are_a_line_alone() {
+    fn a_line_may_be_taken_to_be_new_if_it_and_its_product_are_all_that_is_asked_for() {
         let [one, other] = ["o1", "o2"].map(|orderid| line(orderid, "LAMP", 1));
-        let of_one = ReadSet::of_lines(&one.sku, [&one]);
-        assert_eq!(of_one.only_line(), Some(&one.id()));
-        assert_eq!(ReadSet::of_lines(&one.sku, [&one, &other]).only_line(), None);
-        assert_eq!(ReadSet::of_lines(&"DESK".try_into().unwrap(), [&one]).only_line(), None, "another product");
-        assert_eq!(ReadSet { batches: vec!["b1".try_into().unwrap()], ..of_one }.only_line(), None);
+        let of_one = || ReadSet::of_new_line(&one.id());
+        assert_eq!(of_one().new_line(), Some(&one.id()));
+        assert_eq!(ReadSet::of_line(&one.id()).new_line(), None, "whoever ends a line must know it");
+        let lines = |sku: &str, lines: &[&OrderLine]| {
+            let lines = ReadSet::of_lines(&sku.try_into().unwrap(), lines.iter().copied());
+            ReadSet { may_guess: true, ..lines }
+        };
+        assert_eq!(lines("LAMP", &[&one]).new_line(), Some(&one.id()));
+        assert_eq!(lines("LAMP", &[&one, &other]).new_line(), None);
+        assert_eq!(lines("DESK", &[&one]).new_line(), None, "another product");
+        assert_eq!(ReadSet { batches: vec!["b1".try_into().unwrap()], ..of_one() }.new_line(), None);
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Produc
 }
 
 async fn version<S: Products>(store: &S) -> Version {
-    let found = store.find(&ReadSet::of_lines(&line().sku, [&line()])).await.unwrap();
+    let found = store.find(&ReadSet::of_new_line(&line().id())).await.unwrap();
     found.product(&line().sku).unwrap().version()
 }
 

@@ -180,6 +180,8 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     }
     price("ship a line from a full batch", Command::Ship(one.id())).await?;
     price("cancel a line, opening its batch", Command::Deallocate(other.id())).await?;
+    // The one that is open again takes another line, so that it is full, and so stays.
+    do_it(&plain, allocate(1)).await?;
     let cancelled = line(&name("order"), sku, 1);
     do_it(&plain, Command::Allocate(cancelled.clone())).await?;
     price("cancel a line", Command::Deallocate(cancelled.id())).await?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use adapters::http::Route;
 use local::Template;
 use serde_json::{Value, json};
 
@@ -213,7 +214,7 @@ async fn every_route_asks_who_calls_and_is_throttled(servers: Arc<Servers>) -> O
     assert_eq!(authorization["Default"], "AWS_IAM");
     assert_eq!(authorization["AllowedValues"], json!(["AWS_IAM", "JWT", "NONE"]));
     let routes = template.all("AWS::ApiGatewayV2::Route");
-    assert_eq!(routes.len(), 3);
+    assert_eq!(routes.len(), Route::ALL.len());
     for (id, route) in routes {
         assert_eq!(route["AuthorizationType"], json!({ "Ref": "Authorization" }), "{id}");
         let authorizer = json!({ "Fn::If": ["ChecksTokens", { "Ref": "TokenAuthorizer" }, { "Ref": "AWS::NoValue" }] });

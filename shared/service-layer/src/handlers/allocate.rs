@@ -13,7 +13,7 @@ impl Handler for Allocate {
     type Answer = Allocation;
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of_line(&self.0.id())
+        ReadSet::of_new_line(&self.0.id())
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Allocation>, Refusal> {

@@ -14,7 +14,7 @@ impl Handler for CreateBatch {
 
     fn reads(&self) -> ReadSet {
         let NewBatch { reference, sku, .. } = &self.0;
-        ReadSet { skus: vec![sku.clone()], lines: Vec::new(), batches: vec![reference.clone()] }
+        ReadSet { skus: vec![sku.clone()], batches: vec![reference.clone()], ..ReadSet::default() }
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
