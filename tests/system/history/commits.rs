@@ -271,7 +271,7 @@ impl<'a> Requests<'a> {
         let mut by_subject: BTreeMap<_, Vec<(&Command, Vec<usize>)>> = BTreeMap::new();
         for (index, request) in requests.iter().enumerate() {
             let Asked::Command(command) = &request.asked else { continue };
-            if request.answer.as_ref().is_some_and(|(_, told)| is_refusal(told)) {
+            if request.answer.as_ref().is_some_and(|(_, told)| changed_nothing(command, told)) {
                 continue;
             }
             if command.sku().is_some_and(|of| of != sku) {
@@ -319,15 +319,12 @@ fn subject(event: &Event) -> Option<Subject> {
     }
 }
 
-/// Whoever is told so changed nothing.
-fn is_refusal(told: &Told) -> bool {
+/// Whether whoever is told so did nothing before. (A line may have got its place by a commit without a reply, and have
+/// been cancelled before it was asked for again.)
+fn changed_nothing(command: &Command, told: &Told) -> bool {
     match told {
-        Told::BatchDiffers
-        | Told::UnknownSku
-        | Told::UnknownLine
-        | Told::NotAllocated
-        | Told::LineShipped
-        | Told::LineCancelled => true,
+        Told::BatchDiffers | Told::UnknownSku | Told::UnknownLine | Told::NotAllocated | Told::LineShipped => true,
+        Told::LineCancelled => !matches!(command, Command::Allocate(_)),
         Told::Allocated(_) | Told::OutOfStock | Told::Accepted | Told::Done | Told::Shown(_) => false,
     }
 }
