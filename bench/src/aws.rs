@@ -111,12 +111,12 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
         "BatchGetItem" => json!({
             "Responses": {"allocation": if known { json!([head]) } else { json!([]) }}, "UnprocessedKeys": {}
         }),
-        "GetItem" if contains(body, "BATCH#batch-001") => json!({"Item": {
-            "PK": text("BATCH#batch-001"), "SK": text("BATCH"), "sku": text("RETRO-CLOCK"), "qty": number("100")
-        }}),
+        "Query" if contains(body, "BATCH#batch-001") && !contains(body, "LinesByPlace") => json!({"Items": [{
+            "PK": text("BATCH#batch-001"), "SK": text("SKU#RETRO-CLOCK"), "qty": number("100")
+        }]}),
         "GetItem" if known => json!({"Item": head}),
         "Query" if known => json!({"Count": 1, "ScannedCount": 1, "Items": [{
-            "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK#3"), "qty": number("3"), "place": text("BATCH#1#batch-001"),
+            "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK#3"), "qty": number("3"), "place": text("BATCH#1#batch-001\u{1f}RETRO-CLOCK"),
             "age": number("7"), "since": number("7")
         }]}),
         "Query" => json!({"Count": 0, "ScannedCount": 0, "Items": []}),

@@ -134,7 +134,7 @@ async fn look(store: &DynamoDb, sku: &Sku, references: &BTreeSet<BatchRef>) -> R
         sums.add_head(head);
     }
     for reference in sums.references().union(references) {
-        if let Some((added, full)) = store.batch_row(reference).await? {
+        if let Some((added, full)) = store.batch_row(sku, reference).await? {
             sums.add_batch(added, full);
         }
         let parts = store.parts_at(&Place::Batch(reference.clone()), sku).await?;
@@ -142,5 +142,5 @@ async fn look(store: &DynamoDb, sku: &Sku, references: &BTreeSet<BatchRef>) -> R
     }
     sums.add_parts(&store.parts_at(&Place::Waiting, sku).await?);
     let after = store.head_row(sku).await?.map(|head| head.version());
-    Ok(if after == version { Look::Still(sums.drift(sku)) } else { Look::Changing })
+    Ok(if after == version { Look::Still(sums.drift()) } else { Look::Changing })
 }

@@ -19,8 +19,6 @@ pub enum Drift {
     Waiting { counted: Tally, found: Tally },
     #[error("{lines} lines stand on batch {batch}, which does not exist")]
     NoBatch { batch: BatchRef, lines: u64 },
-    #[error("{lines} lines stand on batch {batch}, which holds {holds}")]
-    OtherSku { batch: BatchRef, lines: u64, holds: Sku },
     #[error("batch {batch} is in the head, but has no item")]
     OpenWithoutItem { batch: BatchRef },
     #[error("batch {batch} is in the head, but its item says that it is full")]
@@ -103,26 +101,21 @@ impl Sums {
     }
 
     /// What does not agree. Rows read at different moments seem to drift, too.
-    pub(crate) fn drift(&self, sku: &Sku) -> Vec<Drift> {
+    pub(crate) fn drift(&self) -> Vec<Drift> {
         let mut drift = Vec::new();
         let Some(head) = &self.head else {
             let standing = self.standing.values().fold(0_u64, |sum, standing| sum.saturating_add(standing.lines));
-            let (batches, lines) = (self.own_batches(sku).count(), standing.saturating_add(self.waiting.count.into()));
+            let (batches, lines) = (self.batches.values().count(), standing.saturating_add(self.waiting.count.into()));
             if batches > 0 || lines > 0 {
                 drift.push(Drift::NoHead { batches, lines });
             }
             return drift;
         };
         self.check_open(head, &mut drift);
-        self.check_items(head, sku, &mut drift);
+        self.check_items(head, &mut drift);
         for (batch, Standing { lines, .. }) in &self.standing {
-            match self.batches.get(batch) {
-                None => drift.push(Drift::NoBatch { batch: batch.clone(), lines: *lines }),
-                Some((added, _)) if added.sku != *sku => {
-                    let holds = added.sku.clone();
-                    drift.push(Drift::OtherSku { batch: batch.clone(), lines: *lines, holds });
-                }
-                Some(_) => {}
+            if !self.batches.contains_key(batch) {
+                drift.push(Drift::NoBatch { batch: batch.clone(), lines: *lines });
             }
         }
         if self.waiting != head.waiting() {
@@ -133,10 +126,6 @@ impl Sums {
         }
         self.check_backlog(head, &mut drift);
         drift
-    }
-
-    fn own_batches(&self, sku: &Sku) -> impl Iterator<Item = &(NewBatch, Option<Batch>)> {
-        self.batches.values().filter(move |(added, _)| added.sku == *sku)
     }
 
     /// The head's batches: those with free stock, each once, and each with an item.
@@ -158,8 +147,8 @@ impl Sums {
     }
 
     /// The batches' own items: each is in the head, or else full.
-    fn check_items(&self, head: &Product, sku: &Sku, drift: &mut Vec<Drift>) {
-        for (added, full) in self.own_batches(sku) {
+    fn check_items(&self, head: &Product, drift: &mut Vec<Drift>) {
+        for (added, full) in self.batches.values() {
             let batch = added.reference.clone();
             let open = head.batch(&batch);
             match (open, full) {
@@ -175,7 +164,7 @@ impl Sums {
             }
             let as_added = |counters: &Batch| {
                 counters.reference == added.reference
-                    && counters.eta == added.eta
+                    && (counters.eta_revision.is_some() || counters.eta == added.eta)
                     && (counters.revision.is_some() || counters.purchased == added.qty.get())
             };
             if !open.into_iter().chain(full).all(as_added) {
@@ -236,7 +225,7 @@ impl Products {
 
     /// Products whose rows seem to drift, each with the batches to look at again.
     pub(crate) fn suspects(&self) -> impl Iterator<Item = (Sku, BTreeSet<BatchRef>)> {
-        let suspect = self.0.iter().filter(|(sku, sums)| !sums.drift(sku).is_empty());
+        let suspect = self.0.iter().filter(|(_, sums)| !sums.drift().is_empty());
         suspect.map(|(sku, sums)| (sku.clone(), sums.references()))
     }
 }

@@ -9,7 +9,7 @@ use domain::{OrderId, Revision};
 use service_layer::MessageBus;
 use service_layer::ports::AllocationsView;
 use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
-use testing::{Command, Hooked, Hooks, Reply, change, found_product, line, new_batch, waiting_lines};
+use testing::{Command, Hooked, Hooks, Reply, found_product, holds, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
 use crate::layers::{Layers, Outcome, add_tests};
@@ -206,8 +206,8 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
         anyhow::Ok(())
     };
     let counting = counted(store.clone(), None);
-    let change = change(&small, 10, Revision::AsOf(1));
-    let shrink = do_it(&counting, Command::ChangeBatchQuantity(change.clone()));
+    let change = holds(&small, 10, Revision::AsOf(1));
+    let shrink = do_it(&counting, Command::ChangeBatch(change.clone()));
     let (newcomers, shrink) = tokio::join!(newcomers, shrink);
     newcomers?;
     assert_eq!(shrink?, Reply::Done);
@@ -236,7 +236,7 @@ async fn a_shrink_of_250_lines_ends_while_others_allocate(servers: Arc<Servers>)
 
     // A repeated message changes nothing; new stock goes to those who wait.
     let version_then = version(&store, &sku).await?;
-    do_it(&store, Command::ChangeBatchQuantity(change)).await?;
+    do_it(&store, Command::ChangeBatch(change)).await?;
     assert_eq!(version(&store, &sku).await?, version_then);
     do_it(&store, Command::CreateBatch(new_batch(&unique("batch"), &sku, waiting))).await?;
     assert!(waiting_lines(&store, &sku.as_str().try_into()?).await?.is_empty());

@@ -1,4 +1,4 @@
-//! The warehouse's queue: changes of quantity, each a command.
+//! The warehouse's queue: how batches are, and which lines were shipped; each message a command.
 
 use adapters::{bootstrap, sqs};
 use aws_lambda_events::sqs::SqsEvent;
@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     let bus = &bootstrap::command_bus().await?;
     let max_receives = bootstrap::max_receives()?;
     let handle = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(sqs::change_quantities(bus, payload, &context, max_receives).await)
+        Ok::<_, Error>(sqs::hear_warehouse(bus, payload, &context, max_receives).await)
     };
     run(service_fn(handle)).await
 }

@@ -22,7 +22,7 @@ struct State {
     /// With all their batches, also full ones.
     products: HashMap<Sku, Stored>,
     /// As they were added.
-    batches: HashMap<BatchRef, NewBatch>,
+    batches: BTreeMap<(BatchRef, Sku), NewBatch>,
     parts: BTreeMap<LineId, Part>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
     inbox: HashMap<String, Option<(u64, Timestamp)>>,
@@ -72,7 +72,9 @@ impl State {
 
     fn found(&self, wanted: &ReadSet) -> Found {
         let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect();
-        let batches = wanted.batches.iter().filter_map(|name| self.batches.get(name)).cloned().collect();
+        let named = |(sku, reference): &(Sku, BatchRef)| self.batches.get(&(reference.clone(), sku.clone()));
+        let of_references = self.batches.values().filter(|batch| wanted.references.contains(&batch.reference));
+        let batches = wanted.batches.iter().filter_map(named).chain(of_references).cloned().collect();
         let found = Found { products: Vec::new(), parts, batches };
         let named: Vec<BatchRef> = found.named().filter_map(|(_, reference)| reference.cloned()).collect();
         let skus: BTreeSet<&Sku> = wanted.skus.iter().chain(found.named().map(|(sku, _)| sku)).collect();
@@ -86,7 +88,7 @@ impl State {
     }
 
     fn holds_beside(&self, product: &Product) -> bool {
-        let is_free = |new: &NewBatch| !self.batches.contains_key(&new.reference);
+        let is_free = |new: &NewBatch| !self.batches.contains_key(&(new.reference.clone(), new.sku.clone()));
         product.added().iter().all(is_free)
             && product.moves().iter().all(|moved| self.parts.get(&moved.line.id()) == moved.from.as_ref())
     }
@@ -100,7 +102,8 @@ impl State {
             stored.include(batch);
         }
         self.products.insert(sku.clone(), Stored { product: stored, commit: commit.id });
-        self.batches.extend(product.added().iter().map(|new| (new.reference.clone(), new.clone())));
+        let added = product.added().iter().cloned();
+        self.batches.extend(added.map(|new| ((new.reference.clone(), new.sku.clone()), new)));
         let parts = product.moves().iter().filter_map(|moved| moved.part_at(version));
         self.parts.extend(parts.map(|part| (part.line.id(), part)));
         let events = product.events().to_vec();

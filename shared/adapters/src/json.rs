@@ -9,6 +9,11 @@ use serde::de::DeserializeOwned;
 pub struct InvalidJson(String);
 
 impl InvalidJson {
+    /// Of a text that is what it should be by itself, but not beside others: a reason that begins with the field's path.
+    pub(crate) fn because(reason: &str) -> Self {
+        Self(reason.to_owned())
+    }
+
     /// The path of the field that is wrong or missing, such as `lines[2].qty`, if it is one.
     #[must_use]
     pub fn field(&self) -> Option<&str> {

@@ -21,3 +21,4 @@ pub mod sns;
 pub mod sqs;
 pub mod stream;
 pub mod system;
+mod warehouse;

@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn line() -> Value {
-        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "qty": {"N": "3"}, "place": {"S": "BATCH#0#b1"}, "age": {"N": "2"}, "since": {"N": "2"}})
+        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "qty": {"N": "3"}, "place": {"S": "BATCH#0#b1\u{1f}LAMP"}, "age": {"N": "2"}, "since": {"N": "2"}})
     }
 
     /// The published ids, and what the stream is answered.

@@ -7,7 +7,7 @@ use crate::{BatchRef, Eta, OrderLine, Quantity, Revision, Sku};
 /// A batch as it was added. Adding the same again is no change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewBatch {
-    /// Its reference, unique over all SKUs.
+    /// Its reference. Batches of several SKUs may share it, one of each: a container, a lot.
     #[serde(rename = "ref")]
     pub reference: BatchRef,
     /// What it holds.
@@ -36,6 +36,10 @@ pub struct Batch {
     pub shipped: u32,
     /// The newest change of its quantity that it holds; none before the first.
     pub revision: Option<Revision>,
+    /// What that change counted, if it counted what lies on the shelf.
+    pub on_hand: Option<u32>,
+    /// The newest change of its ETA that it holds; none before the first.
+    pub eta_revision: Option<Revision>,
 }
 
 impl Batch {
@@ -95,6 +99,8 @@ impl From<NewBatch> for Batch {
             allocated: 0,
             shipped: 0,
             revision: None,
+            on_hand: None,
+            eta_revision: None,
         }
     }
 }

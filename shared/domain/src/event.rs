@@ -73,8 +73,19 @@ pub enum Event {
         batchref: BatchRef,
         /// Its SKU.
         sku: Sku,
-        /// All its pieces, allocated or not.
+        /// All its pieces, allocated or not, and those that were shipped.
         qty: u32,
+    },
+    /// A batch comes at another time.
+    BatchEtaChanged {
+        /// The batch.
+        batchref: BatchRef,
+        /// Its SKU.
+        sku: Sku,
+        /// When it is expected now; none, once it is in the warehouse.
+        eta: Option<Eta>,
+        /// When it was expected before.
+        was: Option<Eta>,
     },
 }
 
@@ -84,6 +95,8 @@ pub enum Event {
 pub enum DeallocationReason {
     /// Its batch turned out smaller than promised.
     Shrunk,
+    /// Its batch comes later than promised, and another one does not.
+    Delayed,
 }
 
 /// Why a line was given back.
@@ -96,7 +109,7 @@ pub enum CancellationReason {
 
 /// Any of these reasons.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged, expecting = "expected shrunk or asked")]
+#[serde(untagged, expecting = "expected shrunk, delayed or asked")]
 enum Reason {
     Deallocation(DeallocationReason),
     Cancellation(CancellationReason),
@@ -108,14 +121,17 @@ struct EventFields {
     r#type: EventType,
     orderid: Option<OrderId>,
     sku: Sku,
-    #[serde(deserialize_with = "read_stock_level")]
-    qty: u32,
+    qty: Option<Pieces>,
     line: Option<LineName>,
     batchref: Option<BatchRef>,
     eta: Option<Eta>,
+    was: Option<Eta>,
     reason: Option<Reason>,
     waiting: Option<bool>,
 }
+
+#[derive(Clone, Copy, Deserialize)]
+struct Pieces(#[serde(deserialize_with = "read_stock_level")] u32);
 
 macro_rules! event_types {
     ($($event_type:ident on $channel:literal,)+) => {
@@ -156,14 +172,16 @@ event_types! {
     Cancelled on "line_cancelled",
     BatchCreated on "batch_created",
     BatchQuantityChanged on "batch_quantity_changed",
+    BatchEtaChanged on "batch_eta_changed",
 }
 
 impl TryFrom<EventFields> for Event {
     type Error = String;
 
     fn try_from(fields: EventFields) -> Result<Self, String> {
-        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, reason, waiting } = fields;
-        let quantity = || Quantity::try_from(qty).map_err(|error| format!("qty: {error}"));
+        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, was, reason, waiting } = fields;
+        let pieces = || qty.map(|Pieces(pieces)| pieces).ok_or("missing field `qty`");
+        let quantity = || Quantity::try_from(pieces()?).map_err(|error| format!("qty: {error}"));
         let some_batchref = || batchref.clone().ok_or("missing field `batchref`");
         let line = |sku| {
             let orderid = orderid.ok_or("missing field `orderid`")?;
@@ -173,7 +191,7 @@ impl TryFrom<EventFields> for Event {
             EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta },
             EventType::Deallocated => {
                 let Some(Reason::Deallocation(reason)) = reason else {
-                    return Err("reason: must be shrunk".to_owned());
+                    return Err("reason: must be shrunk or delayed".to_owned());
                 };
                 Self::Deallocated { line: line(sku)?, batchref: some_batchref()?, reason }
             }
@@ -186,7 +204,10 @@ impl TryFrom<EventFields> for Event {
                 Self::Cancelled { line: line(sku)?, batchref, reason }
             }
             EventType::BatchCreated => Self::BatchCreated { batchref: some_batchref()?, sku, qty: quantity()?, eta },
-            EventType::BatchQuantityChanged => Self::BatchQuantityChanged { batchref: some_batchref()?, sku, qty },
+            EventType::BatchQuantityChanged => {
+                Self::BatchQuantityChanged { batchref: some_batchref()?, sku, qty: pieces()? }
+            }
+            EventType::BatchEtaChanged => Self::BatchEtaChanged { batchref: some_batchref()?, sku, eta, was },
         })
     }
 }
@@ -203,6 +224,7 @@ impl Event {
             Self::Cancelled { .. } => EventType::Cancelled,
             Self::BatchCreated { .. } => EventType::BatchCreated,
             Self::BatchQuantityChanged { .. } => EventType::BatchQuantityChanged,
+            Self::BatchEtaChanged { .. } => EventType::BatchEtaChanged,
         }
     }
 
@@ -215,7 +237,9 @@ impl Event {
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
             | Self::Cancelled { line, .. } => &line.sku,
-            Self::BatchCreated { sku, .. } | Self::BatchQuantityChanged { sku, .. } => sku,
+            Self::BatchCreated { sku, .. }
+            | Self::BatchQuantityChanged { sku, .. }
+            | Self::BatchEtaChanged { sku, .. } => sku,
         }
     }
 
@@ -228,7 +252,7 @@ impl Event {
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
             | Self::Cancelled { line, .. } => Some(line),
-            Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
+            Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } | Self::BatchEtaChanged { .. } => None,
         }
     }
 
@@ -240,7 +264,8 @@ impl Event {
             | Self::Deallocated { batchref, .. }
             | Self::Shipped { batchref, .. }
             | Self::BatchCreated { batchref, .. }
-            | Self::BatchQuantityChanged { batchref, .. } => Some(batchref),
+            | Self::BatchQuantityChanged { batchref, .. }
+            | Self::BatchEtaChanged { batchref, .. } => Some(batchref),
             Self::Cancelled { batchref, .. } => batchref.as_ref(),
             Self::OutOfStock { .. } => None,
         }
@@ -254,7 +279,10 @@ impl Event {
             Self::Deallocated { line, .. } => Some((line, Place::Waiting)),
             Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
             Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
-            Self::OutOfStock { .. } | Self::BatchCreated { .. } | Self::BatchQuantityChanged { .. } => None,
+            Self::OutOfStock { .. }
+            | Self::BatchCreated { .. }
+            | Self::BatchQuantityChanged { .. }
+            | Self::BatchEtaChanged { .. } => None,
         }
     }
 
@@ -291,6 +319,8 @@ impl fmt::Display for Event {
             }
             Self::BatchCreated { batchref, qty, .. } => write!(formatter, "new {batchref} of {qty}"),
             Self::BatchQuantityChanged { batchref, qty, .. } => write!(formatter, "{batchref} holds {qty}"),
+            Self::BatchEtaChanged { batchref, eta: Some(eta), .. } => write!(formatter, "{batchref} comes {eta}"),
+            Self::BatchEtaChanged { batchref, eta: None, .. } => write!(formatter, "{batchref} is here"),
         }
     }
 }
@@ -354,7 +384,8 @@ mod tests {
             Event::Shipped { line: line.clone(), batchref: batchref.clone() },
             Event::Cancelled { line, batchref: Some(batchref.clone()), reason: CancellationReason::Asked },
             Event::BatchCreated { batchref: batchref.clone(), sku: sku.clone(), qty, eta },
-            Event::BatchQuantityChanged { batchref, sku, qty: u32::MAX },
+            Event::BatchQuantityChanged { batchref: batchref.clone(), sku: sku.clone(), qty: u32::MAX },
+            Event::BatchEtaChanged { batchref, sku, eta, was: eta },
         ] {
             let json = serde_json::to_string(&event).unwrap();
             assert!(event.size() >= json.len(), "{} bytes: {json}", json.len());

@@ -1,8 +1,8 @@
 //! Short ways to say values in this crate's tests, with the book's names.
 
 use crate::{
-    Batch, Budget, ChangeBatchQuantity, Event, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision, Sku,
-    SkuLines, Tally, Version,
+    Batch, Budget, ChangeBatchQuantity, Counted, Event, NewBatch, OrderLine, Part, Place, Product, ProductState,
+    Revision, Sku, SkuLines, Tally, Version,
 };
 
 pub(crate) fn sku() -> Sku {
@@ -42,7 +42,8 @@ pub(crate) fn product_with_waiting(batches: &[NewBatch], waiting: Tally) -> Prod
 }
 
 pub(crate) fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
-    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision: Revision::AsOf(as_of) }
+    let (reference, counted) = (reference.try_into().unwrap(), Counted::Purchased(qty));
+    ChangeBatchQuantity { reference, counted, revision: Revision::AsOf(as_of) }
 }
 
 pub(crate) fn ample() -> Budget {

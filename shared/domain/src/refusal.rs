@@ -8,9 +8,12 @@ pub enum Refusal {
     /// No batch of this SKU was ever created. (The text is the book's own, with its capital letter.)
     #[error("Invalid sku {0}")]
     UnknownSku(Sku),
-    /// No batch has this reference.
+    /// No batch has this reference, or none of the SKU that was named.
     #[error("unknown batch {0}")]
     UnknownBatch(BatchRef),
+    /// Batches of several SKUs share the reference, and it was not said which of them is meant.
+    #[error("batch {:?} has several SKUs: say which by sku", .0.as_str())]
+    AmbiguousBatch(BatchRef),
     /// The reference is taken by a batch with other content: this one, as it was added.
     #[error("batch {} exists already, with another sku, qty or eta", .0.reference)]
     BatchDiffers(NewBatch),

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, Done, Event, EventType, LineId, NewBatch,
-    OrderLine, Part, Place, Product, Refusal, Revision, Sku, Step, Tally, Version,
+    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted, Done, Eta,
+    Event, EventType, LineId, NewBatch, OrderLine, Part, Place, Product, Refusal, Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -21,7 +21,8 @@ use proptest::test_runner::TestRunner;
 enum Action {
     Allocate { order: u8, qty: u32 },
     CreateBatch { batch: u8, qty: u32, eta: Option<u8> },
-    Change { batch: u8, qty: u32, as_of: u64 },
+    Change { batch: u8, counted: Counted, as_of: u64 },
+    ChangeEta { batch: u8, eta: Option<u8>, as_of: u64 },
     Deallocate { order: u8, qty: u32 },
     Ship { order: u8, qty: u32 },
 }
@@ -31,10 +32,20 @@ fn action() -> impl Strategy<Value = Action> {
         5 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Allocate { order, qty }),
         2 => (0..8_u8, 1..20_u32, proptest::option::of(1..5_u8))
             .prop_map(|(batch, qty, eta)| Action::CreateBatch { batch, qty, eta }),
-        3 => (0..8_u8, 0..20_u32, 0..30_u64).prop_map(|(batch, qty, as_of)| Action::Change { batch, qty, as_of }),
+        3 => (0..8_u8, counted(), 0..30_u64).prop_map(|(batch, counted, as_of)| Action::Change { batch, counted, as_of }),
+        2 => (0..8_u8, proptest::option::of(1..9_u8), 0..30_u64)
+            .prop_map(|(batch, eta, as_of)| Action::ChangeEta { batch, eta, as_of }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Deallocate { order, qty }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Ship { order, qty }),
     ]
+}
+
+fn counted() -> impl Strategy<Value = Counted> {
+    prop_oneof![2 => (0..20_u32).prop_map(Counted::Purchased), 1 => (0..20_u32).prop_map(Counted::OnHand)]
+}
+
+fn day(day: u8) -> Eta {
+    format!("2011-01-0{day}").try_into().unwrap()
 }
 
 fn sku() -> Sku {
@@ -68,7 +79,8 @@ impl Shop {
         match action {
             Action::Allocate { order, qty } => self.allocate(*order, *qty),
             Action::CreateBatch { batch, qty, eta } => self.create_batch(*batch, *qty, *eta),
-            Action::Change { batch, qty, as_of } => self.change(*batch, *qty, *as_of),
+            Action::Change { batch, counted, as_of } => self.change(*batch, *counted, *as_of),
+            Action::ChangeEta { batch, eta, as_of } => self.change_eta(*batch, eta.map(day), *as_of),
             Action::Deallocate { order, qty } => self.deallocate(*order, *qty),
             Action::Ship { order, qty } => self.ship(*order, *qty),
         }
@@ -123,18 +135,17 @@ impl Shop {
         if self.product.batch(&reference).is_some() {
             return;
         }
-        let eta = eta.map(|day| format!("2011-01-0{day}").try_into().unwrap());
+        let eta = eta.map(day);
         let mut product = self.product.clone();
         product.create_batch(&NewBatch { reference, sku: sku(), qty: qty.try_into().unwrap(), eta }).unwrap();
         self.commit_with_offer(product, &mut self.budget.clone());
     }
 
-    fn change(&mut self, batch: u8, qty: u32, as_of: u64) {
+    fn change(&mut self, batch: u8, counted: Counted, as_of: u64) {
         let reference: BatchRef = format!("b{batch}").try_into().unwrap();
-        let change = ChangeBatchQuantity { reference, qty, revision: Revision::AsOf(as_of) };
-        let held = self.product.batch(&change.reference).map(|batch| batch.revision);
-        let is_newer = held.is_some_and(|held| held <= Some(change.revision));
-        let fair = is_newer.then(|| self.fair_places(&change.reference, qty));
+        let change = ChangeBatchQuantity { reference, counted, revision: Revision::AsOf(as_of) };
+        let is_due = self.product.without_change_of_quantity(&change) == Ok(None);
+        let fair = is_due.then(|| self.fair_places(&change.reference, counted));
         let mut commits = 0;
         loop {
             commits += 1;
@@ -155,8 +166,82 @@ impl Shop {
         if let Some(batch) = self.product.batch(&change.reference) {
             let newest = batch.revision.unwrap();
             assert!(newest >= change.revision);
-            assert!(newest > change.revision || batch.purchased == qty.max(batch.shipped));
+            let there = batch.purchased - batch.shipped;
+            let is_told = match counted {
+                Counted::Purchased(qty) => batch.purchased == qty.max(batch.shipped),
+                // The same may have been told before, and lines shipped since.
+                Counted::OnHand(pieces) => there == pieces || !is_due,
+            };
+            assert!(newest > change.revision || is_told);
         }
+    }
+
+    fn change_eta(&mut self, batch: u8, eta: Option<Eta>, as_of: u64) {
+        let reference: BatchRef = format!("b{batch}").try_into().unwrap();
+        let change = ChangeEta { reference, eta, revision: Revision::AsOf(as_of) };
+        let Ok(before) = self.product.without_change_of_eta(&change) else { return };
+        let fair = before.is_none().then(|| self.places_after_a_delay(&change));
+        let mut commits = 0;
+        loop {
+            commits += 1;
+            let version = self.product.version();
+            let (mut product, mut budget) = (self.product.clone(), self.budget.clone());
+            let lines = self.at(&Place::Batch(change.reference.clone()));
+            let step = product.change_eta(&change, &lines, &mut budget).unwrap();
+            self.commit_with_offer(product, &mut budget);
+            if let Step::Finish(outcome) = step {
+                assert_eq!(before.unwrap_or(ChangeOutcome::Applied), outcome);
+                break;
+            }
+            assert!(self.product.version() > version, "a change that is not done goes on");
+        }
+        if let Some(fair) = fair {
+            assert_eq!(self.product.batch(&change.reference).unwrap().eta, eta);
+            if commits == 1 && self.budget.items == 98 {
+                assert_eq!(self.places(), fair);
+            }
+        }
+    }
+
+    /// The rule, said in another way: the oldest promises on a batch that is delayed move to batches that come earlier
+    /// than it will; then those who waited get what came free.
+    fn places_after_a_delay(&self, change: &ChangeEta) -> BTreeMap<LineId, Place> {
+        let was = self.product.batch(&change.reference).unwrap().eta;
+        let mut free = self.free();
+        let mut places = self.places();
+        let mut oldest_first = self.youngest_on(&change.reference);
+        oldest_first.reverse();
+        let mut freed = 0;
+        for part in oldest_first.into_iter().filter(|_| was < change.eta) {
+            let pieces = part.line.qty.get();
+            let earlier = |((eta, reference), free): &(&(Option<Eta>, BatchRef), &mut u32)| {
+                *eta < change.eta && *reference != change.reference && **free >= pieces
+            };
+            if let Some(((_, to), free)) = free.iter_mut().find(earlier) {
+                *free -= pieces;
+                freed += pieces;
+                places.insert(part.line.id(), Place::Batch(to.clone()));
+            }
+        }
+        // It is preferred by its new day.
+        let left = free.remove(&(was, change.reference.clone())).unwrap();
+        free.insert((change.eta, change.reference.clone()), left + freed);
+        let mut waited = self.at(&Place::Waiting);
+        waited.sort_by(|one, other| one.seniority().cmp(&other.seniority()));
+        for part in waited.into_iter().filter(|_| freed > 0) {
+            let pieces = part.line.qty.get();
+            if let Some(((_, to), free)) = free.iter_mut().find(|(_, free)| **free >= pieces) {
+                *free -= pieces;
+                places.insert(part.line.id(), Place::Batch(to.clone()));
+            }
+        }
+        places
+    }
+
+    /// Free pieces, in the order in which batches are used.
+    fn free(&self) -> BTreeMap<(Option<Eta>, BatchRef), u32> {
+        let batches = self.product.batches().iter();
+        batches.map(|batch| ((batch.eta, batch.reference.clone()), batch.free())).collect()
     }
 
     fn youngest_on(&self, reference: &BatchRef) -> Vec<Part> {
@@ -169,20 +254,22 @@ impl Shop {
     ///
     /// The youngest promises on it give way, as few as needed. Then all that have no batch get the preferred one that
     /// can hold them, the oldest promise first, those who waited before the change before those who gave way.
-    fn fair_places(&self, reference: &BatchRef, qty: u32) -> BTreeMap<LineId, Place> {
-        let mut free: BTreeMap<_, u32> =
-            self.product.batches().iter().map(|batch| ((batch.eta, batch.reference.clone()), batch.free())).collect();
+    fn fair_places(&self, reference: &BatchRef, counted: Counted) -> BTreeMap<LineId, Place> {
+        let mut free = self.free();
         let mut keep = self.youngest_on(reference);
         let mut gave_way = Vec::new();
         let pieces = |parts: &[Part]| parts.iter().map(|part| part.line.qty.get()).sum::<u32>();
-        let there = qty.saturating_sub(self.product.batch(reference).unwrap().shipped);
+        let there = match counted {
+            Counted::Purchased(qty) => qty.saturating_sub(self.product.batch(reference).unwrap().shipped),
+            Counted::OnHand(pieces) => pieces,
+        };
         while pieces(&keep) > there {
             gave_way.insert(0, keep.remove(0));
         }
         *free.iter_mut().find(|((_, of), _)| of == reference).unwrap().1 = there - pieces(&keep);
         let mut waited = self.at(&Place::Waiting);
         waited.sort_by(|one, other| one.seniority().cmp(&other.seniority()));
-        let mut places: BTreeMap<_, _> = self.parts.iter().map(|(id, part)| (id.clone(), part.place.clone())).collect();
+        let mut places = self.places();
         for part in waited.into_iter().chain(gave_way) {
             let pieces = part.line.qty.get();
             let place = match free.iter_mut().find(|(_, free)| **free >= pieces) {

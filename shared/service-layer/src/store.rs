@@ -42,8 +42,10 @@ pub struct ReadSet {
     pub skus: Vec<Sku>,
     /// Lines, as far as they were promised.
     pub lines: Vec<LineId>,
-    /// Batches.
-    pub batches: Vec<BatchRef>,
+    /// Batches, each of one SKU.
+    pub batches: Vec<(Sku, BatchRef)>,
+    /// References of which all batches are wanted, whatever their SKU.
+    pub references: Vec<BatchRef>,
     /// Whether a line may be taken to be new, and its product to be as it was seen last, until a commit tells.
     pub may_guess: bool,
 }
@@ -69,8 +71,8 @@ impl ReadSet {
 
     /// The line that may be taken to be new, if it is all that is asked for beside its product.
     pub(crate) fn new_line(&self) -> Option<&LineId> {
-        match (&self.skus[..], &self.lines[..], &self.batches[..]) {
-            ([sku], [line], []) if line.sku == *sku && self.may_guess => Some(line),
+        match (&self.skus[..], &self.lines[..], &self.batches[..], &self.references[..]) {
+            ([sku], [line], [], []) if line.sku == *sku && self.may_guess => Some(line),
             _ => None,
         }
     }
@@ -119,8 +121,8 @@ impl Found {
 
     /// A batch as it was added, if it is there.
     #[must_use]
-    pub fn batch(&self, reference: &BatchRef) -> Option<&NewBatch> {
-        self.batches.iter().find(|batch| batch.reference == *reference)
+    pub fn batch(&self, sku: &Sku, reference: &BatchRef) -> Option<&NewBatch> {
+        self.batches.iter().find(|batch| batch.sku == *sku && batch.reference == *reference)
     }
 
     /// The products that found parts and batches name, each with the batch that is named, if one is.
@@ -161,8 +163,19 @@ pub enum Listing {
         /// What the product says that they come to.
         tally: Tally,
     },
+    /// All lines on a batch, the oldest promise first.
+    OnBatch {
+        /// What it holds.
+        sku: Sku,
+        /// The batch.
+        batch: BatchRef,
+        /// All the pieces that they hold together.
+        allocated: u32,
+    },
     /// A batch's lines, the youngest promise first: as many as hold these pieces.
     Youngest {
+        /// What it holds.
+        sku: Sku,
         /// The batch.
         batch: BatchRef,
         /// Pieces that are wanted.
@@ -183,9 +196,12 @@ impl Listing {
                 parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting);
                 parts.sort_by_key(|part| part.age);
             }
-            Self::Youngest { batch, pieces, at_most, .. } => {
-                let on_batch = |part: &Part| matches!(&part.place, Place::Batch(reference) if reference == batch);
-                parts.retain(on_batch);
+            Self::OnBatch { sku, batch, .. } => {
+                parts.retain(|part| is_on(part, sku, batch));
+                parts.sort_by_key(|part| part.age);
+            }
+            Self::Youngest { sku, batch, pieces, at_most, .. } => {
+                parts.retain(|part| is_on(part, sku, batch));
                 parts.sort_by_key(|part| Reverse(part.age));
                 let mut needed = Needed { pieces: *pieces, lines: *at_most };
                 parts.retain(|part| needed.take(part));
@@ -199,12 +215,21 @@ impl Listing {
     pub fn is_complete(&self, parts: &[Part]) -> bool {
         match self {
             Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
+            Self::OnBatch { allocated, .. } => held_by(parts) == *allocated,
             Self::Youngest { pieces, allocated, at_most, .. } => {
-                let held = parts.iter().fold(0_u32, |sum, part| sum.saturating_add(part.line.qty.get()));
+                let held = held_by(parts);
                 held <= *allocated && (held >= *pieces || parts.len() >= *at_most)
             }
         }
     }
+}
+
+fn is_on(part: &Part, sku: &Sku, batch: &BatchRef) -> bool {
+    part.line.sku == *sku && matches!(&part.place, Place::Batch(reference) if reference == batch)
+}
+
+fn held_by(parts: &[Part]) -> u32 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.line.qty.get()))
 }
 
 /// What is still to be found of a batch's youngest lines.
@@ -261,7 +286,7 @@ pub struct Changed<'a> {
     /// The product that was read; none before its first batch. It must still be the stored one.
     pub before: Option<&'a Product>,
     /// The product with its change, its events, its moves and the batches it adds. Each moved line must still be where
-    /// it was, and the references of added batches must still be free.
+    /// it was, and no batch of its SKU may have the reference of one that is added.
     pub after: &'a Product,
 }
 
@@ -347,6 +372,7 @@ mod tests {
             pieces.iter().map(of).collect()
         };
         let listing = |pieces, allocated| Listing::Youngest {
+            sku: "LAMP".try_into().unwrap(),
             batch: "b1".try_into().unwrap(),
             pieces,
             at_most: 1_000,
@@ -375,7 +401,7 @@ mod tests {
         assert_eq!(lines("LAMP", &[&one]).new_line(), Some(&one.id()));
         assert_eq!(lines("LAMP", &[&one, &other]).new_line(), None);
         assert_eq!(lines("DESK", &[&one]).new_line(), None, "another product");
-        assert_eq!(ReadSet { batches: vec!["b1".try_into().unwrap()], ..of_one() }.new_line(), None);
+        assert_eq!(ReadSet { batches: vec![(one.sku.clone(), "b1".try_into().unwrap())], ..of_one() }.new_line(), None);
     }
 
     #[test]

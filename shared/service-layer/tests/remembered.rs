@@ -121,5 +121,5 @@ async fn lists_are_never_remembered() {
     after.allocate(&line(), None).unwrap();
     commit(&store, Some(&before), &after).await.unwrap();
     let b0 = "b0".try_into().unwrap();
-    assert_eq!(youngest(&remembering, &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);
+    assert_eq!(youngest(&remembering, line().sku.as_str(), &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);
 }

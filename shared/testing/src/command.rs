@@ -4,11 +4,11 @@ use std::fmt;
 
 use adapters::http::Route;
 use domain::{
-    Allocation, BatchRef, ChangeBatchQuantity, ChangeOutcome, Done, LineId, NewBatch, OrderLine, Refusal, Sku, Step,
+    Allocation, BatchRef, ChangeOutcome, Counted, Done, LineId, NewBatch, OrderLine, Refusal, Revision, Sku, Step,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
-use service_layer::{Allocate, Case, CreateBatch, Deallocate, Handler, Ship};
+use service_layer::{Allocate, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, Ship};
 
 /// What somebody asks of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub enum Command {
     Ship(LineId),
     /// Add a batch of a SKU.
     CreateBatch(NewBatch),
-    /// Say how large a batch really is.
-    ChangeBatchQuantity(ChangeBatchQuantity),
+    /// Say how large a batch really is, or when it comes.
+    ChangeBatch(ChangeBatch),
 }
 
 /// What a command is about, and its events are.
@@ -42,7 +42,7 @@ impl Command {
             Self::Allocate(line) => Subject::Line(line.id()),
             Self::Deallocate(id) | Self::Ship(id) => Subject::Line(id.clone()),
             Self::CreateBatch(new) => Subject::Batch(new.reference.clone()),
-            Self::ChangeBatchQuantity(change) => Subject::Batch(change.reference.clone()),
+            Self::ChangeBatch(change) => Subject::Batch(change.reference.clone()),
         }
     }
 
@@ -53,21 +53,19 @@ impl Command {
             Self::Allocate(line) => Some(&line.sku),
             Self::Deallocate(id) | Self::Ship(id) => Some(&id.sku),
             Self::CreateBatch(new) => Some(&new.sku),
-            Self::ChangeBatchQuantity(_) => None,
+            Self::ChangeBatch(change) => change.sku.as_ref(),
         }
     }
 
-    /// The request that asks for it, if it comes by HTTP: its body.
-    ///
-    /// A change of a quantity comes from the warehouse's queue.
+    /// The request that asks for it: its body. A change's path names the batch.
     #[must_use]
-    pub fn request(&self) -> Option<(Route, Value)> {
+    pub fn request(&self) -> (Route, Value) {
         match self {
-            Self::Allocate(line) => Some((Route::Allocate, json!(line))),
-            Self::Deallocate(id) => Some((Route::Deallocate, json!(id))),
-            Self::Ship(id) => Some((Route::Ship, json!(id))),
-            Self::CreateBatch(new) => Some((Route::CreateBatch, json!(new))),
-            Self::ChangeBatchQuantity(_) => None,
+            Self::Allocate(line) => (Route::Allocate, json!(line)),
+            Self::Deallocate(id) => (Route::Deallocate, json!(id)),
+            Self::Ship(id) => (Route::Ship, json!(id)),
+            Self::CreateBatch(new) => (Route::CreateBatch, json!(new)),
+            Self::ChangeBatch(change) => (Route::ChangeBatch, change_body(change)),
         }
     }
 
@@ -77,7 +75,7 @@ impl Command {
             Self::Deallocate(id) => Box::new(Deallocate(id.clone())),
             Self::Ship(id) => Box::new(Ship(id.clone())),
             Self::CreateBatch(new) => Box::new(CreateBatch(new.clone())),
-            Self::ChangeBatchQuantity(change) => Box::new(change.clone()),
+            Self::ChangeBatch(change) => Box::new(change.clone()),
         }
     }
 }
@@ -90,9 +88,44 @@ impl fmt::Display for Command {
             Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
             Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
             Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
-            Self::ChangeBatchQuantity(change) => write!(formatter, "{} holds {}", change.reference, change.qty),
+            Self::ChangeBatch(ChangeBatch { reference, counted, eta, .. }) => {
+                write!(formatter, "{reference}")?;
+                match counted {
+                    Some(Counted::Purchased(pieces)) => write!(formatter, " holds {pieces}")?,
+                    Some(Counted::OnHand(pieces)) => write!(formatter, " has {pieces} on hand")?,
+                    None => {}
+                }
+                match eta {
+                    Some(NewEta(Some(day))) => write!(formatter, " comes {day}"),
+                    Some(NewEta(None)) => write!(formatter, " is here"),
+                    None => Ok(()),
+                }
+            }
         }
     }
+}
+
+/// A change as the body of a request says it, or of a message that names the batch too. One without a version is as of
+/// its sending.
+#[must_use]
+pub fn change_body(change: &ChangeBatch) -> Value {
+    let mut body = Map::new();
+    let mut say = |field: &str, value: Value| drop(body.insert(field.to_owned(), value));
+    match change.counted {
+        Some(Counted::Purchased(pieces)) => say("qty", pieces.into()),
+        Some(Counted::OnHand(pieces)) => say("on_hand", pieces.into()),
+        None => {}
+    }
+    if let Some(NewEta(eta)) = change.eta {
+        say("eta", json!(eta));
+    }
+    if let Some(sku) = &change.sku {
+        say("sku", json!(sku));
+    }
+    if let Revision::Version(version) = change.revision {
+        say("version", version.into());
+    }
+    body.into()
 }
 
 /// The answer to a command.

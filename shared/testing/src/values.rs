@@ -1,10 +1,11 @@
 //! Short ways to say values.
 
 use domain::{
-    Batch, BatchRef, ChangeBatchQuantity, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision, Sku,
-    Tally, Version,
+    Batch, BatchRef, ChangeBatchQuantity, Counted, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision,
+    Sku, Tally, Version,
 };
 use service_layer::store::{Listing, Products, ReadSet, StoreError};
+use service_layer::{ChangeBatch, NewEta};
 
 /// An order's line.
 #[must_use]
@@ -32,7 +33,21 @@ pub fn batch(reference: &str, sku: &str, qty: u32) -> Batch {
 /// A change of a batch's quantity.
 #[must_use]
 pub fn change(reference: &str, qty: u32, revision: Revision) -> ChangeBatchQuantity {
-    ChangeBatchQuantity { reference: reference.try_into().unwrap(), qty, revision }
+    ChangeBatchQuantity { reference: reference.try_into().unwrap(), counted: Counted::Purchased(qty), revision }
+}
+
+/// The same, as a command.
+#[must_use]
+pub fn holds(reference: &str, qty: u32, revision: Revision) -> ChangeBatch {
+    let (reference, counted) = (reference.try_into().unwrap(), Some(Counted::Purchased(qty)));
+    ChangeBatch { reference, sku: None, counted, eta: None, revision }
+}
+
+/// A batch comes on another day or, if there is none, has arrived.
+#[must_use]
+pub fn comes(reference: &str, day: Option<&str>, revision: Revision) -> ChangeBatch {
+    let eta = day.map(|day| day.to_owned().try_into().unwrap());
+    ChangeBatch { eta: Some(NewEta(eta)), counted: None, ..holds(reference, 0, revision) }
 }
 
 /// A line where it stands on a batch since it was promised.
@@ -68,11 +83,13 @@ pub async fn waiting_lines<S: Products>(store: &S, sku: &Sku) -> Result<Vec<Part
 /// When the store can't list them.
 pub async fn youngest<S: Products>(
     store: &S,
+    sku: &str,
     batch: &BatchRef,
     pieces: u32,
     at_most: usize,
 ) -> Result<Vec<Part>, StoreError> {
-    store.list(&Listing::Youngest { batch: batch.clone(), pieces, at_most, allocated: u32::MAX }).await
+    let (sku, batch) = (sku.try_into().unwrap(), batch.clone());
+    store.list(&Listing::Youngest { sku, batch, pieces, at_most, allocated: u32::MAX }).await
 }
 
 /// A product as it is found by its SKU alone.

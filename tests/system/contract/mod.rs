@@ -15,7 +15,9 @@ use domain::{
 use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
 use service_layer::{CorrelationId, MessageBus};
-use testing::{Command, Reply, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
+use testing::{
+    Command, Reply, comes, found_product, holds, line, new_batch, on_batch, waiting, waiting_lines, youngest,
+};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::{soon, unique};
@@ -25,7 +27,8 @@ use places::{
     waiting_lines_are_those_of_the_sku,
 };
 use several::{
-    a_refusal_hands_back_each_product_that_was_in_the_way, two_products_are_committed_together_or_not_at_all,
+    a_reference_is_taken_once_by_each_sku, a_refusal_hands_back_each_product_that_was_in_the_way,
+    lines_on_batches_that_share_a_reference_are_listed_apart, two_products_are_committed_together_or_not_at_all,
     what_is_found_is_closed,
 };
 
@@ -62,7 +65,8 @@ contract![
     a_line_that_got_a_place_meanwhile_is_not_turned_away,
     as_many_lines_as_one_commit_holds_are_committed_and_found,
     one_line_in_the_way_stops_all_lines_of_a_commit,
-    a_batch_reference_is_taken_once_over_all_products,
+    a_reference_is_taken_once_by_each_sku,
+    lines_on_batches_that_share_a_reference_are_listed_apart,
     a_full_batch_is_only_found_by_name,
     a_full_batch_that_grows_is_found_by_all,
     lines_of_a_batch_come_youngest_first_and_no_more_than_needed,
@@ -124,7 +128,7 @@ async fn find_line<S: Store>(store: &S, line: &OrderLine) -> Result<Found, Store
 }
 
 async fn find_batch<S: Store>(store: &S, reference: &str) -> Result<Found, StoreError> {
-    store.find(&ReadSet { batches: vec![reference.try_into().unwrap()], ..ReadSet::default() }).await
+    store.find(&ReadSet { references: vec![reference.try_into().unwrap()], ..ReadSet::default() }).await
 }
 
 /// A product as it is found by the name of a batch.
@@ -149,7 +153,7 @@ async fn nothing_is_found_before_the_first_commit<S: Store>(store: &S) -> Outcom
     let (sku, reference) = (unique("LAMP"), unique("batch"));
     let line = line("o1", &sku, 1);
     let mut wanted = ReadSet::of_lines(&line.sku, [&line]);
-    wanted.batches.push(reference.as_str().try_into()?);
+    wanted.batches.push((line.sku.clone(), reference.as_str().try_into()?));
     for found in [store.find(&wanted).await?, find_batch(store, &reference).await?] {
         assert!(found.products.is_empty() && found.parts.is_empty() && found.batches.is_empty(), "{found:?}");
     }
@@ -302,22 +306,6 @@ async fn one_line_in_the_way_stops_all_lines_of_a_commit<S: Store>(store: &S) ->
     Ok(())
 }
 
-async fn a_batch_reference_is_taken_once_over_all_products<S: Store>(store: &S) -> Outcome {
-    let (sku, other_sku, reference) = (unique("LAMP"), unique("VASE"), unique("batch"));
-    with_batch(store, &sku, &reference, 1).await?;
-    let new = new_batch(&reference, &other_sku, 1);
-    let mut other = Product::new(new.sku.clone());
-    other.create_batch(&new)?;
-    let refused = commit_as(store, SECOND, None, &other).await;
-    assert!(is_told_nothing(&refused), "{refused:?}");
-    let wanted = ReadSet { skus: vec![new.sku.clone()], batches: vec![new.reference.clone()], ..ReadSet::default() };
-    let found = store.find(&wanted).await?;
-    assert_eq!(found.batch(&new.reference).map(|batch| batch.sku.to_string()), Some(sku.clone()));
-    let skus: Vec<_> = found.products.iter().map(|stored| stored.product.sku().as_str()).collect();
-    assert_eq!(skus, [sku], "of the batch that is there");
-    Ok(())
-}
-
 async fn a_full_batch_is_only_found_by_name<S: Store>(store: &S) -> Outcome {
     let (sku, reference) = (unique("LAMP"), unique("batch"));
     let line = line(&unique("order"), &sku, 10);
@@ -386,7 +374,7 @@ async fn any_name_is_kept_as_it_is<S: Store>(store: &S) -> Outcome {
         assert_eq!(product_of_batch(store, &name).await?, Some(product));
         let shown = store.allocations(&line.orderid).await?;
         assert_eq!(shown, [(line.sku.clone(), name.as_str().try_into()?)]);
-        let youngest = youngest(store, &name.as_str().try_into()?, 1, 98).await?;
+        let youngest = youngest(store, &name, &name.as_str().try_into()?, 1, 98).await?;
         assert_eq!(youngest[0].line, line);
     }
     Ok(())
@@ -425,8 +413,12 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
         commands.push(Command::Allocate(line(&format!("{prefix}-o{number:02}"), &sku, 1 + number % 4)));
     }
     for (as_of, (batch, qty)) in (1..).zip([(0, 5), (1, 0), (0, 3), (2, 30), (3, 11), (1, 12)]) {
-        commands.push(Command::ChangeBatchQuantity(change(&format!("{prefix}-b{batch}"), qty, as_of)));
+        commands.push(Command::ChangeBatch(holds(&format!("{prefix}-b{batch}"), qty, Revision::AsOf(as_of))));
         commands.push(Command::Allocate(line(&format!("{prefix}-p{as_of}"), &sku, 2)));
+    }
+    for (as_of, (batch, day)) in (10..).zip([(2, Some("2031-02-03")), (1, Some("2031-01-02")), (2, None)]) {
+        commands.push(Command::ChangeBatch(comes(&format!("{prefix}-b{batch}"), day, Revision::AsOf(as_of))));
+        commands.push(Command::Allocate(line(&format!("{prefix}-q{as_of}"), &sku, 2)));
     }
     for number in 0..6 {
         let id = line(&format!("{prefix}-o{number:02}"), &sku, 1 + number % 4).id();

@@ -1,10 +1,12 @@
 //! Several products, lines and batches at once.
 
-use domain::{Allocation, OrderLine, Product};
-use service_layer::store::{Changed, Found, ReadSet, StoreError, Stored};
-use testing::line;
+use std::collections::BTreeSet;
 
-use super::{FIRST, SECOND, Store, commit_all, find_line, is_told_nothing, with_batch, with_line};
+use domain::{Allocation, BatchRef, OrderLine, Product};
+use service_layer::store::{Changed, Found, Listing, ReadSet, StoreError, Stored};
+use testing::{line, new_batch, on_batch, youngest};
+
+use super::{FIRST, SECOND, Store, commit_all, find_batch, find_line, is_told_nothing, with_batch, with_line};
 use crate::layers::Outcome;
 use crate::names::unique;
 
@@ -26,9 +28,10 @@ pub(super) async fn what_is_found_is_closed<S: Store>(store: &S) -> Outcome {
     };
     let lines = vec![on_full.id(), on_open.id()];
     expected(&store.find(&ReadSet { lines, ..ReadSet::default() }).await?);
-    let batches = vec![full.as_str().try_into()?, open.as_str().try_into()?];
+    let batch = |product: &Product, reference: &str| (product.sku().clone(), reference.try_into().unwrap());
+    let batches = vec![batch(&lamps, &full), batch(&vases, &open)];
     expected(&store.find(&ReadSet { batches, ..ReadSet::default() }).await?);
-    let (lines, batches) = (vec![on_open.id()], vec![full.as_str().try_into()?]);
+    let (lines, batches) = (vec![on_open.id()], vec![batch(&lamps, &full)]);
     expected(&store.find(&ReadSet { lines, batches, ..ReadSet::default() }).await?);
     Ok(())
 }
@@ -92,5 +95,45 @@ pub(super) async fn a_refusal_hands_back_each_product_that_was_in_the_way<S: Sto
     with_line(store, &newer[0].product, &lines[0]).await?;
     let refused = commit_all(store, FIRST, &both(&before, &after)).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
+    Ok(())
+}
+
+/// A container has batches of several SKUs, each with counters of its own.
+pub(super) async fn a_reference_is_taken_once_by_each_sku<S: Store>(store: &S) -> Outcome {
+    let (lamp, vase, shared) = (unique("LAMP"), unique("VASE"), unique("batch"));
+    let lamps = with_batch(store, &lamp, &shared, 2).await?;
+    let vases = with_batch(store, &vase, &shared, 3).await?;
+    let lamps = with_line(store, &lamps, &line(&unique("order"), &lamp, 2)).await?;
+
+    let found = find_batch(store, &shared).await?;
+    let skus: BTreeSet<_> = found.batches.iter().map(|batch| batch.sku.as_str()).collect();
+    assert_eq!(skus, [lamp.as_str(), vase.as_str()].into());
+    assert_eq!((found.product(lamps.sku()), found.product(vases.sku())), (Some(&lamps), Some(&vases)), "one is full");
+
+    // Who reads the head alone does not see the full one.
+    let before = lamps.as_stored();
+    let mut again = before.clone();
+    again.create_batch(&new_batch(&shared, &lamp, 9))?;
+    let refused = commit_all(store, SECOND, &[Changed { before: Some(&before), after: &again }]).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    Ok(())
+}
+
+pub(super) async fn lines_on_batches_that_share_a_reference_are_listed_apart<S: Store>(store: &S) -> Outcome {
+    // The end of one SKU is the other one, with what might separate it from the reference.
+    let (shared, vase) = (unique("batch"), unique("VASE"));
+    let lamp = format!("LAMP#{vase}");
+    let reference = BatchRef::try_from(shared.as_str())?;
+    for (sku, qty) in [(&lamp, 2), (&vase, 3)] {
+        let product = with_batch(store, sku, &shared, 9).await?;
+        with_line(store, &product, &line("o1", sku, qty)).await?;
+    }
+    for (sku, qty) in [(&lamp, 2), (&vase, 3)] {
+        let only = [on_batch(line("o1", sku, qty), &reference, 2)];
+        assert_eq!(youngest(store, sku, &reference, 9, 98).await?, only);
+        let all = Listing::OnBatch { sku: sku.as_str().try_into()?, batch: reference.clone(), allocated: qty };
+        let listed = store.list(&all).await?;
+        assert!(all.is_complete(&listed) && listed == only, "{listed:?}");
+    }
     Ok(())
 }

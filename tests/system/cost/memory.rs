@@ -7,7 +7,7 @@ use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::Revision;
 use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::{MessageBus, Remembering, VAIN_READS};
-use testing::{Command, change, line, new_batch};
+use testing::{Command, holds, line, new_batch};
 
 use crate::concurrency::counted;
 use crate::layers::Outcome;
@@ -67,8 +67,8 @@ async fn price(traffic: Traffic, vain_reads: u32) -> anyhow::Result<Price> {
     for number in 0..REQUESTS {
         let sku = random.u32(..traffic.skus);
         if random.u32(..100) < traffic.others {
-            let change = change(&format!("b{sku}"), 1_000_000 + number, Revision::Version(number.into()));
-            plain.handle(&Command::ChangeBatchQuantity(change), &call).await?;
+            let change = holds(&format!("b{sku}"), 1_000_000 + number, Revision::Version(number.into()));
+            plain.handle(&Command::ChangeBatch(change), &call).await?;
         }
         if random.u32(..100) >= traffic.repeated {
             asked = line(&format!("o{number}"), &format!("S{sku}"), 1);

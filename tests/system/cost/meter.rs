@@ -248,10 +248,12 @@ impl State {
             // An entry whose key changes is deleted, and put anew.
             // That of a line which has ended is deleted.
             let has_ended = put.item().contains_key("ended");
+            // All attributes of a listed line are projected, so that its entry is as large as the line.
+            let entry = blocks(size(put.item()), 1);
             let index = match (put.item().contains_key("place"), is_new) {
-                (false, _) => f64::from(u8::from(has_ended)),
-                (true, true) => 1.0,
-                (true, false) => 2.0,
+                (false, _) => entry * f64::from(u8::from(has_ended)),
+                (true, true) => entry,
+                (true, false) => 2.0 * entry,
             };
             Ok([table, index])
         } else if let Some(update) = action.update() {

@@ -16,14 +16,14 @@ use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{OrderId, OrderLine, Revision};
+use domain::{BatchRef, OrderId, OrderLine, Revision};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use past::{filled, full_batches, name, orders};
 use service_layer::ports::AllocationsView;
 use service_layer::store::Products;
-use service_layer::{MessageBus, Remembering, VAIN_READS};
-use testing::{Command, change, line, new_batch, waiting_lines};
+use service_layer::{ChangeBatch, MessageBus, Remembering, VAIN_READS};
+use testing::{Command, comes, holds, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
 use crate::concurrency::counted;
@@ -132,6 +132,8 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
     assert_eq!(prices["ship a line, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["change a quantity, 0 lines give way"], cost(3, 1, 2.0, [1.0, 0.0]));
     assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 3.0, [6.0, 2.0]));
+    assert_eq!(prices["change an ETA, 0 lines move"], cost(2, 1, 2.0, [1.0, 0.0]));
+    assert_eq!(prices["change an ETA, 1 lines move"], cost(3, 1, 3.0, [4.0, 2.0]));
     assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
     for route in Route::ALL {
         let command = match route {
@@ -139,6 +141,7 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
             Route::Deallocate => "cancel a line",
             Route::Ship => "ship a line",
             Route::CreateBatch => "add a batch",
+            Route::ChangeBatch => "change an ETA, 0 lines move",
             Route::ViewAllocations => "view an order",
         };
         assert!(prices.contains_key(command), "{route:?} has no price");
@@ -189,15 +192,21 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     do_it(&plain, allocate(1)).await?;
     let raised = new_batch(&name("batch"), sku, 1);
     do_it(&plain, Command::CreateBatch(raised.clone())).await?;
-    let raise = change(raised.reference.as_str(), 2, Revision::AsOf(1));
-    price(&change_of(0), Command::ChangeBatchQuantity(raise)).await?;
+    let raise = holds(raised.reference.as_str(), 2, Revision::AsOf(1));
+    price(&change_of(0), Command::ChangeBatch(raise)).await?;
+    price("change an ETA, 0 lines move", in_a_month(sku, &raised.reference)).await?;
+    let delayed = new_batch(&name("a-batch"), sku, 2);
+    for command in [Command::CreateBatch(delayed.clone()), allocate(1)] {
+        do_it(&plain, command).await?;
+    }
+    price("change an ETA, 1 lines move", in_a_month(sku, &delayed.reference)).await?;
     for victims in VICTIMS {
         // Preferred by its name, and never full before.
         let new = new_batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);
         filled(&plain, None, &new, &orders(sku, victims)).await?;
         do_it(&plain, allocate(1)).await?;
-        let shrink = change(new.reference.as_str(), 1, Revision::AsOf(1));
-        price(&change_of(victims), Command::ChangeBatchQuantity(shrink)).await?;
+        let shrink = holds(new.reference.as_str(), 1, Revision::AsOf(1));
+        price(&change_of(victims), Command::ChangeBatch(shrink)).await?;
     }
 
     let Command::Allocate(OrderLine { orderid, .. }) = &order else { anyhow::bail!("no line") };
@@ -205,6 +214,11 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     store.allocations(orderid).await?;
     prices.push(("view an order".to_owned(), meter.read()));
     Ok(prices)
+}
+
+fn in_a_month(sku: &str, reference: &BatchRef) -> Command {
+    let change = comes(reference.as_str(), Some("2031-02-03"), Revision::AsOf(1));
+    Command::ChangeBatch(ChangeBatch { sku: Some(sku.try_into().unwrap()), ..change })
 }
 
 fn print(prices: &Prices) {
@@ -274,8 +288,8 @@ async fn lines_that_wait_are_read_once(servers: Arc<Servers>) -> Outcome {
     let sku = name("SKU");
     let lost = new_batch(&name("batch"), &sku, 250);
     filled(&plain, None, &lost, &orders(&sku, 250)).await?;
-    let shrink = change(lost.reference.as_str(), 0, Revision::AsOf(1));
-    do_it(&plain, Command::ChangeBatchQuantity(shrink)).await?;
+    let shrink = holds(lost.reference.as_str(), 0, Revision::AsOf(1));
+    do_it(&plain, Command::ChangeBatch(shrink)).await?;
     do_it(&store, Command::CreateBatch(new_batch(&name("batch"), &sku, 250))).await?;
     let Cost { round_trips, writes, .. } = meter.read();
     assert_eq!((round_trips, writes), (5, 3), "head and batch, the lines, and three commits");

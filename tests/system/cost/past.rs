@@ -60,8 +60,7 @@ fn shrunk_to_nothing(sku: &str) -> WriteRequest {
         [("ref", text(&reference)), ("purchased", number("0")), ("allocated", number("0")), ("revision", revision)];
     let row = map(vec![
         ("PK", text(&format!("BATCH#{reference}"))),
-        ("SK", text("BATCH")),
-        ("sku", text(sku)),
+        ("SK", text(&format!("SKU#{sku}"))),
         ("qty", number("5")),
         ("full", AttributeValue::M(map(full.into()))),
     ]);

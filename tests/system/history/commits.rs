@@ -203,6 +203,7 @@ impl Replay {
         let found = self.found(product, &command.reads());
         let lists = match command.lists(&found) {
             Some(Listing::Youngest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
+            Some(Listing::OnBatch { batch, .. }) => vec![self.at(&Place::Batch(batch))],
             Some(Listing::Waiting { .. }) => vec![self.at(&Place::Waiting)],
             None => vec![Vec::new()],
         };
@@ -222,7 +223,8 @@ impl Replay {
     fn found(&self, product: &Product, wanted: &ReadSet) -> Found {
         let is_there = product.version() > Version::default();
         let stored = is_there.then(|| Stored { product: product.clone(), commit: CommitId(0) });
-        let batches = wanted.batches.iter().filter_map(|reference| self.created.get(reference));
+        let named = wanted.batches.iter().filter(|(sku, _)| sku == product.sku()).map(|(_, reference)| reference);
+        let batches = named.chain(&wanted.references).filter_map(|reference| self.created.get(reference));
         Found {
             products: stored.into_iter().collect(),
             parts: wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect(),

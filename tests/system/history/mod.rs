@@ -62,7 +62,10 @@ impl Told {
             Refusal::NotAllocated(_) => Self::NotAllocated,
             Refusal::LineShipped(_) => Self::LineShipped,
             Refusal::LineCancelled(_) => Self::LineCancelled,
-            Refusal::UnknownBatch(_) | Refusal::TooManyBatches(_) | Refusal::LineDiffers { .. } => return None,
+            Refusal::UnknownBatch(_)
+            | Refusal::AmbiguousBatch(_)
+            | Refusal::TooManyBatches(_)
+            | Refusal::LineDiffers { .. } => return None,
         })
     }
 }
@@ -193,8 +196,8 @@ impl<'a> Answers<'a> {
             Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => self.version_of_end(id, request, told),
             Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
             // That it was done, its own commit tells.
-            Asked::Command(Command::ChangeBatchQuantity(_)) if *told == Told::Done => Ok(Vec::new()),
-            Asked::Command(Command::ChangeBatchQuantity(_)) => Err(format!("{request:?} is no answer to that")),
+            Asked::Command(Command::ChangeBatch(_)) if *told == Told::Done => Ok(Vec::new()),
+            Asked::Command(Command::ChangeBatch(_)) => Err(format!("{request:?} is no answer to that")),
         }
     }
 

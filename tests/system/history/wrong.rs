@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{AllocationsView as _, Timestamp};
-use testing::{Command, Reply, change, line, new_batch};
+use testing::{Command, Reply, holds, line, new_batch};
 
 use super::{Asked, Index, Request, Told, check};
 use crate::layers::{Layers, Outcome, add_tests};
@@ -59,7 +59,7 @@ impl Shop {
         let told = match bus.handle(&command, &call).now_or_never().unwrap() {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
-            Ok(Reply::Done) if matches!(command, Command::ChangeBatchQuantity(_)) => None,
+            Ok(Reply::Done) if matches!(command, Command::ChangeBatch(_)) => None,
             Ok(Reply::Done) => Some(Told::Done),
             Err(error) => Some(Told::of_error(&error).unwrap_or_else(|| panic!("{error}"))),
         };
@@ -89,7 +89,7 @@ impl Shop {
     }
 
     fn change(&mut self, reference: &str, qty: u32, version: u64) -> &mut Self {
-        self.ask(Command::ChangeBatchQuantity(change(reference, qty, Revision::Version(version))))
+        self.ask(Command::ChangeBatch(holds(reference, qty, Revision::Version(version))))
     }
 
     fn view(&mut self, orderid: &str) -> &mut Self {

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{ChangeBatchQuantity, NewBatch, OrderLine, Revision};
+use domain::{Counted, NewBatch, OrderLine, Revision};
 use local::Stack;
 use serde_json::{Value, json};
-use testing::{Command, line};
+use testing::{Command, change_body, holds, line};
 
 use crate::history::{Asked, Request, Told};
 use crate::shop::{Answer, Api, Warehouse};
@@ -132,7 +132,7 @@ impl<'a> Shop<'a> {
                 *changes += 1;
                 let (reference, revision) = (new.reference.clone(), Revision::Version(*changes));
                 let qty = random.u32(..40);
-                Asked::Command(Command::ChangeBatchQuantity(ChangeBatchQuantity { reference, qty, revision }))
+                Asked::Command(Command::ChangeBatch(holds(reference.as_str(), qty, revision)))
             }
             92..94 => {
                 let chosen = random.usize(..notes.batches.len());
@@ -162,9 +162,10 @@ impl<'a> Shop<'a> {
     async fn ask(&self, asked: &Asked, random: &mut fastrand::Rng) -> Result<Option<Told>> {
         let answer = match asked {
             Asked::View(orderid) => self.api.view(orderid.as_str()).await,
-            Asked::Command(Command::ChangeBatchQuantity(change)) => {
-                let Revision::Version(version) = change.revision else { unreachable!("all are numbered") };
-                let body = json!({"batchref": change.reference, "qty": change.qty, "version": version}).to_string();
+            Asked::Command(Command::ChangeBatch(change)) => {
+                let mut body = change_body(change);
+                body["batchref"] = json!(change.reference);
+                let body = body.to_string();
                 // The emulator may be away for longer than the client is patient. A message sent twice is no harm.
                 while let Err(error) = self.warehouse.send(&[&body]).await {
                     ensure!(self.started.elapsed().as_secs() < 7_200, "the queue takes nothing: {error:#}");
@@ -173,13 +174,12 @@ impl<'a> Shop<'a> {
                 return Ok(None);
             }
             Asked::Command(command) => {
-                let (route, body) = command.request().with_context(|| format!("{command:?} is no request"))?;
+                let (route, body) = command.request();
                 let preference = match command {
                     Command::Allocate(line) => self.preference(line, random),
-                    Command::Deallocate(_)
-                    | Command::Ship(_)
-                    | Command::CreateBatch(_)
-                    | Command::ChangeBatchQuantity(_) => None,
+                    Command::Deallocate(_) | Command::Ship(_) | Command::CreateBatch(_) | Command::ChangeBatch(_) => {
+                        None
+                    }
                 };
                 self.api.post(route.path().trim_start_matches('/'), body.to_string(), preference).await
             }
@@ -243,9 +243,10 @@ impl<'a> Shop<'a> {
     pub(super) fn newest_changes(&self) -> BTreeMap<domain::BatchRef, u32> {
         let mut newest: BTreeMap<_, (Revision, u32)> = BTreeMap::new();
         for request in &self.notes.lock().unwrap().history {
-            if let Asked::Command(Command::ChangeBatchQuantity(change)) = &request.asked {
-                let held = newest.entry(change.reference.clone()).or_insert((change.revision, change.qty));
-                *held = (*held).max((change.revision, change.qty));
+            if let Asked::Command(Command::ChangeBatch(change)) = &request.asked {
+                let Some(Counted::Purchased(qty)) = change.counted else { continue };
+                let held = newest.entry(change.reference.clone()).or_insert((change.revision, qty));
+                *held = (*held).max((change.revision, qty));
             }
         }
         newest.into_iter().map(|(reference, (_, qty))| (reference, qty)).collect()

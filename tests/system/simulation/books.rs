@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Batch, BatchRef, Event, LineId, OrderLine, Part, Place, Product, Revision, Sku, Version};
+use domain::{
+    Batch, BatchRef, Counted, Eta, Event, LineId, NewBatch, OrderLine, Part, Place, Product, Revision, Sku, Version,
+};
 use service_layer::outbox::Envelope;
+use service_layer::{ChangeBatch, NewEta};
 use testing::{Command, Reply};
 
 use super::run::{Outbox, Plan, Verdict};
@@ -18,6 +21,7 @@ pub(crate) struct Books {
     read: usize,
     versions: BTreeMap<Sku, Version>,
     batches: BTreeMap<BatchRef, u32>,
+    etas: BTreeMap<BatchRef, Option<Eta>>,
     places: BTreeMap<OrderLine, Place>,
 }
 
@@ -97,13 +101,18 @@ impl Books {
                 let place = self.places.get(line);
                 ensure!(!matches!(place, Some(Place::Batch(_))), "{line:?} is out of stock, but is at {place:?}");
             }
-            Event::BatchCreated { batchref, qty, .. } => {
+            Event::BatchCreated { batchref, qty, eta, .. } => {
+                self.etas.insert(batchref.clone(), *eta);
                 let before = self.batches.insert(batchref.clone(), qty.get());
                 ensure!(before.is_none(), "{batchref} is created twice");
             }
             Event::BatchQuantityChanged { batchref, qty, .. } => {
                 let before = self.batches.insert(batchref.clone(), *qty);
                 ensure!(before.is_some(), "{batchref} has changed before it was created");
+            }
+            Event::BatchEtaChanged { batchref, eta, was, .. } => {
+                let before = self.etas.insert(batchref.clone(), *eta);
+                ensure!(before == Some(*was) && eta != was, "{batchref} came {before:?} before, not {was:?}");
             }
             Event::Allocated { .. } | Event::Deallocated { .. } | Event::Shipped { .. } | Event::Cancelled { .. } => {}
         }
@@ -153,19 +162,44 @@ impl Books {
         }
         for request in &plan.requests {
             if let Command::CreateBatch(new) = request {
-                let newest = plan.changes.iter().zip(1..).filter(|(change, _)| change.reference == new.reference);
-                let newest = newest.max_by_key(|(change, sent)| match change.revision {
+                self.check_the_newest(new, plan)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch is as the newest change of it says, whatever order they came in.
+    fn check_the_newest(&self, new: &NewBatch, plan: &Plan) -> Verdict {
+        let newest = |tells: &dyn Fn(&ChangeBatch) -> bool| {
+            let changes = plan.changes.iter().zip(1..).filter(|(change, _)| change.reference == new.reference);
+            let newest =
+                changes.filter(|(change, _)| tells(change)).max_by_key(|(change, sent)| match change.revision {
                     Revision::Version(_) => change.revision,
                     Revision::AsOf(_) => Revision::AsOf(*sent),
                 });
-                // What is less than was shipped counts as that.
-                let shipped = self.places.iter().filter(|(_, place)| **place == Place::Shipped(new.reference.clone()));
-                let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
-                let expected = newest.map_or(new.qty.get(), |(change, _)| change.qty.max(shipped));
-                let held = self.batches.get(&new.reference);
-                ensure!(held == Some(&expected), "{} should hold {expected}, but holds {held:?}", new.reference);
-            }
-        }
+            newest.map(|(change, _)| change)
+        };
+        let shipped = self.places.iter().filter(|(_, place)| **place == Place::Shipped(new.reference.clone()));
+        let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
+        let held = self.batches.get(&new.reference).copied();
+        let is_told = |held: u32| match newest(&|change| change.counted.is_some()).and_then(|change| change.counted) {
+            None => held == new.qty.get(),
+            // What is less than was shipped counts as that.
+            Some(Counted::Purchased(qty)) => held == qty.max(shipped),
+            // It may have been counted before any of the shipped ones had left, or after.
+            Some(Counted::OnHand(pieces)) => (pieces..=pieces + shipped).contains(&held),
+        };
+        ensure!(held.is_some_and(is_told), "{} is not as the newest change says: it holds {held:?}", new.reference);
+
+        let etas =
+            plan.changes.iter().filter(|change| change.reference == new.reference).filter_map(|change| change.eta);
+        let etas: Vec<_> = etas.map(|NewEta(eta)| eta).chain([new.eta]).collect();
+        let differ = etas.iter().collect::<BTreeSet<_>>().len() == etas.len();
+        let newest = newest(&|change| change.eta.is_some()).and_then(|change| change.eta);
+        let expected = newest.map_or(new.eta, |NewEta(eta)| eta);
+        let is_expected = self.etas.get(&new.reference) == Some(&expected);
+        // The same ETA again is no change, so an older one may follow it.
+        ensure!(is_expected || !differ, "{} should come {expected:?}, not {:?}", new.reference, self.etas);
         Ok(())
     }
 

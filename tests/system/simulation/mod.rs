@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{ChangeBatchQuantity, EventType, Revision};
+use domain::{Counted, EventType, Revision};
 use run::{Outbox, Plan, Run, Verdict};
+use service_layer::ChangeBatch;
 use testing::{Command, line, new_batch};
 use world::{Adversity, World};
 
@@ -109,7 +110,14 @@ fn random_plan(world: &World) -> Plan {
     let change = |number: u32| {
         let reference = format!("b{}", between(0, batches - 1));
         let revision = if numbered { Revision::Version(u64::from(number)) } else { Revision::AsOf(0) };
-        ChangeBatchQuantity { reference: reference.as_str().try_into().unwrap(), qty: between(0, 8), revision }
+        match between(0, 5) {
+            0 => testing::comes(&reference, Some(&format!("2011-01-0{}", between(1, 8))), revision),
+            1 => testing::comes(&reference, None, revision),
+            2 => {
+                ChangeBatch { counted: Some(Counted::OnHand(between(0, 8))), ..testing::holds(&reference, 0, revision) }
+            }
+            _ => testing::holds(&reference, between(0, 8), revision),
+        }
     };
     let changes = (0..between(0, 4)).map(change).collect();
     Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Relayed }
@@ -205,8 +213,8 @@ fn allocate(orderid: &str, qty: u32) -> Command {
 }
 
 /// As of when its message is sent.
-fn holds(reference: &str, qty: u32) -> ChangeBatchQuantity {
-    testing::change(reference, qty, Revision::AsOf(0))
+fn holds(reference: &str, qty: u32) -> ChangeBatch {
+    testing::holds(reference, qty, Revision::AsOf(0))
 }
 
 async fn every_schedule_of_two_equal_requests(_: Arc<Servers>) -> Outcome {
@@ -241,8 +249,8 @@ async fn every_schedule_of_a_shrink_and_a_request(_: Arc<Servers>) -> Outcome {
 }
 
 async fn every_schedule_of_stock_that_arrives_and_a_request(_: Arc<Servers>) -> Outcome {
-    let gone = testing::change("b1", 0, Revision::Version(1));
-    let before = [create("b1", 1), allocate("o1", 1), Command::ChangeBatchQuantity(gone)];
+    let gone = testing::holds("b1", 0, Revision::Version(1));
+    let before = [create("b1", 1), allocate("o1", 1), Command::ChangeBatch(gone)];
     let plan = Plan {
         requests: vec![create("b2", 1), allocate("o2", 1)],
         changes: Vec::new(),
@@ -265,8 +273,8 @@ async fn every_schedule_of_two_changes_of_one_batch(_: Arc<Servers>) -> Outcome 
 
 /// A line left the batch and came back: the index may show it twice, or not at all.
 async fn every_schedule_of_a_shrink_on_an_index_that_lags(_: Arc<Servers>) -> Outcome {
-    let change = |qty, version| testing::change("b1", qty, Revision::Version(version));
-    let [less, again] = [change(1, 1), change(2, 2)].map(Command::ChangeBatchQuantity);
+    let change = |qty, version| testing::holds("b1", qty, Revision::Version(version));
+    let [less, again] = [change(1, 1), change(2, 2)].map(Command::ChangeBatch);
     let before = [create("b1", 2), allocate("o1", 1), allocate("o2", 1), less, again];
     let plan = Plan { requests: Vec::new(), changes: vec![change(0, 3)], queued: Vec::new(), outbox: Outbox::Unread };
     let lags = Adversity { lags: 2, ..A_DUPLICATE };
@@ -296,7 +304,7 @@ async fn every_schedule_of_a_line_and_its_cancellation(_: Arc<Servers>) -> Outco
 
 /// Its pieces come free once, and go to the line that waits.
 async fn every_schedule_of_two_equal_cancellations(_: Arc<Servers>) -> Outcome {
-    let less = Command::ChangeBatchQuantity(testing::change("b1", 2, Revision::Version(1)));
+    let less = Command::ChangeBatch(testing::holds("b1", 2, Revision::Version(1)));
     let before = [create("b1", 4), allocate("o1", 2), allocate("o2", 2), less];
     let requests = vec![deallocate("o1", 2), deallocate("o1", 2)];
     let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };

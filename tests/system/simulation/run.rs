@@ -9,14 +9,14 @@ use std::time::Duration;
 use adapters::in_memory::call_until;
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{ChangeBatchQuantity, Event, OrderLine, Revision};
+use domain::{Event, OrderLine, Revision};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
-use service_layer::{Error, MessageBus, Remembering};
-use testing::{Command, Reply};
+use service_layer::{ChangeBatch, Error, MessageBus, Remembering};
+use testing::{Command, Reply, change_body};
 
 use super::books::{self, Books};
 use super::choices::Odds;
@@ -36,7 +36,7 @@ const STEPS: u32 = 20_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) requests: Vec<Command>,
-    pub(crate) changes: Vec<ChangeBatchQuantity>,
+    pub(crate) changes: Vec<ChangeBatch>,
     /// Lines that are put on the queue.
     pub(crate) queued: Vec<OrderLine>,
     pub(crate) outbox: Outbox,
@@ -133,15 +133,13 @@ impl Run {
             run.history.extend(state.prepared.iter().map(|command| ask(command.clone(), 0)));
         }
         for (sent, mut change) in (1..).zip(run.plan.changes.clone()) {
-            let mut body = json!({"batchref": change.reference, "qty": change.qty});
-            if let Revision::Version(version) = change.revision {
-                body["version"] = version.into();
-            }
+            let mut body = change_body(&change);
+            body["batchref"] = json!(change.reference);
             run.queue(Source::Changes).push(format!("change-{sent}"), body.to_string(), Timestamp(sent));
             if let Revision::AsOf(as_of) = &mut change.revision {
                 *as_of = sent;
             }
-            run.history.push(ask(Command::ChangeBatchQuantity(change), 0));
+            run.history.push(ask(Command::ChangeBatch(change), 0));
         }
         for (sent, line) in (1..).zip(run.plan.queued.clone()) {
             run.queue(Source::Lines).push(
@@ -255,7 +253,7 @@ impl Run {
         let bus = self.command_bus();
         match source {
             Source::Changes => self.start(name, trigger, async move {
-                let answer = sqs::change_quantities(&bus, event, &context, RECEIVES).await;
+                let answer = sqs::hear_warehouse(&bus, event, &context, RECEIVES).await;
                 world.last_chance_to_die().await;
                 Answer::Batch(answer)
             }),

@@ -176,7 +176,8 @@ impl Scene {
     }
 
     async fn does(&self, command: Command) -> anyhow::Result<()> {
-        self.played.lock().unwrap().extend(command.request().map(|(route, _)| route));
+        let (route, _) = command.request();
+        self.played.lock().unwrap().insert(route);
         self.recorded.handle(&command, &soon()).await?;
         Ok(())
     }
@@ -277,7 +278,7 @@ impl Scene {
 }
 
 fn change(reference: &str, qty: u32) -> Command {
-    Command::ChangeBatchQuantity(testing::change(reference, qty, Revision::AsOf(System::default().now().0)))
+    Command::ChangeBatch(testing::holds(reference, qty, Revision::AsOf(System::default().now().0)))
 }
 
 // --- what the template grants ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-//! The calls of `change-batch-quantity`: two `GetItem`, one `PutItem`.
+//! The calls of `change-batch-quantity`: one `Query`, one `GetItem`, one `PutItem`.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use floor::{TABLE, head, key};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
@@ -10,9 +11,16 @@ use serde_json::json;
 async fn main() -> Result<(), Error> {
     let client = &Client::new(&aws_config::load_from_env().await);
     let handle = async |_: LambdaEvent<IgnoredAny>| {
-        for key in [key("BATCH#batch-001", "BATCH"), key("SKU#RETRO-CLOCK", "PRODUCT")] {
-            client.get_item().table_name(TABLE).consistent_read(true).set_key(Some(key)).send().await?;
-        }
+        client
+            .query()
+            .table_name(TABLE)
+            .consistent_read(true)
+            .key_condition_expression("PK = :batch")
+            .expression_attribute_values(":batch", AttributeValue::S("BATCH#batch-001".to_owned()))
+            .send()
+            .await?;
+        let product = key("SKU#RETRO-CLOCK", "PRODUCT");
+        client.get_item().table_name(TABLE).consistent_read(true).set_key(Some(product)).send().await?;
         let head = head()?;
         client
             .put_item()

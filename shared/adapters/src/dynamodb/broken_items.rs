@@ -79,8 +79,8 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
     let now = Timestamp(1_000);
     vec![
         ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), head),
-        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), batch),
-        ("BATCH#b1/BATCH", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
+        ("BATCH#b1/SKU#LAMP", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), batch),
+        ("BATCH#b1/SKU#LAMP", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
         ("ORDER#o1/LINE#LAMP#3", item_of(&on_batch), line_item),
         ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Waiting)), line_item),
         ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
@@ -248,7 +248,7 @@ fn an_attribute_of_another_type_is_named() {
                 match (&other, shown(&path).as_str()) {
                     // Of a name, any text is one.
                     (AttributeValue::S(text), place) if !text.is_empty() && takes_text(place) => {}
-                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") || key.ends_with("/BATCH") => {}
+                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") => {}
                     (AttributeValue::N(_), _) if key.starts_with("EVENT#") => {}
                     (AttributeValue::Bool(_), "backlog") => {}
                     (AttributeValue::Null(_), _) if is_optional(key, &path) => {}

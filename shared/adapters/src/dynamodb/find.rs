@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use domain::Batch;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use domain::{Batch, BatchRef};
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
 use super::DynamoDb;
 use super::failure::{classify, fault};
-use super::items::{Item, Key, Kind, StoredBatch, read_head, read_part};
+use super::items::{Item, Key, Kind, StoredBatch, batch_partition, read_head, read_part};
+use super::list::More;
 
 /// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
 /// caller waits between its own tries.
@@ -30,7 +31,13 @@ impl DynamoDb {
         let mut reading = Reading::default();
         let mut keys: Vec<Key> = wanted.skus.iter().map(Key::product).collect();
         keys.extend(wanted.lines.iter().map(Key::line));
-        keys.extend(wanted.batches.iter().map(Key::batch));
+        keys.extend(wanted.batches.iter().map(|(sku, reference)| Key::batch(sku, reference)));
+        for reference in &wanted.references {
+            self.add_batches_of(reference, &mut reading).await?;
+        }
+        if keys.is_empty() {
+            keys = reading.missing();
+        }
         while !keys.is_empty() {
             // Boxed, so that the futures of callers stay flat.
             let items = if let [key] = &keys[..] {
@@ -46,6 +53,23 @@ impl DynamoDb {
             keys = reading.missing();
         }
         reading.closed()
+    }
+
+    /// All batches that share a reference.
+    async fn add_batches_of(&self, reference: &BatchRef, reading: &mut Reading) -> Result<(), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("PK = :batch")
+            .expression_attribute_values(":batch", AttributeValue::S(batch_partition(reference)));
+        // Boxed, so that the futures of callers stay flat.
+        let pages = self.pages(query, |item| {
+            reading.add(item)?;
+            Ok(More::Needed)
+        });
+        Box::pin(pages).await
     }
 
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {
@@ -82,6 +106,7 @@ impl Reading {
             Kind::Head => self.found.products.push(read_head(item)?),
             Kind::Batch => {
                 let StoredBatch { added, full } = StoredBatch::read(item)?;
+                self.asked.push(Key::batch(&added.sku, &added.reference));
                 self.found.batches.push(added);
                 self.full.extend(full);
             }
@@ -101,7 +126,9 @@ impl Reading {
         for (sku, reference) in self.found.named() {
             match (self.found.product(sku), reference) {
                 (None, _) => want(Key::product(sku)),
-                (Some(product), Some(reference)) if product.batch(reference).is_none() => want(Key::batch(reference)),
+                (Some(product), Some(reference)) if product.batch(reference).is_none() => {
+                    want(Key::batch(sku, reference));
+                }
                 (Some(_), _) => {}
             }
         }

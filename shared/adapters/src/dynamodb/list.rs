@@ -15,10 +15,14 @@ impl DynamoDb {
     pub(super) async fn query(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
         match listing {
             Listing::Waiting { sku, .. } => self.parts(self.listed_in(waiting_partition(sku))).await,
-            Listing::Youngest { batch, pieces, at_most, .. } => {
+            Listing::OnBatch { sku, batch, .. } => {
+                let shelves = shelves(sku, batch).map(|shelf| Box::pin(self.parts(self.listed_in(shelf))));
+                Ok(listing.select(try_join_all(shelves).await?.concat()))
+            }
+            Listing::Youngest { sku, batch, pieces, at_most, .. } => {
                 // From all shelves at once, of which each has as many as might be the youngest.
                 let needed = Needed { pieces: *pieces, lines: *at_most };
-                let shelves = shelves(batch).map(|shelf| Box::pin(self.youngest_on(shelf, needed)));
+                let shelves = shelves(sku, batch).map(|shelf| Box::pin(self.youngest_on(shelf, needed)));
                 Ok(listing.select(try_join_all(shelves).await?.concat()))
             }
         }

@@ -73,8 +73,12 @@ impl DynamoDb {
     ///
     /// # Errors
     /// When the table, or this item, can't be read.
-    pub async fn batch_row(&self, reference: &BatchRef) -> Result<Option<(NewBatch, Option<Batch>)>, StoreError> {
-        let stored = self.get(Key::batch(reference)).await?.map(StoredBatch::read).transpose()?;
+    pub async fn batch_row(
+        &self,
+        sku: &Sku,
+        reference: &BatchRef,
+    ) -> Result<Option<(NewBatch, Option<Batch>)>, StoreError> {
+        let stored = self.get(Key::batch(sku, reference)).await?.map(StoredBatch::read).transpose()?;
         Ok(stored.map(|StoredBatch { added, full }| (added, full)))
     }
 
@@ -85,7 +89,7 @@ impl DynamoDb {
     /// When the table, or one of these items, can't be read.
     pub async fn parts_at(&self, place: &Place, sku: &Sku) -> Result<Vec<Part>, StoreError> {
         let partitions = match place {
-            Place::Batch(reference) => shelves(reference).collect(),
+            Place::Batch(reference) => shelves(sku, reference).collect(),
             Place::Waiting => vec![waiting_partition(sku)],
             // The index lists none that have ended.
             Place::Shipped(_) | Place::Cancelled => Vec::new(),
@@ -106,7 +110,7 @@ impl DynamoDb {
                 parts.push(read_part(item)?);
             }
         }
-        parts.retain(|part| part.place == *place);
+        parts.retain(|part| part.place == *place && part.line.sku == *sku);
         Ok(parts)
     }
 }

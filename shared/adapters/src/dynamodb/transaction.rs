@@ -93,7 +93,7 @@ impl DynamoDb {
         let counters = |batch| to_attribute(&BatchEntry::from(batch)).map_err(fault);
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(Key::batch(&batch.reference).into_item()))
+            .set_key(Some(Key::batch(&batch.sku, &batch.reference).into_item()))
             .expression_attribute_names("#full", "full");
         let update = match now {
             Some(now) => {

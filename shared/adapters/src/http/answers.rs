@@ -23,8 +23,10 @@ pub enum Code {
     TooLarge,
     /// No batch of this SKU was ever added.
     UnknownSku,
-    /// No batch has this reference.
+    /// No batch has this reference, or none of this SKU.
     UnknownBatch,
+    /// Several SKUs share the reference, and it was not said which is meant.
+    AmbiguousBatch,
     /// Nobody asked for this line, or it was refused.
     UnknownLine,
     /// No batch has enough pieces left.
@@ -56,6 +58,7 @@ impl Code {
         Self::TooLarge,
         Self::UnknownSku,
         Self::UnknownBatch,
+        Self::AmbiguousBatch,
         Self::UnknownLine,
         Self::OutOfStock,
         Self::BatchDiffers,
@@ -115,6 +118,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::UnknownSku(_) if route == Route::Allocate => (StatusCode::BAD_REQUEST, Code::UnknownSku),
         Refusal::UnknownSku(_) => (StatusCode::NOT_FOUND, Code::UnknownSku),
         Refusal::UnknownBatch(_) => (StatusCode::NOT_FOUND, Code::UnknownBatch),
+        Refusal::AmbiguousBatch(_) => (StatusCode::CONFLICT, Code::AmbiguousBatch),
         Refusal::UnknownLine(_) => (StatusCode::NOT_FOUND, Code::UnknownLine),
         Refusal::BatchDiffers(_) => (StatusCode::CONFLICT, Code::BatchDiffers),
         Refusal::LineDiffers { .. } => (StatusCode::CONFLICT, Code::LineDiffers),

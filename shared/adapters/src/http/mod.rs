@@ -6,11 +6,13 @@ mod routes;
 
 use std::convert::Infallible;
 
+use domain::InvalidName;
 use lambda_http::http::header::HOST;
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::util::MapRequest;
-use lambda_http::{Adapter, Body, LambdaEvent, Request, Response, Service};
+use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt, Response, Service};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use service_layer::ports::Environment;
 use service_layer::{Call, Error};
@@ -59,7 +61,7 @@ pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
 enum Failure {
     /// The body is too large: so many bytes.
     TooLarge(usize),
-    /// The body can't be read.
+    /// The body, or the path, can't be read.
     Unreadable(InvalidJson),
     /// What it asks for could not be done.
     Undone(Error),
@@ -108,4 +110,18 @@ fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
         return Err(Failure::TooLarge(bytes));
     }
     read_object(request.body()).map_err(Failure::Unreadable)
+}
+
+/// What the path names by a parameter.
+///
+/// An HTTP API decodes every escape of a path but `%25`, and `cargo lambda watch` none of them. So each `%` that is
+/// left begins an escape, and decoding once gives the name, whoever handed it over.
+fn named<N: for<'a> TryFrom<&'a str, Error = InvalidName>>(request: &Request, parameter: &str) -> Result<N, Failure> {
+    let parameters = request.path_parameters_ref();
+    let encoded = parameters.and_then(|parameters| parameters.first(parameter)).unwrap_or_default();
+    let name = match percent_decode_str(encoded).decode_utf8() {
+        Ok(name) => N::try_from(&name).map_err(|error| error.to_string()),
+        Err(_) => Err("must be UTF-8, percent-encoded".to_owned()),
+    };
+    name.map_err(|reason| Failure::Unreadable(InvalidJson::because(&format!("{parameter}: {reason}"))))
 }

@@ -156,8 +156,11 @@ impl Table {
 
     fn query(&self, query: &Value) -> Value {
         let values = &query["ExpressionAttributeValues"];
-        let (attribute, value) =
-            if query["IndexName"] == "LinesByPlace" { ("place", ":place") } else { ("PK", ":order") };
+        let (attribute, value) = match (&query["IndexName"], &values[":batch"]) {
+            (Value::String(_), _) => ("place", ":place"),
+            (_, Value::Null) => ("PK", ":order"),
+            _ => ("PK", ":batch"),
+        };
         if attribute == "PK" {
             assert_consistent(query);
         }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore, call_until};
-use adapters::sqs::{change_quantities, handle_events};
+use adapters::sqs::{handle_events, hear_warehouse};
 use aws_lambda_events::sqs::SqsEvent;
-use domain::Product;
+use domain::{Batch, Product};
 use lambda_runtime::Context;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -40,15 +40,19 @@ fn shop() -> Bus {
     bus
 }
 
-fn purchased(bus: &Bus, reference: &str) -> u32 {
+fn batch(bus: &Bus, reference: &str) -> Batch {
     let products = bus.store().products();
-    products.iter().flat_map(Product::batches).find(|batch| batch.reference.as_str() == reference).unwrap().purchased
+    products.iter().flat_map(Product::batches).find(|batch| batch.reference.as_str() == reference).unwrap().clone()
+}
+
+fn purchased(bus: &Bus, reference: &str) -> u32 {
+    batch(bus, reference).purchased
 }
 
 /// The numbers of the messages that go back to the queue.
 fn change(bus: &Bus, bodies: &[&str], attributes: &Value) -> Vec<String> {
     let commands = MessageBus::new(bus.store(), InMemoryEnvironment::default(), ());
-    let response = now(change_quantities(&commands, event(bodies, attributes), &Context::default(), 5));
+    let response = now(hear_warehouse(&commands, event(bodies, attributes), &Context::default(), 5));
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
@@ -68,6 +72,15 @@ fn change_body() -> Object {
     Object::of(&[("batchref", "\"b1\""), ("qty", "7"), ("version", "1"), ("as_of", "1699999999999")])
 }
 
+fn arrival_body() -> Object {
+    let (sku, eta) = (("sku", "\"LAMP\""), ("eta", "\"2011-01-31\""));
+    Object::of(&[("batchref", "\"b1\""), sku, eta, ("on_hand", "7"), ("version", "1")])
+}
+
+fn shipped_body() -> Object {
+    Object::of(&[("shipped", r#"{"orderid":"o1","sku":"LAMP","qty":2}"#)])
+}
+
 /// A body between two good ones: it does what it says, or goes back and changes nothing.
 fn check_change(body: &str) -> Result<(), TestCaseError> {
     let bus = shop();
@@ -77,10 +90,16 @@ fn check_change(body: &str) -> Result<(), TestCaseError> {
     change(&without, &[FIRST, "", LAST], &sent());
     if failed.is_empty() {
         let said: Value = serde_json::from_str(body).unwrap_or_default();
-        if let (Some(reference), Some(qty)) = (said["batchref"].as_str().or(said["batchid"].as_str()), said.get("qty"))
-        {
-            let qty = whole_number(qty);
-            prop_assert!(reference != "b1" || Some(purchased(&bus, "b1").into()) == qty, "it is kept as sent");
+        if said["batchref"] == "b1" || said["batchid"] == "b1" {
+            let kept = batch(&bus, "b1");
+            for pieces in
+                ["qty", "on_hand"].into_iter().filter_map(|field| said.get(field)).filter(|pieces| !pieces.is_null())
+            {
+                prop_assert_eq!(Some(kept.purchased.into()), whole_number(pieces), "it is kept as sent");
+            }
+            if let Some(eta) = said.get("eta") {
+                prop_assert_eq!(kept.eta.map(|eta| eta.to_string()), eta.as_str().map(str::to_owned));
+            }
         }
     } else {
         prop_assert_eq!(failed, ["1"]);
@@ -133,7 +152,9 @@ proptest! {
     }
 
     #[test]
-    fn a_change_is_kept_as_it_was_sent_or_goes_back(body in mutated(change_body())) {
+    fn a_change_is_kept_as_it_was_sent_or_goes_back(
+        body in prop_oneof![mutated(change_body()), mutated(arrival_body()), mutated(shipped_body())],
+    ) {
         check_change(&body)?;
     }
 
@@ -154,7 +175,7 @@ proptest! {
 #[test]
 fn depth_is_no_danger() {
     let deep = "[".repeat(100_000);
-    for field in ["batchref", "qty", "version", "as_of", "unknown"] {
+    for field in ["batchref", "sku", "qty", "on_hand", "eta", "version", "as_of", "shipped", "unknown"] {
         check_change(&change_body().with(field, deep.clone()).text()).unwrap();
     }
     for field in ["type", "orderid", "qty", "id", "version", "unknown"] {

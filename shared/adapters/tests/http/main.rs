@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod batches;
 mod lines;
 
 use std::fmt::Write as _;
@@ -21,7 +22,7 @@ use serde_json::json;
 use service_layer::ports::{AllocationsView, Environment, LineQueue, Timestamp};
 use service_layer::store::{Products, StoreError};
 use service_layer::{Call, MessageBus, Source};
-use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, change};
+use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, holds};
 
 fn request(route: Route, prefer: Option<&str>, body: &str, orderid: Option<&str>) -> Request {
     let mut event = api_event(route, body);
@@ -71,6 +72,14 @@ impl<S: Products + AllocationsView> Api<S> {
 
     async fn post_batch(&self, body: &str) -> String {
         show(&self.answer(Route::CreateBatch, request(Route::CreateBatch, None, body, None)).await)
+    }
+
+    async fn patch_batch(&self, reference: &str, body: &str) -> String {
+        let mut event = api_event(Route::ChangeBatch, body);
+        event["pathParameters"] = json!({"ref": reference});
+        let mut context = Context::default();
+        context.deadline = 100_000;
+        show(&self.answer(Route::ChangeBatch, api_request(&event, context)).await)
     }
 
     async fn post(&self, route: Route, body: &str) -> String {
@@ -214,7 +223,7 @@ async fn a_line_that_waits_is_not_shown() {
     let api = Api::new();
     api.post_batch(BATCH).await;
     api.post_allocate(LINE, None).await;
-    api.0.handle(&change("b1", 0, Revision::AsOf(1)), &call_until(Timestamp(10_000))).await.unwrap();
+    api.0.handle(&holds("b1", 0, Revision::AsOf(1)), &call_until(Timestamp(10_000))).await.unwrap();
     assert!(api.get("o1").await.starts_with("404\n"));
 }
 
@@ -496,7 +505,7 @@ async fn a_queue_that_does_not_answer_is_503_and_one_that_is_not_there_is_passed
 fn each_route_is_asked_here() {
     for route in Route::ALL {
         let is_asked = |file: &str| file.contains(&format!("Route::{route:?}"));
-        let files = [include_str!("main.rs"), include_str!("lines.rs")];
+        let files = [include_str!("main.rs"), include_str!("batches.rs"), include_str!("lines.rs")];
         assert!(files.into_iter().any(is_asked), "no answer of {route:?} is held here");
     }
 }

@@ -5,6 +5,7 @@ use adapters::http::{BODY_BYTES, Code, Route};
 use serde_json::{Value, json};
 use service_layer::CorrelationId;
 
+use crate::batches;
 use crate::lines::{self, Lines};
 use crate::service::{Answer, Sent, Shop, broken, silent};
 
@@ -15,7 +16,7 @@ pub(crate) fn operation(document: &Value, route: Route) -> &Value {
 }
 
 /// The whole numbers from 1 to 4294967295, in digits.
-const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
+pub(crate) const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
     42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$";
 
 /// Blanks, as a part of a regular expression's class.
@@ -42,7 +43,7 @@ pub(crate) fn document() -> Value {
     let too_large = Sent { body: Some(" ".repeat(BODY_BYTES + 1)), ..Sent::default() };
     let post = |route: Route, body: &Value| shop.answer(route, &Sent::body(body));
     let view = |orderid: &str| {
-        shop.answer(Route::ViewAllocations, &Sent { orderid: Some(orderid.to_owned()), ..Sent::default() })
+        shop.answer(Route::ViewAllocations, &Sent { name: Some(orderid.to_owned()), ..Sent::default() })
     };
     let lines = Lines::of(&shop);
     let line = Sent::body(&json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 3}));
@@ -129,6 +130,7 @@ pub(crate) fn document() -> Value {
                     "413": {"$ref": "#/components/responses/TooLarge"}
                 }))
             }},
+            "/batches/{ref}": {"patch": with_errors(batches::change(&shop))},
             "/allocations/{orderid}": {"get": {
                 "operationId": "allocations",
                 "summary": "The lines of an order that have a batch",
@@ -184,21 +186,27 @@ pub(crate) fn document() -> Value {
                         "ref": {"$ref": "#/components/schemas/Name"},
                         "sku": {"$ref": "#/components/schemas/Name"},
                         "qty": {"$ref": "#/components/schemas/Quantity"},
-                        "eta": {
-                            "description": "The day it is expected; null or absent for stock in the warehouse.",
-                            "anyOf": [
-                                {
-                                    "type": "string", "format": "date",
-                                    "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
-                                },
-                                {"type": "null"}
-                            ]
-                        }
+                        "eta": {"$ref": "#/components/schemas/Eta"}
                     },
                     "examples": [
                         {"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100, "eta": null},
                         {"ref": "batch-002", "sku": "RETRO-CLOCK", "qty": 20, "eta": "2030-01-02"}
                     ]
+                },
+                "Eta": {
+                    "description": "The day it is expected; null, or in a new batch absent, for stock in the warehouse.",
+                    "anyOf": [
+                        {
+                            "type": "string", "format": "date",
+                            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+                        },
+                        {"type": "null"}
+                    ]
+                },
+                "BatchChange": batches::change_schema(),
+                "Applied": {
+                    "type": "object", "required": ["applied"], "additionalProperties": false,
+                    "properties": {"applied": {"type": "boolean"}}
                 },
                 "Ok": {"const": "OK"},
                 "NotFound": {"const": "not found"},

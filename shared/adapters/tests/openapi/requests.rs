@@ -23,9 +23,10 @@ pub(crate) fn can_wait(request: &Sent) -> bool {
 
 /// Requests with a value of every kind that the schemas allow, one field at a time.
 pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
+    let names = path_name(operation).map(|name| candidates(document, name).0).unwrap_or_default();
+    let names = || names.iter().cloned().map(path);
     let Some(schema) = body(document, operation) else {
-        let names = candidates(document, orderid(operation)).0;
-        return names.into_iter().map(path).collect();
+        return names().collect();
     };
     let mut bodies = schema["examples"].as_array().unwrap().clone();
     for (body, name, field) in fields(document, schema) {
@@ -38,17 +39,23 @@ pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
     for body in &bodies {
         assert!(matches(document, schema, body), "{body}");
         for preference in PREFERENCES {
-            let request = Sent::body(body).with("x-correlation-id", "order-7");
+            let request = named(operation, Sent::body(body)).with("x-correlation-id", "order-7");
             requests.push(preference.map_or(request.clone(), |preference| request.with("prefer", preference)));
         }
     }
+    // Each name with the first body, and the one that several batches have.
+    let first = bodies.first().map(ToString::to_string);
+    let several = Sent { name: Some("batch-004".to_owned()), ..Sent::default() };
+    let of_names = names().chain([several]).filter(|_| path_name(operation).is_some());
+    requests.extend(of_names.map(|request| Sent { body: first.clone(), ..request }));
     requests
 }
 
 /// Requests with one thing in them that no schema allows.
 pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
     let Some(schema) = body(document, operation) else {
-        return candidates(document, orderid(operation)).1.into_iter().filter(Value::is_string).map(path).collect();
+        let names = candidates(document, path_name(operation).unwrap()).1;
+        return names.into_iter().filter(Value::is_string).map(path).collect();
     };
     let mut bodies = vec![json!([]), json!("text"), json!(1), Value::Null];
     for (body, name, field) in fields(document, schema) {
@@ -58,7 +65,7 @@ pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
             bodies.push(shorter);
         }
     }
-    let mut requests: Vec<Sent> = bodies.iter().map(Sent::body).collect();
+    let mut requests: Vec<Sent> = bodies.iter().map(|body| named(operation, Sent::body(body))).collect();
     for body in &bodies {
         assert!(!matches(document, schema, body), "{body}");
     }
@@ -74,13 +81,21 @@ fn body<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
     schema.is_object().then(|| resolved(document, schema))
 }
 
-fn orderid(operation: &Value) -> &Value {
-    &operation["parameters"].as_array().unwrap().iter().find(|parameter| parameter["in"] == "path").unwrap()["schema"]
+/// What the path names, if it names something.
+fn path_name(operation: &Value) -> Option<&Value> {
+    let parameters = operation["parameters"].as_array().unwrap();
+    parameters.iter().find(|parameter| parameter["in"] == "path").map(|parameter| &parameter["schema"])
 }
 
-fn path(orderid: Value) -> Sent {
-    let Value::String(orderid) = orderid else { panic!("a path is text") };
-    Sent { orderid: Some(orderid), ..Sent::default() }
+fn path(name: Value) -> Sent {
+    let Value::String(name) = name else { panic!("a path is text") };
+    Sent { name: Some(name), ..Sent::default() }
+}
+
+/// About something that is there, if the path is to name it.
+fn named(operation: &Value, request: Sent) -> Sent {
+    let name = path_name(operation).map(|_| "batch-001".to_owned());
+    Sent { name, ..request }
 }
 
 /// For each example of a body, each of its fields.
@@ -88,7 +103,10 @@ fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<(Value, String, &'a
     let mut fields = Vec::new();
     for body in schema["examples"].as_array().unwrap() {
         for (name, field) in schema["properties"].as_object().unwrap() {
-            fields.push((body.clone(), name.clone(), resolved(document, field)));
+            let field = resolved(document, field);
+            // What no schema can say has tests of its own.
+            let says_something = field.as_object().unwrap().keys().any(|keyword| keyword != "description");
+            fields.extend(says_something.then(|| (body.clone(), name.clone(), field)));
         }
     }
     fields

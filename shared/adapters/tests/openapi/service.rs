@@ -14,7 +14,7 @@ use testing::{Failing, Hooked, api_event, api_request};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) body: Option<String>,
-    pub(crate) orderid: Option<String>,
+    pub(crate) name: Option<String>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -51,11 +51,15 @@ pub(crate) struct Shop<S = InMemoryStore> {
 
 impl Shop {
     /// With a batch `batch-001` of a hundred `RETRO-CLOCK`, and a line of `order-001` on it. Of `order-003`, the line
-    /// `gift` is shipped, and an unnamed one of 2 pieces cancelled.
+    /// `gift` is shipped, and an unnamed one of 2 pieces cancelled. A batch `batch-004` has two SKUs.
     pub(crate) fn new() -> Self {
         let shop = Self::of(InMemoryStore::default());
         let batch = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100});
         assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&batch)).status, 201);
+        for sku in ["RETRO-CLOCK", "SMALL-TABLE"] {
+            let shared = json!({"ref": "batch-004", "sku": sku, "qty": 5, "eta": "2031-01-02"});
+            assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&shared)).status, 201);
+        }
         let line = json!({"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10});
         let gift = json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 1, "line": "gift"});
         let two = json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2});
@@ -84,8 +88,9 @@ impl<S: Products + AllocationsView> Shop<S> {
         for (name, value) in &sent.headers {
             event["headers"][*name] = value.as_str().into();
         }
-        if let Some(orderid) = &sent.orderid {
-            event["pathParameters"] = json!({"orderid": orderid});
+        if let Some(name) = &sent.name {
+            let (_, parameter) = route.path().split_once('{').unwrap();
+            event["pathParameters"][parameter.trim_end_matches("+}")] = json!(name);
         }
         let mut context = Context::default();
         "request-1".clone_into(&mut context.request_id);

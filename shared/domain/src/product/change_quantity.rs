@@ -8,38 +8,72 @@ use crate::{Batch, BatchRef, Budget, DeallocationReason, Event, OrderLine, Part,
 pub struct ChangeBatchQuantity {
     /// Which batch.
     pub reference: BatchRef,
-    /// All the pieces it ever held, whether allocated or not, and those that were shipped; zero when it never arrived.
-    /// What is less than was shipped counts as that.
-    pub qty: u32,
+    /// How many pieces.
+    pub counted: Counted,
     /// Newer changes win over older ones, whatever order they arrive in.
     pub revision: Revision,
 }
 
-impl ChangeBatchQuantity {
-    /// Why a batch does not take the change, if it holds a newer one.
-    fn outdated_by(&self, batch: &Batch) -> Option<ChangeOutcome> {
-        match (batch.revision?, self.revision) {
-            (held, new) if held <= new => None,
-            (Revision::Version(_), Revision::AsOf(_)) => Some(ChangeOutcome::Unnumbered),
-            _ => Some(ChangeOutcome::Outdated),
+/// How many pieces a batch has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// All that it ever held, those included that were shipped; zero when it never arrived. What is less than was
+    /// shipped counts as that.
+    Purchased(u32),
+    /// Those that lie on the shelf, so without those that were shipped.
+    OnHand(u32),
+}
+
+impl Counted {
+    /// What the batch must have held, all in all.
+    fn purchased_of(self, batch: &Batch) -> u32 {
+        match self {
+            Self::Purchased(pieces) => pieces.max(batch.shipped),
+            Self::OnHand(pieces) => pieces.saturating_add(batch.shipped),
         }
     }
 
+    fn on_hand(self) -> Option<u32> {
+        match self {
+            Self::Purchased(_) => None,
+            Self::OnHand(pieces) => Some(pieces),
+        }
+    }
+}
+
+impl ChangeBatchQuantity {
+    /// Whether this change, and no other, gave the batch its quantity. (Of a count of the shelf, more may have been
+    /// shipped since.)
     fn is_known_at(&self, batch: &Batch) -> bool {
-        batch.purchased == self.qty.max(batch.shipped) && batch.revision == Some(self.revision)
+        let same = match self.counted {
+            Counted::Purchased(_) => batch.purchased == self.counted.purchased_of(batch) && batch.on_hand.is_none(),
+            Counted::OnHand(pieces) => batch.on_hand == Some(pieces),
+        };
+        same && batch.revision == Some(self.revision)
     }
 }
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// The batch holds what the change says; also if it did before.
+    /// The batch holds what the change says.
     Applied,
+    /// It did so before: nothing was changed.
+    Known,
     /// A newer change is known. Nothing was changed.
     Outdated,
     /// The same, but only because the batch has seen a version, and this change has none: whoever numbers its changes
     /// may have forgotten to.
     Unnumbered,
+}
+
+/// Why a change is not taken, if the batch holds a newer one.
+pub(super) fn outdated(held: Option<Revision>, new: Revision) -> Option<ChangeOutcome> {
+    match (held?, new) {
+        (held, new) if held <= new => None,
+        (Revision::Version(_), Revision::AsOf(_)) => Some(ChangeOutcome::Unnumbered),
+        _ => Some(ChangeOutcome::Outdated),
+    }
 }
 
 /// A line that was taken off its batch and is to be placed, and what tells that it was taken off.
@@ -51,19 +85,29 @@ pub(super) struct Displaced {
 
 impl Displaced {
     fn from(batchref: &BatchRef, part: &Part) -> Self {
-        let (line, batchref) = (part.line.clone(), batchref.clone());
-        let deallocated = Event::Deallocated { line, batchref, reason: DeallocationReason::Shrunk };
+        let deallocated = deallocated(&part.line, batchref, DeallocationReason::Shrunk);
         Self { part: part.clone(), deallocated }
     }
 }
 
 impl Product {
+    /// What comes of a change without anything being changed; none, if it is to be carried out.
+    ///
+    /// # Errors
+    /// When the batch is not known here.
+    pub fn without_change_of_quantity(&self, change: &ChangeBatchQuantity) -> Result<Option<ChangeOutcome>, Refusal> {
+        let batch = self.batch(&change.reference);
+        let batch = batch.ok_or_else(|| Refusal::UnknownBatch(change.reference.clone()))?;
+        let known = change.is_known_at(batch).then_some(ChangeOutcome::Known);
+        Ok(outdated(batch.revision, change.revision).or(known))
+    }
+
     /// How many pieces must be taken from lines before the batch is as small as the change says.
     #[must_use]
     pub fn shortfall(&self, change: &ChangeBatchQuantity) -> u32 {
         match self.batch(&change.reference) {
-            Some(batch) if change.outdated_by(batch).is_none() => {
-                batch.bound().saturating_sub(change.qty).min(batch.allocated)
+            Some(batch) if outdated(batch.revision, change.revision).is_none() => {
+                batch.bound().saturating_sub(change.counted.purchased_of(batch))
             }
             _ => 0,
         }
@@ -85,23 +129,19 @@ impl Product {
         youngest: &[Part],
         budget: &mut Budget,
     ) -> Result<Step<ChangeOutcome>, Refusal> {
-        let Some(batch) = self.batch(&change.reference) else {
-            return Err(Refusal::UnknownBatch(change.reference.clone()));
-        };
-        if let Some(outcome) = change.outdated_by(batch) {
+        if let Some(outcome) = self.without_change_of_quantity(change)? {
             return Ok(Step::Finish(outcome));
         }
-        if change.is_known_at(batch) {
-            return Ok(Step::Finish(ChangeOutcome::Applied));
-        }
-        let free_before = batch.free();
+        let free_before = self.batch(&change.reference).map_or(0, Batch::free);
         let displaced = self.give_way(change, youngest, budget);
         let Some(batch) = self.batch_mut(&change.reference) else {
             return Err(Refusal::UnknownBatch(change.reference.clone()));
         };
-        batch.purchased = change.qty.max(batch.bound());
+        let wanted = change.counted.purchased_of(batch);
+        batch.purchased = wanted.max(batch.bound());
         batch.revision = Some(change.revision);
-        let (purchased, shipped, free) = (batch.purchased, batch.shipped, batch.free());
+        let (purchased, free) = (batch.purchased, batch.free());
+        batch.on_hand = change.counted.on_hand().filter(|_| purchased == wanted);
         if free_before == 0 && free > 0 {
             self.check_room_for(&change.reference)?;
         }
@@ -118,7 +158,7 @@ impl Product {
             sku: self.sku().clone(),
             qty: purchased,
         });
-        Ok(if purchased == change.qty.max(shipped) { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
+        Ok(if purchased == wanted { Step::Finish(ChangeOutcome::Applied) } else { Step::GoOn })
     }
 
     /// Takes lines off a batch until it may be as small as the change says, or `youngest` or the budget end. They come
@@ -180,7 +220,11 @@ impl Product {
     }
 }
 
-fn allocated(line: &OrderLine, batch: &Batch) -> Event {
+pub(super) fn deallocated(line: &OrderLine, batchref: &BatchRef, reason: DeallocationReason) -> Event {
+    Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason }
+}
+
+pub(super) fn allocated(line: &OrderLine, batch: &Batch) -> Event {
     Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta }
 }
 
@@ -316,7 +360,7 @@ mod tests {
         let mut product = product.committed();
         let mut outcome = |change| product.change_batch_quantity(&change, &[], &mut ample());
         assert_eq!(outcome(change("batch1", 70, 1)), Ok(Step::Finish(ChangeOutcome::Outdated)));
-        assert_eq!(outcome(change("batch1", 50, 2)), Ok(Step::Finish(ChangeOutcome::Applied)));
+        assert_eq!(outcome(change("batch1", 50, 2)), Ok(Step::Finish(ChangeOutcome::Known)));
         assert!(product.events().is_empty(), "neither an older change nor the same again is a change");
         assert_eq!(free(&product, "batch1"), 50);
     }
@@ -372,5 +416,52 @@ mod tests {
         assert_eq!(changed_beside(999, 11), applied);
         assert_eq!(changed_beside(1_000, 11), refused);
         assert_eq!(changed_beside(1_000, 10), applied, "it stays full");
+    }
+
+    /// A batch of 10 with these pieces allocated and shipped.
+    fn used(allocated: u32, shipped: u32) -> Product {
+        let mut product = product(&[]);
+        product.state.batches.push(Batch { allocated, shipped, ..batch("batch1", 10, None).into() });
+        product
+    }
+
+    fn counted(counted: Counted, as_of: u64) -> ChangeBatchQuantity {
+        ChangeBatchQuantity { counted, ..change("batch1", 0, as_of) }
+    }
+
+    #[test]
+    fn what_lies_on_the_shelf_is_without_what_was_shipped() {
+        let mut product = used(2, 5);
+        let step = product.change_batch_quantity(&counted(Counted::OnHand(4), 1), &[], &mut ample());
+        assert_eq!(step, Ok(Step::Finish(ChangeOutcome::Applied)));
+        assert_eq!((story(&product), free(&product, "batch1")), (vec!["batch1 holds 9".to_owned()], 2));
+    }
+
+    #[test]
+    fn a_count_of_the_shelf_that_comes_again_is_not_added_to_what_was_shipped_since() {
+        let mut product = used(3, 5);
+        let count = counted(Counted::OnHand(4), 1);
+        product.change_batch_quantity(&count, &[], &mut ample()).unwrap();
+        let mut product = product.committed();
+        product.ship(&on("batch1", 3, line("o1", 3))).unwrap();
+        let mut product = product.committed();
+        let again = product.change_batch_quantity(&count, &[], &mut ample());
+        assert_eq!((again, free(&product, "batch1")), (Ok(Step::Finish(ChangeOutcome::Known)), 1));
+        let same_time = product.change_batch_quantity(&counted(Counted::OnHand(3), 1), &[], &mut ample());
+        assert_eq!((same_time, free(&product, "batch1")), (Ok(Step::Finish(ChangeOutcome::Applied)), 3));
+    }
+
+    #[test]
+    fn a_quantity_below_what_was_shipped_counts_as_that() {
+        let mut product = used(2, 5);
+        assert_eq!(product.shortfall(&counted(Counted::Purchased(3), 1)), 2);
+        let youngest = [on("batch1", 3, line("o1", 2))];
+        let step = product.change_batch_quantity(&counted(Counted::Purchased(3), 1), &youngest, &mut ample());
+        assert_eq!(step, Ok(Step::Finish(ChangeOutcome::Applied)));
+        let told = ["2 of o1 off batch1", "2 of o1 out of stock", "batch1 holds 5"];
+        assert_eq!(story(&product), told);
+        let mut product = product.committed();
+        let again = product.change_batch_quantity(&counted(Counted::Purchased(3), 1), &[], &mut ample());
+        assert_eq!(again, Ok(Step::Finish(ChangeOutcome::Known)));
     }
 }

@@ -1,6 +1,7 @@
 //! The aggregate: one SKU's batches. Each rule about who gets which of them has a file of its own.
 
 mod allocate;
+mod change_eta;
 mod change_quantity;
 mod create_batch;
 mod deallocate;
@@ -8,8 +9,9 @@ mod offer;
 mod ship;
 
 pub use allocate::{Allocation, Answered};
+pub use change_eta::ChangeEta;
 use change_quantity::Displaced;
-pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome};
+pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome, Counted};
 pub use offer::AllWaiting;
 
 use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Version};

@@ -14,11 +14,11 @@ impl Handler for CreateBatch {
 
     fn reads(&self) -> ReadSet {
         let NewBatch { reference, sku, .. } = &self.0;
-        ReadSet { skus: vec![sku.clone()], batches: vec![reference.clone()], ..ReadSet::default() }
+        ReadSet { skus: vec![sku.clone()], batches: vec![(sku.clone(), reference.clone())], ..ReadSet::default() }
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
-        match case.found.batch(&self.0.reference) {
+        match case.found.batch(&self.0.sku, &self.0.reference) {
             None => {
                 case.draft.product_or_new(&self.0.sku).create_batch(&self.0)?;
                 Ok(Step::Finish(Done::Now))

@@ -5,7 +5,7 @@
 
 mod allocate;
 mod allocate_lines;
-mod change_batch_quantity;
+mod change_batch;
 mod create_batch;
 mod deallocate;
 mod send_out_of_stock_mail;
@@ -17,6 +17,7 @@ use domain::{Budget, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
+pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;

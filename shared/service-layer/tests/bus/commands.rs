@@ -1,10 +1,10 @@
 //! Commands and their answers.
 
-use domain::{Refusal, Version};
-use service_layer::Error;
-use testing::Reply;
+use domain::{ChangeOutcome, Refusal, Revision, Version};
+use service_layer::{ChangeBatch, Error};
+use testing::{Reply, comes, holds};
 
-use crate::common::on;
+use crate::common::{call, on};
 use crate::verbs::{allocate, batch_of, bus, change_quantity, create_batch, version};
 
 #[tokio::test]
@@ -15,8 +15,49 @@ async fn a_batch_is_added_once() {
     assert_eq!(version(&bus), Version(1));
     let other = create_batch(&bus, "b1", "CRUNCHY-ARMCHAIR", 99, None).await;
     assert!(matches!(other, Err(Error::Refused(Refusal::BatchDiffers(_)))), "{other:?}");
-    let other = create_batch(&bus, "b1", "OTHER-CHAIR", 100, None).await;
-    assert!(matches!(other, Err(Error::Refused(Refusal::BatchDiffers(_)))), "{other:?}");
+    let other = create_batch(&bus, "b1", "OTHER-CHAIR", 99, None).await;
+    assert_eq!(other.unwrap(), Reply::Done, "another SKU may share the reference");
+}
+
+#[tokio::test]
+async fn a_container_that_is_late_is_late_for_all_its_skus_and_a_quantity_is_of_one_of_them() {
+    let bus = bus();
+    for sku in ["CHAIR", "TABLE"] {
+        create_batch(&bus, "container", sku, 10, Some("2011-01-02")).await.unwrap();
+    }
+    let handle = async |change| bus.handle(&change, &call()).await;
+    let late = comes("container", Some("2011-01-09"), Revision::Version(1));
+    assert_eq!(handle(late.clone()).await.unwrap(), ChangeOutcome::Applied);
+    assert_eq!(handle(late).await.unwrap(), ChangeOutcome::Known);
+    let changed: Vec<_> =
+        bus.store().products().iter().map(|product| product.batches()[0].eta.unwrap().to_string()).collect();
+    assert_eq!(changed, ["2011-01-09", "2011-01-09"]);
+
+    let unsaid = handle(holds("container", 5, Revision::Version(1))).await;
+    assert!(matches!(unsaid, Err(Error::Refused(Refusal::AmbiguousBatch(_)))), "{unsaid:?}");
+    let of_chairs =
+        ChangeBatch { sku: Some("CHAIR".try_into().unwrap()), ..holds("container", 5, Revision::Version(1)) };
+    assert_eq!(handle(of_chairs).await.unwrap(), ChangeOutcome::Applied);
+    let of_beds = ChangeBatch { sku: Some("BED".try_into().unwrap()), ..holds("container", 5, Revision::Version(1)) };
+    assert!(matches!(handle(of_beds).await, Err(Error::Refused(Refusal::UnknownBatch(_)))));
+}
+
+#[tokio::test]
+async fn of_a_quantity_and_an_eta_the_outdated_one_is_left_out() {
+    let bus = bus();
+    create_batch(&bus, "b1", "CHAIR", 10, Some("2011-01-02")).await.unwrap();
+    let both = |qty, day, version| ChangeBatch {
+        eta: comes("b1", Some(day), Revision::Version(version)).eta,
+        ..holds("b1", qty, Revision::Version(version))
+    };
+    let handle = async |change| bus.handle(&change, &call()).await.unwrap();
+    assert_eq!(handle(both(7, "2011-01-03", 2)).await, ChangeOutcome::Applied);
+    assert_eq!(handle(holds("b1", 6, Revision::Version(5))).await, ChangeOutcome::Applied);
+    assert_eq!(handle(both(9, "2011-01-04", 4)).await, ChangeOutcome::Applied, "the ETA");
+    let [product] = bus.store().products().try_into().unwrap();
+    let batch = &product.batches()[0];
+    assert_eq!((batch.purchased, batch.eta.unwrap().to_string()), (6, "2011-01-04".to_owned()));
+    assert_eq!(handle(both(9, "2011-01-05", 3)).await, ChangeOutcome::Outdated);
 }
 
 #[tokio::test]

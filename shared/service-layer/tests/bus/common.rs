@@ -9,7 +9,7 @@ use domain::{Batch, OrderId, Part, Product, Revision};
 use service_layer::ports::{AllocationsView, Timestamp};
 use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError};
 use service_layer::{Call, Error, MessageBus};
-use testing::{Command, Hooked, Hooks, Reply, change, line, new_batch};
+use testing::{Command, Hooked, Hooks, Reply, holds, line, new_batch};
 
 /// Most that DynamoDB reads or commits at once.
 const MOST_ITEMS: usize = 100;
@@ -34,7 +34,7 @@ pub(crate) fn allocate(orderid: &str, sku: &str, qty: u32) -> Command {
 }
 
 pub(crate) fn resize(reference: &str, qty: u32, revision: Revision) -> Command {
-    Command::ChangeBatchQuantity(change(reference, qty, revision))
+    Command::ChangeBatch(holds(reference, qty, revision))
 }
 
 pub(crate) fn on(batchref: &str) -> Reply {

@@ -19,7 +19,7 @@ async fn a_line_that_the_index_shows_on_a_batch_it_left_does_not_distort_the_cou
     handle(allocate("old", "LAMP", 3)).await;
     handle(allocate("new", "LAMP", 2)).await;
     let b1 = "b1".try_into().unwrap();
-    let mut listed = youngest(&store, &b1, 5, 98).await.unwrap();
+    let mut listed = youngest(&store, "LAMP", &b1, 5, 98).await.unwrap();
     listed.insert(1, stale("left", 1, Place::Batch(b1), 2));
 
     // The one that left would keep its place in what is left of the batch, and be counted.
@@ -41,7 +41,7 @@ async fn a_line_that_came_back_to_a_batch_gives_way_once_though_the_index_shows_
     handle(allocate("refused", "LAMP", 1)).await;
     handle(resize("b1", 9, Revision::Version(2))).await;
     let b1 = "b1".try_into().unwrap();
-    let mut listed = youngest(&store, &b1, 1, 98).await.unwrap();
+    let mut listed = youngest(&store, "LAMP", &b1, 1, 98).await.unwrap();
     assert_eq!(listed, [Part { age: Version(3), ..stale("back", 2, Place::Batch(b1.clone()), 6) }]);
 
     // By an odd version it was there before, and by an even one it came back: two parts of the index.

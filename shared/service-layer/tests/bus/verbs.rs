@@ -3,7 +3,7 @@
 use adapters::in_memory::{InMemoryEnvironment, InMemoryMailer, InMemoryStore};
 use domain::{Revision, Version};
 use service_layer::{Error, MessageBus};
-use testing::{Command, Reply, change, line, new_batch};
+use testing::{Command, Reply, holds, line, new_batch};
 
 use crate::common::{self, call};
 
@@ -30,8 +30,8 @@ pub(crate) async fn allocate(bus: &Bus, orderid: &str, sku: &str, qty: u32) -> R
 }
 
 pub(crate) async fn change_quantity(bus: &Bus, reference: &str, qty: u32, as_of: u64) -> Result<Reply, Error> {
-    let change = change(reference, qty, Revision::AsOf(as_of));
-    bus.handle(&Command::ChangeBatchQuantity(change), &call()).await
+    let change = holds(reference, qty, Revision::AsOf(as_of));
+    bus.handle(&Command::ChangeBatch(change), &call()).await
 }
 
 pub(crate) async fn batch_of(bus: &Bus, orderid: &str) -> Option<String> {

@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Item, Key, UnreadableItem, from_item};
 
-pub(super) const BATCH: &str = "BATCH";
+/// How the sort keys of batches begin.
+pub(super) const BATCH_PREFIX: &str = "SKU#";
 
 impl Key {
-    pub(in crate::dynamodb) fn batch(reference: &BatchRef) -> Self {
-        Self { pk: format!("BATCH#{reference}"), sk: BATCH.to_owned() }
+    pub(in crate::dynamodb) fn batch(sku: &Sku, reference: &BatchRef) -> Self {
+        Self { pk: batch_partition(reference), sk: format!("{BATCH_PREFIX}{sku}") }
     }
+}
+
+/// The partition of the table that has all batches of a reference.
+pub(in crate::dynamodb) fn batch_partition(reference: &BatchRef) -> String {
+    format!("BATCH#{reference}")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -31,6 +37,10 @@ pub(in crate::dynamodb) struct BatchEntry {
     pub(super) shipped: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<Revision>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_hand: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    eta_revision: Option<Revision>,
 }
 
 impl BatchEntry {
@@ -42,6 +52,8 @@ impl BatchEntry {
             allocated: batch.allocated,
             shipped: batch.shipped,
             revision: batch.revision,
+            on_hand: batch.on_hand,
+            eta_revision: batch.eta_revision,
         }
     }
 
@@ -59,6 +71,8 @@ impl BatchEntry {
             allocated: self.allocated,
             shipped: self.shipped,
             revision: self.revision,
+            on_hand: self.on_hand,
+            eta_revision: self.eta_revision,
         }
     }
 }
@@ -68,7 +82,6 @@ impl BatchEntry {
 pub(in crate::dynamodb) struct BatchItem {
     #[serde(flatten)]
     key: Key,
-    sku: Sku,
     qty: Quantity,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     eta: Option<Eta>,
@@ -78,13 +91,7 @@ pub(in crate::dynamodb) struct BatchItem {
 
 impl BatchItem {
     pub(in crate::dynamodb) fn new(new: &NewBatch, full: Option<&Batch>) -> Self {
-        Self {
-            key: Key::batch(&new.reference),
-            sku: new.sku.clone(),
-            qty: new.qty,
-            eta: new.eta,
-            full: full.map(BatchEntry::from),
-        }
+        Self { key: Key::batch(&new.sku, &new.reference), qty: new.qty, eta: new.eta, full: full.map(BatchEntry::from) }
     }
 }
 
@@ -101,6 +108,8 @@ impl StoredBatch {
         let item: BatchItem = from_item(item)?;
         let reference = item.key.pk.strip_prefix("BATCH#").unwrap_or_default();
         let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
+        let sku = item.key.sk.strip_prefix(BATCH_PREFIX).unwrap_or_default();
+        let sku = Sku::try_from(sku).map_err(|error| item.key.unreadable(format!("SK: {error}")))?;
         if let Some(full) = &item.full {
             if full.reference != reference {
                 return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
@@ -109,7 +118,7 @@ impl StoredBatch {
                 return Err(item.key.unreadable("full.allocated: must be at most purchased, with shipped"));
             }
         }
-        let full = item.full.map(|entry| entry.into_batch(&item.sku));
-        Ok(Self { added: NewBatch { reference, sku: item.sku, qty: item.qty, eta: item.eta }, full })
+        let full = item.full.map(|entry| entry.into_batch(&sku));
+        Ok(Self { added: NewBatch { reference, sku, qty: item.qty, eta: item.eta }, full })
     }
 }

@@ -11,8 +11,8 @@ use super::{Item, Key, UnreadableItem, from_item};
 /// How the sort keys of lines begin.
 pub(in crate::dynamodb) const LINE_PREFIX: &str = "LINE#";
 
-/// Stands before the name of a line that has the usual separator in it. No name has this one, as none has control
-/// characters.
+/// Stands between two names of which the first may have the usual separator in it. No name has this one, as none has
+/// control characters.
 const UNIT_SEPARATOR: char = '\u{1f}';
 
 /// How many partitions of the index share the lines of a batch. One takes 1,000 lines a second, and a SKU on sale can
@@ -36,19 +36,19 @@ pub(in crate::dynamodb) fn order_partition(orderid: &OrderId) -> String {
 /// of the next go elsewhere.
 fn index_partition(part: &Part) -> Option<String> {
     match &part.place {
-        Place::Batch(reference) => Some(shelf(reference, part.since.0 % SHELVES)),
+        Place::Batch(reference) => Some(shelf(&part.line.sku, reference, part.since.0 % SHELVES)),
         Place::Waiting => Some(waiting_partition(&part.line.sku)),
         Place::Shipped(_) | Place::Cancelled => None,
     }
 }
 
 /// All partitions of the index that list lines of a batch.
-pub(in crate::dynamodb) fn shelves(reference: &BatchRef) -> impl Iterator<Item = String> {
-    (0..SHELVES).map(|number| shelf(reference, number))
+pub(in crate::dynamodb) fn shelves(sku: &Sku, reference: &BatchRef) -> impl Iterator<Item = String> {
+    (0..SHELVES).map(move |number| shelf(sku, reference, number))
 }
 
-fn shelf(reference: &BatchRef, number: u64) -> String {
-    format!("BATCH#{number}#{reference}")
+fn shelf(sku: &Sku, reference: &BatchRef, number: u64) -> String {
+    format!("BATCH#{number}#{reference}{UNIT_SEPARATOR}{sku}")
 }
 
 /// The partition of the index that lists the lines of a SKU that wait.
@@ -126,7 +126,8 @@ pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem>
 /// What a partition of the index lists: lines on a batch, or those that wait.
 fn listed_in(partition: &str) -> Result<Place, InvalidName> {
     let shelf = partition.strip_prefix("BATCH#").and_then(|shelf| shelf.split_once('#'));
-    shelf.map_or(Ok(Place::Waiting), |(_, reference)| BatchRef::try_from(reference).map(Place::Batch))
+    let reference = shelf.and_then(|(_, names)| names.split_once(UNIT_SEPARATOR)).map(|(reference, _)| reference);
+    reference.map_or(Ok(Place::Waiting), |reference| BatchRef::try_from(reference).map(Place::Batch))
 }
 
 /// The line that a key names.
@@ -154,6 +155,6 @@ mod tests {
             index_partition(&Part { line: line.clone(), place, age: Version(1), since: Version(since) }).unwrap()
         };
         assert_ne!(at(1), at(2));
-        assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&reference).collect());
+        assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&line.sku, &reference).collect());
     }
 }

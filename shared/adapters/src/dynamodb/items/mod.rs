@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub(super) use batch::{BatchEntry, BatchItem, StoredBatch};
+pub(super) use batch::{BatchEntry, BatchItem, StoredBatch, batch_partition};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
 pub(super) use line::{LINE_PREFIX, LineItem, order_partition, read_part, shelves, waiting_partition};
@@ -66,7 +66,7 @@ impl Kind {
     pub(super) fn of(item: &Item) -> Self {
         match item.get("SK") {
             Some(AttributeValue::S(sk)) if sk == head::PRODUCT => Self::Head,
-            Some(AttributeValue::S(sk)) if sk == batch::BATCH => Self::Batch,
+            Some(AttributeValue::S(sk)) if sk.starts_with(batch::BATCH_PREFIX) => Self::Batch,
             Some(AttributeValue::S(sk)) if sk == INBOX => Self::Inbox,
             _ => Self::Line,
         }
@@ -112,7 +112,7 @@ mod tests {
         let line = line("o1", "LAMP", 3);
         let kind_of = |key: Key| Kind::of(&key.into_item());
         assert_eq!(kind_of(Key::product(&line.sku)), Kind::Head);
-        assert_eq!(kind_of(Key::batch(&"b1".try_into().unwrap())), Kind::Batch);
+        assert_eq!(kind_of(Key::batch(&"LAMP".try_into().unwrap(), &"b1".try_into().unwrap())), Kind::Batch);
         assert_eq!(kind_of(Key::inbox("LAMP#1#1")), Kind::Inbox);
         assert_eq!(kind_of(Key::line(&line.id())), Kind::Line);
     }

@@ -1,6 +1,7 @@
 //! The routes of the API: which request goes to which function, and there to which handler. A file for each.
 
 mod allocate;
+mod change_batch;
 mod create_batch;
 mod end_line;
 mod view_allocations;
@@ -63,6 +64,8 @@ routes! {
     Ship: "POST" "/ship" in "allocate",
     /// Adds a batch.
     CreateBatch: "POST" "/batches" in "batches",
+    /// Gives a batch its real quantity, or another ETA.
+    ChangeBatch: "PATCH" "/batches/{ref+}" in "batches",
     /// Shows the batches that an order's lines are on.
     ViewAllocations: "GET" "/allocations/{orderid+}" in "allocations-view",
 }
@@ -102,7 +105,7 @@ pub async fn answer_about_lines<S: Products, E: Environment, Q: LineQueue>(
         Some(Route::Allocate) => allocate::allocate(bus, queue, request).await,
         Some(Route::Deallocate) => end_line::deallocate(bus, request).await,
         Some(Route::Ship) => end_line::ship(bus, request).await,
-        Some(Route::CreateBatch | Route::ViewAllocations) | None => not_found(),
+        Some(Route::CreateBatch | Route::ChangeBatch | Route::ViewAllocations) | None => not_found(),
     })
 }
 
@@ -116,6 +119,7 @@ pub async fn answer_about_batches<S: Products, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::CreateBatch) => create_batch::create_batch(bus, request).await,
+        Some(Route::ChangeBatch) => change_batch::change_batch(bus, request).await,
         Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::ViewAllocations) | None => not_found(),
     })
 }
@@ -131,6 +135,8 @@ pub async fn answer_readers<V: AllocationsView, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::ViewAllocations) => view_allocations::view_allocations(view, environment, request).await,
-        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CreateBatch) | None => not_found(),
+        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CreateBatch | Route::ChangeBatch) | None => {
+            not_found()
+        }
     })
 }

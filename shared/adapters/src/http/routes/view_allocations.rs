@@ -2,15 +2,14 @@
 
 use domain::{BatchRef, OrderId, Sku};
 use lambda_http::http::StatusCode;
-use lambda_http::{Body, Request, RequestExt, Response};
-use percent_encoding::percent_decode_str;
+use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use service_layer::ports::{AllocationsView, Environment};
 use service_layer::store::StoreError;
 use service_layer::{Error, in_time};
 
 use crate::http::answers::{json, not_found};
-use crate::http::{Route, answered};
+use crate::http::{Route, answered, named};
 
 /// A line of the answer.
 #[derive(Serialize)]
@@ -27,7 +26,7 @@ pub(super) async fn view_allocations<V: AllocationsView, E: Environment>(
 ) -> Response<Body> {
     answered(Route::ViewAllocations, environment, &request, async |call| {
         // No order has a name that is not valid.
-        let Some(orderid) = orderid(&request) else { return Ok(not_found()) };
+        let Ok(orderid) = named::<OrderId>(&request, "orderid") else { return Ok(not_found()) };
         let allocations = in_time(environment, call.deadline, view.allocations(&orderid)).await;
         let allocations = allocations.unwrap_or_else(|| Err(StoreError::Unavailable("out of time".into())));
         let allocations = allocations.map_err(Error::from)?;
@@ -38,14 +37,4 @@ pub(super) async fn view_allocations<V: AllocationsView, E: Environment>(
         Ok(json(StatusCode::OK, &shown.collect::<Vec<_>>()))
     })
     .await
-}
-
-/// The order that the path names.
-///
-/// An HTTP API decodes every escape of a path but `%25`, and `cargo lambda watch` none of them. So each `%` that is
-/// left begins an escape, and decoding once gives the id, whoever handed it over.
-fn orderid(request: &Request) -> Option<OrderId> {
-    let parameters = request.path_parameters_ref()?;
-    let decoded = percent_decode_str(parameters.first("orderid")?).decode_utf8().ok()?;
-    OrderId::try_from(decoded.as_ref()).ok()
 }
