@@ -4,10 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use local::{Mail, Stack, aws};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// How long an event or a mail may take to come through.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+const DONE: &str = r#"{"message":"OK"}"#;
+const APPLIED: &str = r#"{"applied":true}"#;
 
 /// Runs every step, telling each; an error at the first that differs from what it should be.
 pub(crate) async fn run(stack: &Stack) -> Result<()> {
@@ -27,6 +31,14 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
         .await?;
     shop.view("order-1", &json!([{ "sku": "RETRO-CLOCK", "batchref": "later-batch" }])).await?;
 
+    // Of those that lie there now, the shipped ones are gone, but the batch held them.
+    shop.post("ship", &json!({ "orderid": "order-1", "sku": "RETRO-CLOCK", "qty": 10 }), (200, DONE)).await?;
+    shop.patch("batches/later-batch", &json!({ "on_hand": 20 }), (200, APPLIED)).await?;
+    shop.post("allocate", &json!({ "orderid": "order-3", "sku": "RETRO-CLOCK", "qty": 5 }), (202, "OK")).await?;
+    shop.patch("batches/early-batch", &json!({ "eta": "2030-03-01" }), (200, APPLIED)).await?;
+    shop.view("order-3", &json!([{ "sku": "RETRO-CLOCK", "batchref": "later-batch" }])).await?;
+    shop.post("deallocate", &json!({ "orderid": "order-3", "sku": "RETRO-CLOCK", "qty": 5 }), (200, DONE)).await?;
+
     shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
     shop.mail("RETRO-CLOCK").await
 }
@@ -37,9 +49,17 @@ struct Shop<'a> {
 }
 
 impl Shop<'_> {
-    async fn post(&self, path: &str, body: &Value, (status, text): (u16, &str)) -> Result<()> {
-        let request = format!("POST /{path} {body}");
-        let sent = self.http.post(format!("{}/{path}", self.stack.api_url())).json(body).send().await;
+    async fn post(&self, path: &str, body: &Value, expected: (u16, &str)) -> Result<()> {
+        self.ask(Method::POST, path, body, expected).await
+    }
+
+    async fn patch(&self, path: &str, body: &Value, expected: (u16, &str)) -> Result<()> {
+        self.ask(Method::PATCH, path, body, expected).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: &Value, (status, text): (u16, &str)) -> Result<()> {
+        let request = format!("{method} /{path} {body}");
+        let sent = self.http.request(method, format!("{}/{path}", self.stack.api_url())).json(body).send().await;
         let (got_status, got_text) = answer(sent).await.with_context(|| request.clone())?;
         ensure!(
             (got_status, got_text.as_str()) == (status, text),

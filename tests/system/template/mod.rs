@@ -2,6 +2,7 @@
 //! throttling, alarms. Needs no stack. The functions' rights are in [`rights`].
 
 mod rights;
+mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

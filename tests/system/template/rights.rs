@@ -4,31 +4,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use adapters::dynamodb::DynamoDb;
 use adapters::http::Route;
-use adapters::system::System;
-use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedInterceptor};
-use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
-use aws_sdk_dynamodb::operation::get_item::GetItemInput;
-use aws_sdk_dynamodb::operation::put_item::PutItemInput;
-use aws_sdk_dynamodb::operation::query::QueryInput;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{Revision, SkuLines};
 use serde_json::{Value, json};
-use service_layer::ports::{AllocationsView as _, Environment as _, Inbox as _, Timestamp};
-use service_layer::store::{Changed, Commit, CommitId, Products as _};
-use service_layer::{AllocateLines, CorrelationId, MessageBus};
-use testing::{Command, found_product, line, new_batch};
 
+use super::scene::Scene;
 use super::{Translated, named};
 use crate::layers::{Layers, Outcome, add_tests};
-use crate::names::{soon, unique};
-use crate::servers::{Servers, TABLE};
+use crate::servers::Servers;
 
 pub(super) fn add_to(layers: &mut Layers) {
     add_tests!(
@@ -44,9 +28,9 @@ pub(super) fn add_to(layers: &mut Layers) {
 }
 
 /// An action, and the resource as the template writes it.
-type Right = (String, String);
+pub(super) type Right = (String, String);
 
-fn right(action: &str, resource: &str) -> Right {
+pub(super) fn right(action: &str, resource: &str) -> Right {
     (action.to_owned(), resource.to_owned())
 }
 
@@ -55,7 +39,7 @@ fn right(action: &str, resource: &str) -> Right {
 /// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which
 /// no function makes: it runs with its operator's rights. Of the others, each is a right.
 const CALLS: [(&str, &[&str]); 9] = [
-    ("dynamodb/find.rs", &["get_item", "batch_get_item"]),
+    ("dynamodb/find.rs", &["query", "get_item", "batch_get_item"]),
     ("dynamodb/inbox.rs", &["put_item", "put_item"]),
     ("dynamodb/list.rs", &["query", "query"]),
     ("dynamodb/recount.rs", &["scan"]),
@@ -100,185 +84,6 @@ fn of_mapping(mapping: &Value) -> BTreeSet<Right> {
         rights.insert(right("dynamodb:ListStreams", "*"));
     }
     rights
-}
-
-/// Notes the rights that calls to DynamoDB need. A transaction needs those to its parts.
-#[derive(Clone, Debug, Default)]
-struct Recorder(Arc<Mutex<BTreeSet<Right>>>);
-
-impl Intercept for Recorder {
-    fn name(&self) -> &'static str {
-        "Recorder"
-    }
-
-    fn read_before_serialization(
-        &self,
-        context: &BeforeSerializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let input = context.input();
-        let mut rights = self.0.lock().unwrap();
-        let mut on_table = |action: &str| rights.insert(right(action, "Table.Arn"));
-        if input.downcast_ref::<BatchGetItemInput>().is_some() {
-            on_table("dynamodb:BatchGetItem");
-        } else if input.downcast_ref::<GetItemInput>().is_some() {
-            on_table("dynamodb:GetItem");
-        } else if input.downcast_ref::<PutItemInput>().is_some() {
-            on_table("dynamodb:PutItem");
-        } else if let Some(input) = input.downcast_ref::<QueryInput>() {
-            match input.index_name() {
-                None => on_table("dynamodb:Query"),
-                Some(index) => rights.insert(right("dynamodb:Query", &format!("${{Table.Arn}}/index/{index}"))),
-            };
-        } else if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
-            for part in input.transact_items() {
-                let parts = [
-                    ("dynamodb:ConditionCheckItem", part.condition_check().is_some()),
-                    ("dynamodb:DeleteItem", part.delete().is_some()),
-                    ("dynamodb:PutItem", part.put().is_some()),
-                    ("dynamodb:UpdateItem", part.update().is_some()),
-                ];
-                for (action, _) in parts.into_iter().filter(|(_, is_part)| *is_part) {
-                    on_table(action);
-                }
-            }
-        } else {
-            return Err("a call whose right is not known here".into());
-        }
-        Ok(())
-    }
-}
-
-/// The function under test on one store, everybody else on another, so that only its calls are recorded.
-struct Scene {
-    others: MessageBus<DynamoDb, System>,
-    recorded: MessageBus<DynamoDb, System>,
-    recorder: Recorder,
-    /// The routes whose calls were recorded.
-    played: Mutex<BTreeSet<Route>>,
-}
-
-impl Scene {
-    async fn new(servers: &Servers) -> anyhow::Result<Self> {
-        let recorder = Recorder::default();
-        let config = aws_sdk_dynamodb::config::Builder::from(&servers.database().await?.sdk_config())
-            .interceptor(SharedInterceptor::new(recorder.clone()))
-            .build();
-        let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE.to_owned());
-        let others = MessageBus::new(servers.store().await?, System::default(), ());
-        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), recorder, played: Mutex::default() })
-    }
-
-    async fn before(&self, command: Command) -> anyhow::Result<()> {
-        self.others.handle(&command, &soon()).await?;
-        Ok(())
-    }
-
-    async fn does(&self, command: Command) -> anyhow::Result<()> {
-        let (route, _) = command.request();
-        self.played.lock().unwrap().insert(route);
-        self.recorded.handle(&command, &soon()).await?;
-        Ok(())
-    }
-
-    /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for
-    /// which it has room.
-    async fn with_backlog(&self) -> anyhow::Result<String> {
-        let (sku, lost) = (unique("LAMP"), unique("batch"));
-        let waiting = line(&unique("order"), &sku, 1);
-        self.before(Command::CreateBatch(new_batch(&lost, &sku, 1))).await?;
-        self.before(Command::Allocate(waiting.clone())).await?;
-        self.before(change(&lost, 0)).await?;
-        let new = new_batch(&unique("batch"), &sku, 1);
-        let before = found_product(self.others.store(), &sku).await?.expect("the product");
-        let mut after = before.clone();
-        after.create_batch(&new)?;
-        let commit = Commit {
-            id: CommitId(1),
-            products: &[Changed { before: Some(&before), after: &after }],
-            correlation: &CorrelationId::unknown(),
-            at: Timestamp(1),
-        };
-        self.others.store().commit(commit).await?;
-        Ok(sku)
-    }
-
-    /// Each of them opens, or keeps full, the batch that it was on.
-    async fn end_lines(&self, sku: &str) -> anyhow::Result<()> {
-        for end in [Command::Ship, Command::Deallocate] {
-            self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
-            let ended = line(&unique("order"), sku, 1);
-            self.before(Command::Allocate(ended.clone())).await?;
-            self.does(end(ended.id())).await?;
-        }
-        Ok(())
-    }
-
-    /// All that a function does to the table: each way through its code that makes a call of its own.
-    async fn play(&self, function: &str) -> anyhow::Result<()> {
-        match function {
-            "allocate" => {
-                let sku = self.with_backlog().await?;
-                let too_many = line(&unique("order"), &sku, 2);
-                self.does(Command::Allocate(too_many)).await?;
-                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 2))).await?;
-                self.does(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
-                let last = Command::Allocate(line(&unique("order"), &sku, 1));
-                self.does(last.clone()).await?;
-                self.does(last).await?;
-                self.end_lines(&sku).await
-            }
-            "allocate-queued" => {
-                let sku = self.with_backlog().await?;
-                let lines =
-                    |qty| AllocateLines(SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line"));
-                self.recorded.handle(&lines(2), &soon()).await?;
-                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 2))).await?;
-                self.recorded.handle(&lines(1), &soon()).await?;
-                let last = lines(1);
-                self.recorded.handle(&last, &soon()).await?;
-                self.recorded.handle(&last, &soon()).await?;
-                Ok(())
-            }
-            "batches" => {
-                let sku = self.with_backlog().await?;
-                let new = new_batch(&unique("batch"), &sku, 1);
-                self.does(Command::CreateBatch(new.clone())).await?;
-                self.does(Command::CreateBatch(new.clone())).await?;
-                self.does(Command::CreateBatch(new_batch(&unique("batch"), &unique("LAMP"), 1))).await?;
-                let of_another = new_batch(new.reference.as_str(), &unique("LAMP"), 1);
-                anyhow::ensure!(self.does(Command::CreateBatch(of_another)).await.is_err(), "the reference is taken");
-                Ok(())
-            }
-            "change-batch-quantity" => {
-                let (sku, reference) = (unique("LAMP"), unique("batch"));
-                self.before(Command::CreateBatch(new_batch(&reference, &sku, 2))).await?;
-                self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 1))).await?;
-                self.before(Command::Allocate(line(&unique("order"), &sku, 2))).await?;
-                self.does(change(&reference, 1)).await?;
-                self.does(change(&reference, 5)).await?;
-                self.does(change(&reference, 7)).await
-            }
-            "allocations-view" => {
-                self.played.lock().unwrap().insert(Route::ViewAllocations);
-                self.recorded.store().allocations(&unique("order").as_str().try_into()?).await?;
-                Ok(())
-            }
-            "handle-events" => {
-                let (id, now) = (unique("event"), System::default().now());
-                self.recorded.store().claim(&id, 1, now, Duration::from_secs(1)).await?;
-                self.recorded.store().finish(&id, now).await?;
-                Ok(())
-            }
-            "publish-events" => Ok(()),
-            other => anyhow::bail!("what {other} does is not known here"),
-        }
-    }
-}
-
-fn change(reference: &str, qty: u32) -> Command {
-    Command::ChangeBatch(testing::holds(reference, qty, Revision::AsOf(System::default().now().0)))
 }
 
 // --- what the template grants ---------------------------------------------------------------------------------
