@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{Counted, EventType, Revision};
+use domain::{Counted, EventType, NewBatch, Revision};
 use run::{Outbox, Plan, Run, Verdict};
 use service_layer::ChangeBatch;
 use testing::{Command, line, new_batch};
@@ -45,6 +45,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_mail,
             every_schedule_of_a_line_and_its_cancellation,
             every_schedule_of_two_equal_cancellations,
+            every_schedule_of_a_delay_and_a_request,
             every_schedule_of_a_shipment_and_a_shrink,
             every_schedule_of_a_shipment_and_a_cancellation,
             random_worlds_with_queued_lines_keep_every_promise,
@@ -309,6 +310,18 @@ async fn every_schedule_of_two_equal_cancellations(_: Arc<Servers>) -> Outcome {
     let requests = vec![deallocate("o1", 2), deallocate("o1", 2)];
     let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
     every_schedule("two equal cancellations", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// A line moves to the batch that comes earlier by then, or a new one got its pieces.
+async fn every_schedule_of_a_delay_and_a_request(_: Arc<Servers>) -> Outcome {
+    let expected = |reference: &str, day: &str| {
+        let eta = Some(day.to_owned().try_into().unwrap());
+        Command::CreateBatch(NewBatch { eta, ..new_batch(reference, "S", 2) })
+    };
+    let before = [expected("b1", "2011-01-05"), allocate("o1", 2), expected("b2", "2011-01-07")];
+    let changes = vec![testing::comes("b1", Some("2011-01-09"), Revision::AsOf(0))];
+    let plan = Plan { requests: vec![allocate("o2", 2)], changes, queued: Vec::new(), outbox: Outbox::Unread };
+    every_schedule("a delay and a request", &before, &plan, &[A_CRASH, A_DUPLICATE])
 }
 
 async fn every_schedule_of_a_shipment_and_a_shrink(_: Arc<Servers>) -> Outcome {
