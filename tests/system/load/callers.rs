@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Counted, NewBatch, OrderLine, Revision};
+use domain::{BatchRef, Counted, NewBatch, OrderLine, Revision};
 use local::Stack;
 use serde_json::{Value, json};
-use testing::{Command, change_body, holds, line};
+use service_layer::ChangeBatch;
+use testing::{Command, change_body, comes, holds, line};
 
 use crate::history::{Asked, Request, Told};
 use crate::shop::{Answer, Api, Warehouse};
@@ -130,9 +131,7 @@ impl<'a> Shop<'a> {
                 let chosen = random.usize(..notes.batches.len());
                 let (new, changes) = &mut notes.batches[chosen];
                 *changes += 1;
-                let (reference, revision) = (new.reference.clone(), Revision::Version(*changes));
-                let qty = random.u32(..40);
-                Asked::Command(Command::ChangeBatch(holds(reference.as_str(), qty, revision)))
+                Asked::Command(Command::ChangeBatch(change(&new.reference, *changes, random)))
             }
             92..94 => {
                 let chosen = random.usize(..notes.batches.len());
@@ -266,6 +265,15 @@ impl<'a> Shop<'a> {
             self.notes.lock().unwrap().history.push(Request { asked, invoked, answer });
         }
         Ok(())
+    }
+}
+
+fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> ChangeBatch {
+    let (reference, revision) = (reference.as_str(), Revision::Version(number));
+    let day = format!("2031-01-{:02}", random.u32(1..29));
+    match random.u32(..4) {
+        0 => comes(reference, random.bool().then_some(&day), revision),
+        _ => holds(reference, random.u32(..40), revision),
     }
 }
 

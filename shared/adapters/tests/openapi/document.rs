@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use service_layer::CorrelationId;
 
 use crate::batches;
+use crate::events;
 use crate::lines::{self, Lines};
 use crate::service::{Answer, Sent, Shop, broken, silent};
 
@@ -64,7 +65,7 @@ pub(crate) fn document() -> Value {
         operation
     };
 
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Allocation",
@@ -150,6 +151,7 @@ pub(crate) fn document() -> Value {
                 }))
             }}
         },
+        "webhooks": events::webhooks(),
         "components": {
             "schemas": {
                 "Name": {
@@ -292,7 +294,9 @@ pub(crate) fn document() -> Value {
                 }
             }
         }
-    })
+    });
+    document["components"]["schemas"].as_object_mut().unwrap().extend(events::schemas());
+    document
 }
 
 /// An error of the service's own.

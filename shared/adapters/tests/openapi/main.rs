@@ -13,6 +13,7 @@
 
 mod batches;
 mod document;
+mod events;
 mod lines;
 mod requests;
 mod routes;

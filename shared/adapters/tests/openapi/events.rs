@@ -1,0 +1,116 @@
+//! What subscribers of the topic get: the document's webhooks. Each event of a real commit is held against them.
+
+use std::collections::BTreeSet;
+
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
+use domain::{EventType, Revision};
+use serde_json::{Map, Value, json};
+use service_layer::MessageBus;
+use service_layer::ports::Timestamp;
+use testing::{Command, comes, holds, line, new_batch};
+
+use crate::document::document;
+use crate::schema::matches;
+
+fn name() -> Value {
+    json!({"$ref": "#/components/schemas/Name"})
+}
+
+fn pieces(least: u32) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": u32::MAX})
+}
+
+/// The fields of one type beside those that all have.
+fn fields(event_type: EventType) -> Map<String, Value> {
+    let eta = || json!({"$ref": "#/components/schemas/Eta"});
+    let or_null = |schema: Value| json!({"anyOf": [schema, {"type": "null"}]});
+    let of_line = || vec![("orderid", name()), ("qty", pieces(1)), ("line", name())];
+    let own = match event_type {
+        EventType::Allocated => [of_line(), vec![("batchref", name()), ("eta", eta())]].concat(),
+        EventType::Deallocated => {
+            [of_line(), vec![("batchref", name()), ("reason", json!({"enum": ["shrunk", "delayed"]}))]].concat()
+        }
+        EventType::OutOfStock => {
+            [of_line(), vec![("waiting", json!({"type": "boolean"})), ("lines", pieces(1))]].concat()
+        }
+        EventType::Shipped => [of_line(), vec![("batchref", name())]].concat(),
+        EventType::Cancelled => {
+            [of_line(), vec![("batchref", or_null(name())), ("reason", json!({"enum": ["asked"]}))]].concat()
+        }
+        EventType::BatchCreated => vec![("batchref", name()), ("qty", pieces(1)), ("eta", eta())],
+        EventType::BatchQuantityChanged => vec![("batchref", name()), ("qty", pieces(0))],
+        EventType::BatchEtaChanged => vec![("batchref", name()), ("eta", eta()), ("was", eta())],
+    };
+    own.into_iter().map(|(field, schema)| (field.to_owned(), schema)).collect()
+}
+
+fn schema(event_type: EventType) -> Value {
+    let mut properties = fields(event_type);
+    let of_all = [
+        ("type", json!({"const": event_type.name()})),
+        ("sku", name()),
+        ("id", json!({"description": "sku#version#n: the same event has the same one.", "type": "string"})),
+        ("version", json!({"description": "The product's, since this event.", "type": "integer", "minimum": 1})),
+        ("of", json!({"description": "How many events this version has.", "type": "integer", "minimum": 1})),
+        ("at", json!({"description": "The time of the commit.", "type": "string", "format": "date-time"})),
+    ];
+    properties.extend(of_all.map(|(field, schema)| (field.to_owned(), schema)));
+    let required: Vec<&String> = properties.keys().collect();
+    json!({
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false
+    })
+}
+
+/// Schemas by type.
+pub(crate) fn schemas() -> impl Iterator<Item = (String, Value)> {
+    EventType::ALL.iter().map(|event_type| (format!("{}Event", event_type.name()), schema(*event_type)))
+}
+
+/// A webhook for each type, named by its channel.
+pub(crate) fn webhooks() -> Value {
+    let webhook = |event_type: &EventType| {
+        let schema = json!({"$ref": format!("#/components/schemas/{}Event", event_type.name())});
+        let post = json!({"post": {
+            "operationId": format!("on{}", event_type.name()),
+            "summary": format!("{} (channel {})", event_type.name(), event_type.channel()),
+            "description": "Sent by SNS to subscribers of the stack's topic, raw; its attributes `type` and `channel` are \
+                for filter policies. It may come more than once, and in any order.",
+            "requestBody": {"required": true, "content": {"application/json": {"schema": schema}}},
+            "responses": {"2XX": {"description": "The event was taken."}}
+        }});
+        (event_type.name().to_owned(), post)
+    };
+    Value::Object(EventType::ALL.iter().map(webhook).collect())
+}
+
+#[test]
+fn each_event_is_as_its_webhook_says() {
+    let store = InMemoryStore::default();
+    let bus = MessageBus::new(&store, InMemoryEnvironment::default(), ());
+    let asked = |qty: u32| line("o1", "LAMP", qty);
+    let commands = [
+        Command::CreateBatch(new_batch("b1", "LAMP", 9)),
+        Command::Allocate(asked(4)),
+        Command::Allocate(asked(3)),
+        Command::Allocate(asked(50)),
+        Command::Ship(asked(4).id()),
+        Command::CreateBatch(new_batch("b2", "LAMP", 5)),
+        Command::ChangeBatch(comes("b1", Some("2031-01-02"), Revision::Version(1))),
+        Command::ChangeBatch(holds("b1", 0, Revision::Version(1))),
+        Command::ChangeBatch(holds("b2", 0, Revision::Version(1))),
+        Command::Deallocate(asked(3).id()),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for command in commands {
+        runtime.block_on(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();
+    }
+    let (document, mut told) = (document(), BTreeSet::new());
+    for envelope in store.outbox() {
+        let event_type = envelope.event.event_type();
+        let schema = &document["components"]["schemas"][format!("{}Event", event_type.name())];
+        let event = serde_json::to_value(&envelope).unwrap();
+        assert!(matches(&document, schema, &event), "{event} is not what {schema} says");
+        told.insert(event_type);
+    }
+    assert_eq!(told, EventType::ALL.iter().copied().collect(), "each of them was held against its schema");
+}
