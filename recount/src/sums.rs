@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::dynamodb::Row;
-use domain::{Batch, BatchRef, NewBatch, Part, Place, Product, Sku, Tally, Version};
+use domain::{Batch, BatchRef, NewBatch, Part, Place, Product, Quantity, Sku, Tally, Version};
 
 /// A counter that the rows contradict, or rows that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,8 @@ pub enum Drift {
     BacklogWithoutLines,
     #[error("a line of {qty} waits beside batch {batch}, which has {free} free, and nothing is owed")]
     WaitsBesideStock { batch: BatchRef, free: u32, qty: u32 },
+    #[error("a line of {qty} counts as refused, but batch {batch} has {free} free: a refusal would not be told")]
+    RefusedBesideStock { batch: BatchRef, free: u32, qty: u32 },
 }
 
 /// The rows of one product, added up.
@@ -125,6 +127,12 @@ impl Sums {
             drift.push(Drift::FromTheFuture { since: self.newest, version: head.version() });
         }
         self.check_backlog(head, &mut drift);
+        let room = head.batches().iter().max_by_key(|batch| batch.free());
+        if let (Some(qty), Some(batch)) = (head.refused().map(Quantity::get), room)
+            && batch.free() >= qty
+        {
+            drift.push(Drift::RefusedBesideStock { batch: batch.reference.clone(), free: batch.free(), qty });
+        }
         drift
     }
 

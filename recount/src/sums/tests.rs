@@ -38,6 +38,7 @@ struct Rows {
     lines: Vec<Part>,
     waiting: Tally,
     backlog: bool,
+    refused: Option<u32>,
 }
 
 fn healthy() -> Rows {
@@ -52,6 +53,7 @@ fn healthy() -> Rows {
         ],
         waiting: Tally { count: 1, version_sum: 6 },
         backlog: false,
+        refused: Some(8),
     }
 }
 
@@ -60,8 +62,9 @@ fn told(change: impl FnOnce(&mut Rows)) -> Vec<String> {
     change(&mut rows);
     let mut sums = Sums::default();
     let Rows { open: batches, waiting, backlog, .. } = rows;
+    let refused = rows.refused.map(|pieces| pieces.try_into().unwrap());
     let version = Version(9);
-    sums.add_head(Product::restore(ProductState { sku: sku(), version, batches, waiting, backlog }));
+    sums.add_head(Product::restore(ProductState { sku: sku(), version, batches, waiting, backlog, refused }));
     for (added, full) in rows.items {
         sums.add_batch(added, full);
     }
@@ -116,6 +119,15 @@ fn waiting_lines() {
         (rows.waiting, rows.backlog) = (Tally::default(), true);
     };
     assert_eq!(told(nobody_waits), ["stock is owed to waiting lines, but none waits"]);
+}
+
+#[test]
+fn what_counts_as_refused_must_fit_nowhere() {
+    assert_eq!(
+        told(|rows| rows.refused = Some(6)),
+        ["a line of 6 counts as refused, but batch open has 6 free: a refusal would not be told"]
+    );
+    assert_eq!(told(|rows| rows.refused = None), [""; 0]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn product(batches: &[NewBatch]) -> Product {
 
 pub(crate) fn product_with_waiting(batches: &[NewBatch], waiting: Tally) -> Product {
     let batches = batches.iter().cloned().map(Batch::from).collect();
-    Product::restore(ProductState { sku: sku(), version: Version(7), batches, waiting, backlog: false })
+    Product::restore(ProductState { sku: sku(), version: Version(7), batches, waiting, backlog: false, refused: None })
 }
 
 pub(crate) fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted, Done, Eta,
-    Event, EventType, LineId, NewBatch, OrderLine, Part, Place, Product, Refusal, Revision, Sku, Step, Tally, Version,
+    Event, EventType, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity, Refusal, Revision, Sku, Step, Tally,
+    Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -62,6 +63,9 @@ struct Shop {
     parts: BTreeMap<LineId, Part>,
     /// Every event so far, with its commit.
     told: Vec<(Version, Event)>,
+    /// The least that was told to be refused since free stock was last seen to grow, and since it last may have.
+    refused: Option<Quantity>,
+    told_since: Option<Quantity>,
     budget: Budget,
 }
 
@@ -71,6 +75,8 @@ impl Shop {
             product: Product::new(sku()),
             parts: BTreeMap::new(),
             told: Vec::new(),
+            refused: None,
+            told_since: None,
             budget: Budget { items, event_bytes: 100_000 },
         }
     }
@@ -313,7 +319,8 @@ impl Shop {
         let changed = !product.events().is_empty();
         let raised = product.version().0 - self.product.version().0;
         assert_eq!(raised, u64::from(changed), "one version for each commit, whatever it did");
-        assert!(changed || product.moves().is_empty(), "nothing moves in silence");
+        assert!(changed || product.turned_away().count() == product.moves().len(), "nothing moves in silence");
+        self.check_refusals(&product);
         assert!(product.moves().len() <= self.budget.items, "a commit fits its budget");
 
         for moved in product.moves() {
@@ -335,6 +342,43 @@ impl Shop {
         self.told.extend(product.events().iter().map(|event| (product.version(), event.clone())));
         self.product = product.committed();
         self.check();
+    }
+
+    /// A refusal is told once for a stock, and news are not kept back.
+    fn check_refusals(&mut self, product: &Product) {
+        let free = |product: &Product| -> BTreeMap<BatchRef, u32> {
+            product.batches().iter().map(|batch| (batch.reference.clone(), batch.free())).collect()
+        };
+        let before = free(&self.product);
+        let grew = free(product).iter().any(|(batch, free)| before.get(batch).is_none_or(|before| free > before));
+        if grew {
+            self.refused = None;
+        }
+        // Some of it may be taken again at once, by lines that waited or gave way.
+        let may_have_grown = |event: &Event| match event {
+            Event::BatchCreated { .. }
+            | Event::BatchQuantityChanged { .. }
+            | Event::BatchEtaChanged { .. }
+            | Event::Deallocated { .. }
+            | Event::Cancelled { .. } => true,
+            Event::Allocated { .. } | Event::OutOfStock { .. } | Event::Shipped { .. } => false,
+        };
+        if product.events().iter().any(may_have_grown) {
+            self.told_since = None;
+        }
+        for line in product.turned_away() {
+            let told = Event::OutOfStock { line: line.clone(), waiting: false };
+            if product.events().contains(&told) {
+                assert!(self.told_since.is_none_or(|known| line.qty < known), "{line:?} is no news");
+                (self.refused, self.told_since) = (Some(line.qty), Some(line.qty));
+            } else {
+                assert!(self.refused.is_some_and(|known| line.qty >= known), "nobody was told of {line:?}");
+            }
+        }
+        if let Some(refused) = product.refused() {
+            let fits = product.batches().iter().find(|batch| batch.free() >= refused.get());
+            assert_eq!(fits, None, "{refused} were refused");
+        }
     }
 
     /// What holds after every commit.

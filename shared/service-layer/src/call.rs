@@ -90,7 +90,7 @@ pub enum Figures {
 pub struct CommandFigures {
     /// Lines that got a place on a batch.
     pub allocations: u32,
-    /// Lines that no batch had enough for.
+    /// Lines that no batch had enough for, whether that was told by an event or not.
     pub out_of_stock: u32,
     /// Tries in which others were faster.
     pub conflicts: u32,
@@ -113,16 +113,21 @@ impl CommandFigures {
                 u32::try_from(counted).unwrap_or(u32::MAX)
             };
             let allocations = count(|event| matches!(event, Event::Allocated { .. }));
-            let out_of_stock = count(|event| matches!(event, Event::OutOfStock { .. }));
+            let lost_their_place = count(|event| matches!(event, Event::OutOfStock { waiting: true, .. }));
+            let turned_away = u32::try_from(product.turned_away().count()).unwrap_or(u32::MAX);
             figures.allocations = figures.allocations.saturating_add(allocations);
-            figures.out_of_stock = figures.out_of_stock.saturating_add(out_of_stock);
+            figures.add_refusals(lost_their_place.saturating_add(turned_away));
         }
         Self { waiting_lines: Some(waiting_lines), ..figures }
     }
 
+    pub(crate) fn add_refusals(&mut self, lines: u32) {
+        self.out_of_stock = self.out_of_stock.saturating_add(lines);
+    }
+
     pub(crate) fn add_commit(&mut self, commit: &Self) {
         self.allocations = self.allocations.saturating_add(commit.allocations);
-        self.out_of_stock = self.out_of_stock.saturating_add(commit.out_of_stock);
+        self.add_refusals(commit.out_of_stock);
         self.waiting_lines = commit.waiting_lines;
     }
 }

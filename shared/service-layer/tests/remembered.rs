@@ -16,7 +16,14 @@ fn line() -> OrderLine {
 fn product(version: u64, batches: u32, backlog: bool) -> Product {
     let batches = (0..batches).map(|number| batch(&format!("b{number}"), "LAMP", 10)).collect();
     let waiting = Tally { count: u32::from(backlog), version_sum: 0 };
-    Product::restore(ProductState { sku: line().sku, version: Version(version), batches, waiting, backlog })
+    Product::restore(ProductState {
+        sku: line().sku,
+        version: Version(version),
+        batches,
+        waiting,
+        backlog,
+        refused: None,
+    })
 }
 
 async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Product) -> Result<(), StoreError> {
@@ -59,6 +66,25 @@ async fn a_product_that_owes_stock_or_is_large_is_read() {
     assert_eq!(shown(&product(1, 1, true)).await.0, Version(2));
     assert_eq!(shown(&product(1, 20, false)).await.0, Version(1));
     assert_eq!(shown(&product(1, 21, false)).await.0, Version(2));
+}
+
+#[tokio::test]
+async fn a_product_that_refused_a_line_is_read_since_the_next_refusal_has_no_commit_to_confirm_it() {
+    let refused = |qty: Option<u32>| {
+        let before = product(1, 1, false);
+        let refused = qty.map(|pieces| pieces.try_into().unwrap());
+        let state = ProductState {
+            sku: line().sku,
+            version: Version(1),
+            batches: before.batches().to_vec(),
+            waiting: Tally::default(),
+            backlog: false,
+            refused,
+        };
+        Product::restore(state)
+    };
+    assert_eq!(shown(&refused(Some(11))).await.0, Version(2));
+    assert_eq!(shown(&refused(None)).await.0, Version(1));
 }
 
 #[tokio::test]

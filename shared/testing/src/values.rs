@@ -66,7 +66,7 @@ pub fn waiting(line: OrderLine, since: u64) -> Part {
 #[must_use]
 pub fn stored_product(sku: &str, version: u64, batches: Vec<Batch>) -> Product {
     let (sku, version) = (sku.try_into().unwrap(), Version(version));
-    Product::restore(ProductState { sku, version, batches, waiting: Tally::default(), backlog: false })
+    Product::restore(ProductState { sku, version, batches, waiting: Tally::default(), backlog: false, refused: None })
 }
 
 /// The lines that wait for a SKU.

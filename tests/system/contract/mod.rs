@@ -259,6 +259,15 @@ async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &
     let refused = commit(store, &product, &after).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     assert_eq!(stored(store, &line).await?.product.version(), product.version());
+
+    // The same beside another one of whose refusal the commit tells: its own is no news then.
+    let mut after = product.clone();
+    assert_eq!(after.allocate(&testing::line(&unique("order"), &sku, 9), None), Ok(Allocation::OutOfStock));
+    assert_eq!(after.allocate(&line, None), Ok(Allocation::OutOfStock));
+    assert_eq!((after.events().len(), after.moves().len()), (1, 2));
+    let refused = commit(store, &product, &after).await;
+    assert!(is_told_nothing(&refused), "{refused:?}");
+    assert_eq!(stored(store, &line).await?.product, product);
     Ok(())
 }
 
@@ -427,14 +436,21 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
         commands.push(Command::Deallocate(next.clone()));
         commands.extend([Command::Ship(id), Command::Deallocate(next)]);
     }
+    // More than there ever is: the first one is told, and again one that asks for less, or after stock came free.
+    let large = |order: &str, qty| Command::Allocate(line(&format!("{prefix}-large-{order}"), &sku, qty));
+    let refusals = [large("a", 500), large("a", 500), large("b", 501), large("c", 499), large("a", 500)];
+    commands.extend(refusals);
+    commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-late"), &sku, 2)));
+    commands.extend([large("a", 500), large("c", 500)]);
     for (number, command) in commands.into_iter().enumerate() {
         let (answer, expected): (Reply, Reply) =
             (bus.handle(&command, &soon()).await?, reference.handle(&command, &soon()).await?);
         assert_eq!(answer, expected, "command {number}: {command:?}");
         let sorted = |product: Option<Product>| {
-            let mut batches = product.map(|product| product.as_stored().batches().to_vec()).unwrap_or_default();
+            let product = product.map(|product| product.as_stored())?;
+            let mut batches = product.batches().to_vec();
             batches.sort_by(|one, other| one.reference.cmp(&other.reference));
-            batches
+            Some((product.version(), product.refused(), batches))
         };
         let found = sorted(found_product(store, &sku).await?);
         let expected = sorted(found_product(reference.store(), &sku).await?);
@@ -442,6 +458,11 @@ async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(sto
     }
     let told: BTreeSet<_> = reference.store().outbox().iter().map(|envelope| envelope.event.event_type()).collect();
     assert_eq!(told, EventType::ALL.iter().copied().collect(), "the story has events of every type");
+    let large = reference.store().outbox().into_iter().filter_map(|envelope| {
+        let line = envelope.event.line().filter(|line| line.qty.get() > 400)?;
+        Some((line.orderid.as_str().chars().last(), line.qty.get()))
+    });
+    assert_eq!(large.collect::<Vec<_>>(), [(Some('a'), 500), (Some('c'), 499), (Some('a'), 500)]);
     for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
         let orderid = OrderId::try_from(order)?;
         assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, BatchRef, Budget, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku, Tally,
-    Version,
+    AllWaiting, BatchRef, Budget, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Quantity, Sku,
+    Tally, Version,
 };
 use service_layer::outbox::Envelope;
 use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
@@ -22,8 +22,8 @@ pub(super) struct Replay {
     pub(super) created: BTreeMap<BatchRef, (u64, NewBatch)>,
     /// Where each line was, since which version.
     places: BTreeMap<LineId, Vec<(u64, Place)>>,
-    /// The versions that turned a new line away.
-    refused: BTreeMap<OrderLine, Vec<u64>>,
+    /// What counts as refused at each version, from none on.
+    refused: Vec<Option<Quantity>>,
     /// What the product may be now. Events don't tell which of two equal changes of a quantity was carried out.
     possible: Vec<Product>,
 }
@@ -81,7 +81,7 @@ impl Replay {
             parts: BTreeMap::new(),
             created: BTreeMap::new(),
             places: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            refused: vec![None],
             possible: vec![Product::new(sku.clone())],
         };
         let requests = Requests::of(sku, requests);
@@ -91,6 +91,7 @@ impl Replay {
             })?;
             replay.follow(version, events);
             replay.commits.push(commit);
+            replay.refused.push(replay.possible.first().and_then(Product::refused));
         }
         Ok(replay)
     }
@@ -115,8 +116,13 @@ impl Replay {
         first.is_none_or(|(since, _)| *since > version)
     }
 
-    pub(super) fn refusals(&self, line: &OrderLine) -> impl Iterator<Item = u64> {
-        self.refused.get(line).into_iter().flatten().copied()
+    /// The first version from `floor` on at which a line has no place, and its refusal is nothing new: it has just been
+    /// told, or as much or less was refused before and no stock came free since.
+    pub(super) fn first_refusal(&self, line: &OrderLine, floor: u64) -> Option<u64> {
+        let is_refused = |refused: &Option<Quantity>| refused.is_some_and(|refused| line.qty >= refused);
+        let from_floor = (0_u64..).zip(&self.refused).filter(|(version, _)| *version >= floor);
+        let (first, _) = from_floor.into_iter().find(|(_, refused)| is_refused(refused))?;
+        self.is_unknown_at(&line.id(), first).then_some(first)
     }
 
     /// Versions from `floor` on at which something changed for an order.
@@ -246,9 +252,6 @@ impl Replay {
     /// Notes what a commit did, which was found to be right.
     fn follow(&mut self, version: u64, events: &[Event]) {
         for event in events {
-            if let Event::OutOfStock { line, waiting: false } = event {
-                self.refused.entry(line.clone()).or_default().push(version);
-            }
             if let Event::BatchCreated { batchref, sku, qty, eta } = event {
                 let new = NewBatch { reference: batchref.clone(), sku: sku.clone(), qty: *qty, eta: *eta };
                 self.created.insert(batchref.clone(), (version, new));

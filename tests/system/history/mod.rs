@@ -8,7 +8,7 @@
 mod commits;
 pub(crate) mod wrong;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Version};
 use service_layer::Error;
@@ -127,13 +127,11 @@ struct Answers<'a> {
     replays: &'a BTreeMap<Sku, Replay>,
     /// By SKU: from when on nobody may see less than which version. Both only grow.
     floors: BTreeMap<&'a Sku, Vec<(u64, u64)>>,
-    /// Commits that turned a line away, and were told to somebody as his own.
-    used: BTreeSet<(&'a OrderLine, u64)>,
 }
 
 impl<'a> Answers<'a> {
     fn new(requests: &'a [Request], replays: &'a BTreeMap<Sku, Replay>) -> Self {
-        Self { requests, replays, floors: BTreeMap::new(), used: BTreeSet::new() }
+        Self { requests, replays, floors: BTreeMap::new() }
     }
 
     fn check(mut self) -> Result<(), String> {
@@ -186,7 +184,7 @@ impl<'a> Answers<'a> {
     }
 
     /// The earliest version of each SKU at which an answer is true.
-    fn versions_of(&mut self, request: &'a Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+    fn versions_of(&self, request: &'a Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
         match &request.asked {
             Asked::View(orderid) => {
                 let Told::Shown(shown) = told else { return Err(format!("{request:?} is no answer to a view")) };
@@ -229,7 +227,7 @@ impl<'a> Answers<'a> {
     }
 
     fn version_of_line(
-        &mut self,
+        &self,
         line: &'a OrderLine,
         request: &Request,
         told: &Told,
@@ -262,21 +260,15 @@ impl<'a> Answers<'a> {
                 return Err(format!("{request:?} is no answer to that"));
             }
         };
-        // Whoever is told that he was turned away was told so by a commit of his own, or else waits.
-        let refused = replay.refusals(line).find(|version| *version > floor && !self.used.contains(&(line, *version)));
-        let refused = refused.filter(|_| may_be_refused);
-        let version = match (placed, refused) {
-            (Some(placed), Some(refused)) if refused < placed => refused,
-            (Some(placed), _) => return Ok(vec![(sku, placed)]),
-            (None, Some(refused)) => refused,
-            (None, None) => {
-                return Err(format!(
-                    "{request:?}: at no version from {floor} on, which was answered before, does the model say so"
-                ));
-            }
-        };
-        self.used.insert((line, version));
-        Ok(vec![(sku, version)])
+        // Whoever is told that he was turned away was told so by a commit, his own or one that refused no more than he
+        // asked for, of the stock that there still is; or else he waits.
+        let refused = if may_be_refused { replay.first_refusal(line, floor) } else { None };
+        match placed.into_iter().chain(refused).min() {
+            Some(version) => Ok(vec![(sku, version)]),
+            None => Err(format!(
+                "{request:?}: at no version from {floor} on, which was answered before, does the model say so"
+            )),
+        }
     }
 
     /// Of an answer to a request to cancel or ship a line.

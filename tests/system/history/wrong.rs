@@ -35,7 +35,9 @@ pub(crate) fn add_to(layers: &mut Layers) {
             the_view_shows_something_else,
             nobody_asked_for_it,
             the_wrong_line_gives_way,
-            two_are_turned_away_and_one_event_tells_of_it,
+            a_refusal_is_news_and_no_event_tells_of_it,
+            a_refusal_is_nothing_new_and_an_event_tells_of_it,
+            a_line_with_a_place_is_refused,
             an_answer_that_tells_little_must_still_be_true,
             lines_that_share_a_commit_are_each_asked_for_and_served_in_turn,
             a_line_ends_otherwise_than_it_is_told,
@@ -296,11 +298,42 @@ async fn the_wrong_line_gives_way(_: Arc<Servers>) -> Outcome {
     Ok(())
 }
 
-async fn two_are_turned_away_and_one_event_tells_of_it(_: Arc<Servers>) -> Outcome {
+async fn a_refusal_is_news_and_no_event_tells_of_it(_: Arc<Servers>) -> Outcome {
+    let wrong = "does the model say so";
+    let mut shop = Shop::default();
+    shop.create("b1", 1).allocate("o1", 3).allocate("o1", 3).allocate("o2", 4);
+    assert_eq!((shop.verdict(), shop.messages().len()), (Ok(()), 2));
+    refused(shop.verdict_on(&shop.messages()[..1]), wrong);
+    shop.allocate("o3", 2);
+    assert_eq!((shop.verdict(), shop.messages().len()), (Ok(()), 3));
+    refused(shop.verdict_on(&shop.messages()[..2]), wrong);
+    // Of a new stock, whatever was refused before is news.
+    shop.create("b2", 1).allocate("o3", 2);
+    assert_eq!((shop.verdict(), shop.messages().len()), (Ok(()), 5));
+    refused(shop.verdict_on(&shop.messages()[..4]), wrong);
+    Ok(())
+}
+
+async fn a_refusal_is_nothing_new_and_an_event_tells_of_it(_: Arc<Servers>) -> Outcome {
     let mut shop = Shop::default();
     shop.create("b1", 1).allocate("o1", 2).allocate("o1", 2);
+    let mut messages = shop.messages();
+    messages.push(Envelope { version: Version(3), id: "S#3#1".to_owned(), ..messages[1].clone() });
+    refused(shop.verdict_on(&messages), "it tells 2 of o1 out of stock; but the model makes of it: nothing");
+    Ok(())
+}
+
+async fn a_line_with_a_place_is_refused(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 2).allocate("o1", 2).allocate("o2", 2).allocate("o1", 2);
     assert_eq!(shop.verdict(), Ok(()));
-    refused(shop.verdict_on(&shop.messages()[..2]), "does the model say so");
+    shop.tell(3, Told::OutOfStock);
+    refused(shop.verdict(), "does the model say so");
+    // Nor was it refused by a stock that came after the one that it got.
+    shop.tell(3, Told::Allocated("b1".try_into()?));
+    shop.tell(1, Told::OutOfStock);
+    shop.requests[1].answer = Some((1_000, Told::OutOfStock));
+    refused(shop.verdict(), "does the model say so");
     Ok(())
 }
 

@@ -132,9 +132,7 @@ impl Books {
                 ensure!(ever_on(line, batch), "{line:?} is told {batch}, where it never was");
             }
             (Command::Allocate(line), Reply::OutOfStock) => {
-                let mut events = self.commits.iter().flatten().map(|message| &message.event);
-                let told = events.any(|event| matches!(event, Event::OutOfStock { line: told, .. } if told == line));
-                ensure!(told, "{line:?} is told that it is out of stock, and nobody else is");
+                ensure!(self.was_refused(line), "{line:?} is told that it is out of stock, and nobody else is");
             }
             (Command::Deallocate(id), Reply::Done) => {
                 let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
@@ -152,13 +150,24 @@ impl Books {
         Ok(())
     }
 
+    /// Whether an event tells of a line that it is out of stock, or that less is or as much. Whether that was of the stock
+    /// that there was, the history tells.
+    fn was_refused(&self, line: &OrderLine) -> bool {
+        let refuses = |event: &Event| match event {
+            Event::OutOfStock { line: told, waiting } => {
+                told == line || (!waiting && told.sku == line.sku && told.qty <= line.qty)
+            }
+            _ => false,
+        };
+        self.commits.iter().flatten().any(|message| refuses(&message.event))
+    }
+
     /// What is true once nothing is left to do.
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
         for line in &plan.queued {
-            let told = |event: &Event| matches!(event, Event::Allocated { line: told, .. } | Event::OutOfStock { line: told, .. } if told == line);
-            let answered = self.commits.iter().flatten().any(|message| told(&message.event));
-            ensure!(answered, "{line:?} was taken, and nobody heard of it again");
+            let has_place = self.places.contains_key(line);
+            ensure!(has_place || self.was_refused(line), "{line:?} was taken, and nobody heard of it again");
         }
         for request in &plan.requests {
             if let Command::CreateBatch(new) = request {
@@ -243,6 +252,10 @@ fn check_product(product: &Product, parts: &BTreeMap<LineId, Part>) -> Verdict {
             "{} counts {counted:?} allocated and shipped, but its lines {lines:?}",
             batch.reference
         );
+    }
+    if let Some(refused) = product.refused() {
+        let fits = product.batches().iter().find(|batch| batch.free() >= refused.get());
+        ensure!(fits.is_none(), "{refused} count as refused beside {fits:?}");
     }
     let waiting = at(&Place::Waiting);
     let counted = product.waiting().count as usize;

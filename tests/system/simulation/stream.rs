@@ -163,7 +163,8 @@ fn tell(choices: Choices, settings: Settings, figures: &mut Figures) -> Told {
     let checked = catch_unwind(AssertUnwindSafe(|| check(&mut mapping, settings)))
         .unwrap_or_else(|panic| Err(format!("panic: {:?}", panic.downcast_ref::<String>())));
     let verdict = checked.map(|of_run| *figures = figures.max(of_run));
-    Told { verdict, choices: mapping.choices(), story: std::mem::take(&mut mapping.story), heard: BTreeSet::new() }
+    let (choices, story, heard) = (mapping.choices(), std::mem::take(&mut mapping.story), BTreeSet::new());
+    Told { verdict, choices, story, heard, refused_in_silence: false }
 }
 
 async fn random_streams_lose_no_event(_: Arc<Servers>) -> Outcome {

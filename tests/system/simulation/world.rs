@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Claim, Environment, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
-use service_layer::{Call, Figures, MessageBus, Source};
+use service_layer::{Call, CommandFigures, Figures, MessageBus, Source};
 use testing::Command;
 
 use super::choices::{Choices, Odds};
@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) wrong: Option<String>,
     pub(crate) published: Vec<Envelope>,
     pub(crate) mails: Vec<Mail>,
+    /// Whether somebody was refused without a commit.
+    pub(crate) refused_in_silence: bool,
     pub(crate) now: Timestamp,
     drawn: u64,
     /// What the function that is being polled waits for: its turn, or a time.
@@ -89,6 +91,7 @@ impl World {
             wrong: None,
             published: Vec::new(),
             mails: Vec::new(),
+            refused_in_silence: false,
             now: Timestamp(1_000_000),
             drawn: 0,
             wants_turn: false,
@@ -343,5 +346,9 @@ impl Environment for World {
         state.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    fn record(&self, _: &Call, _: &Figures) {}
+    fn record(&self, _: &Call, figures: &Figures) {
+        if let Figures::Command(CommandFigures { out_of_stock: 1.., waiting_lines: None, .. }) = figures {
+            self.state().refused_in_silence = true;
+        }
+    }
 }

@@ -9,7 +9,7 @@ use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductSta
 use proptest::prelude::*;
 use service_layer::ports::Timestamp;
 use service_layer::store::{Commit, CommitId, Stored};
-use testing::{change, line, stored_product};
+use testing::{change, line};
 
 use super::inbox;
 use super::items::{
@@ -48,7 +48,7 @@ fn part(place: Place) -> Part {
     Part { line: line("o1", "LAMP", 3), place, age: Version(2), since: Version(3) }
 }
 
-/// A product whose last commit took a line off a batch and put it on another.
+/// A product that has refused a line; its last commit took one off a batch and put it on another.
 fn product() -> Product {
     let batch = |reference: &str, allocated: u32| Batch {
         allocated,
@@ -56,7 +56,14 @@ fn product() -> Product {
         revision: Some(Revision::AsOf(5)),
         ..new_batch().into()
     };
-    let mut product = stored_product("LAMP", 7, vec![batch("b1", 3), batch("b2", 0)]);
+    let mut product = Product::restore(ProductState {
+        sku: "LAMP".try_into().unwrap(),
+        version: Version(7),
+        batches: vec![batch("b1", 3), batch("b2", 0)],
+        waiting: Tally::default(),
+        backlog: false,
+        refused: Some(10.try_into().unwrap()),
+    });
     let change = change("b1", 1, Revision::Version(1));
     let mut budget = Budget { items: 98, event_bytes: 100_000 };
     product.change_batch_quantity(&change, &[part(Place::Batch(change.reference.clone()))], &mut budget).unwrap();
@@ -178,7 +185,7 @@ fn types() -> Vec<AttributeValue> {
 
 /// Whether an attribute may be absent (or null, which is how events say it).
 fn is_optional(key: &str, path: &[Step]) -> bool {
-    matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation"].contains(&name.as_str()))
+    matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation", "refused"].contains(&name.as_str()))
         || shown(path) == "full.shipped"
         || (shown(path) == "expires_at" && key.starts_with("ORDER#"))
 }
@@ -337,6 +344,7 @@ proptest! {
         revision in proptest::option::of(prop_oneof![
             any::<u64>().prop_map(Revision::AsOf), any::<u64>().prop_map(Revision::Version),
         ]),
+        refused in proptest::option::of(1..=u32::MAX),
     ) {
         let new = NewBatch {
             reference: reference.try_into().unwrap(),
@@ -350,7 +358,9 @@ proptest! {
 
         let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
         let waiting = Tally { count: 2, version_sum: 5 };
-        let state = ProductState { sku: new.sku, version: Version(3), batches: vec![open], waiting, backlog: true };
+        let (version, batches) = (Version(3), vec![open]);
+        let refused = refused.map(|pieces| pieces.try_into().unwrap());
+        let state = ProductState { sku: new.sku, version, batches, waiting, backlog: true, refused };
         let (product, commit) = (Product::restore(state), CommitId(u64::from(qty)));
         prop_assert_eq!(read_head(head_item(&product, commit)).unwrap(), Stored { product, commit });
     }

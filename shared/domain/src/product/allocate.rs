@@ -29,7 +29,8 @@ impl Product {
     /// Binds a line to the preferred batch that has enough pieces.
     ///
     /// `part` is where the line stands already, if it was promised before: a line on a batch keeps it, and
-    /// one that waits is not told to be out of stock a second time. A line without any is turned away if nothing fits.
+    /// one that waits is not told to be out of stock a second time. A line without any is turned away if nothing fits,
+    /// which is told once for a stock: as much or more is refused without an event until stock comes free.
     ///
     /// # Errors
     /// When the line was asked for before with another quantity, or is cancelled.
@@ -61,7 +62,16 @@ impl Product {
     /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
     fn turn_away(&mut self, line: &OrderLine) {
         self.pending.moves.push(Move { line: line.clone(), from: None, to: None });
-        self.record(Event::OutOfStock { line: line.clone(), waiting: false });
+        if let Some(told) = self.news_of_refusal(line) {
+            self.state.refused = Some(line.qty);
+            self.record(told);
+        }
+    }
+
+    /// What is to be told if a line is refused. None: as much or less was refused before, and nothing came free since.
+    fn news_of_refusal(&self, line: &OrderLine) -> Option<Event> {
+        let is_news = self.state.refused.is_none_or(|refused| line.qty < refused);
+        is_news.then(|| Event::OutOfStock { line: line.clone(), waiting: false })
     }
 
     /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
@@ -97,7 +107,7 @@ impl Product {
                 budget.spend(items_to_place(line, batch), &[&allocated])
             }
             // That it still has no place is checked where it would be stored.
-            (None, None) => budget.spend(1, &[&Event::OutOfStock { line: line.clone(), waiting: false }]),
+            (None, None) => budget.spend(1, self.news_of_refusal(line).as_ref().as_slice()),
             (None, Some(_)) => true,
         }
     }
@@ -107,7 +117,7 @@ impl Product {
 mod tests {
     use super::*;
     use crate::examples::*;
-    use crate::{Tally, Version};
+    use crate::{ChangeEta, Revision, Tally, Version};
 
     #[test]
     fn prefers_warehouse_batches_to_shipments() {
@@ -163,6 +173,80 @@ mod tests {
         assert_eq!(product.moves(), [turned_away], "a line that was never promised is not kept");
     }
 
+    /// Refuses a line that was never promised, and tells what there is to commit.
+    fn refused(product: &mut Product, line: &OrderLine) -> Vec<String> {
+        assert_eq!(product.allocate(line, None), Ok(Allocation::OutOfStock));
+        assert_eq!(product.turned_away().collect::<Vec<_>>(), [line], "that it has no place is to be checked");
+        let story = story(product);
+        *product = product.clone().committed();
+        story
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_for_a_stock() {
+        let mut product = product(&[batch("b1", 3, None)]);
+        assert_eq!(refused(&mut product, &line("o1", 6)), ["6 of o1 out of stock"]);
+        for (orderid, qty) in [("o1", 6), ("o2", 6), ("o3", 7)] {
+            assert!(refused(&mut product, &line(orderid, qty)).is_empty(), "{qty} of {orderid} are nothing new");
+        }
+        assert_eq!(product.version(), Version(8), "what is no change makes no version");
+        assert_eq!(refused(&mut product, &line("o4", 5)), ["5 of o4 out of stock"], "less is news");
+        assert!(refused(&mut product, &line("o5", 5)).is_empty());
+        assert_eq!(product.as_stored().refused(), Some(5.try_into().unwrap()));
+
+        // Less free stock is no new one.
+        product.allocate(&line("o6", 2), None).unwrap();
+        product.ship(&on("b1", 10, line("o6", 2))).unwrap();
+        product.change_batch_quantity(&change("b1", 2, 1), &[], &mut ample()).unwrap();
+        let mut product = product.committed();
+        assert!(refused(&mut product, &line("o7", 5)).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_is_told_anew_when_stock_came_free() {
+        type Change = fn(&mut Product);
+        let ways: [(&str, Change); 5] = [
+            ("a new batch", |product| product.create_batch(&batch("b2", 1, None)).unwrap()),
+            ("a raise", |product| {
+                product.change_batch_quantity(&change("b1", 5, 1), &[], &mut ample()).unwrap();
+            }),
+            ("a cancelled line", |product| {
+                product.deallocate(&on("b1", 8, line("o0", 4))).unwrap();
+            }),
+            ("what a shrink leaves over", |product| {
+                product
+                    .change_batch_quantity(&change("b1", 3, 1), &[on("b1", 8, line("o0", 4))], &mut ample())
+                    .unwrap();
+            }),
+            ("what a line leaves that moves to an earlier batch", |product| {
+                let eta = Some("2011-02-01".to_owned().try_into().unwrap());
+                let delay = ChangeEta { reference: "b1".try_into().unwrap(), eta, revision: Revision::AsOf(1) };
+                product.change_eta(&delay, &[on("b1", 8, line("o0", 4))], &mut ample()).unwrap();
+            }),
+        ];
+        for (way, came_free) in ways {
+            let mut product = product(&[batch("b1", 4, None), batch("later", 6, Some("2011-01-02"))]);
+            product.allocate(&line("o0", 4), None).unwrap();
+            let mut product = product.committed();
+            assert_eq!(refused(&mut product, &line("o1", 9)), ["9 of o1 out of stock"]);
+            assert!(refused(&mut product, &line("o1", 9)).is_empty());
+            came_free(&mut product);
+            let mut product = product.committed();
+            assert_eq!(refused(&mut product, &line("o1", 9)), ["9 of o1 out of stock"], "{way}");
+        }
+    }
+
+    #[test]
+    fn that_a_promised_line_lost_its_place_does_not_count_as_a_refusal() {
+        let mut product = product(&[batch("b1", 2, None)]);
+        product.allocate(&line("o1", 2), None).unwrap();
+        let mut product = product.committed();
+        product.change_batch_quantity(&change("b1", 0, 1), &[on("b1", 8, line("o1", 2))], &mut ample()).unwrap();
+        assert_eq!(story(&product), ["2 of o1 off b1", "2 of o1 out of stock", "b1 holds 0"]);
+        let mut product = product.committed();
+        assert_eq!(refused(&mut product, &line("o2", 2)), ["2 of o2 out of stock"]);
+    }
+
     #[test]
     fn increments_version_number() {
         let mut product = product(&[batch("b1", 100, None)]);
@@ -209,6 +293,18 @@ mod tests {
         let allocated = Event::Allocated { line: line("o1", 2), batchref: "b1".try_into().unwrap(), eta: None }.size();
         for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
             assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_is_not_told_takes_one_item_and_no_bytes_of_events() {
+        let asked = lines([line("o1", 2), line("o2", 3), line("o3", 2)]);
+        let out_of_stock = Event::OutOfStock { line: line("o1", 2), waiting: false }.size();
+        for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
+            let mut product = product(&[batch("b1", 1, None)]);
+            let mut budget = Budget { items, event_bytes: out_of_stock };
+            assert_eq!(product.allocate_each(&asked, |_| None, &mut budget).lines, answered, "{items} items");
+            assert_eq!((product.events().len(), product.turned_away().count()), (answered.min(1), answered));
         }
     }
 

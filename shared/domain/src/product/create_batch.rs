@@ -11,7 +11,7 @@ impl Product {
     pub fn create_batch(&mut self, new: &NewBatch) -> Result<(), Refusal> {
         self.check_room_for(&new.reference)?;
         self.state.batches.push(new.clone().into());
-        self.state.backlog = self.state.waiting.count > 0;
+        self.stock_came_free();
         self.pending.added.push(new.clone());
         self.record(Event::BatchCreated {
             batchref: new.reference.clone(),

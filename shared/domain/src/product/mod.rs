@@ -49,6 +49,8 @@ pub struct ProductState {
     pub waiting: Tally,
     /// Whether stock arrived that was not yet offered to every waiting line.
     pub backlog: bool,
+    /// The smallest quantity that a line was refused since stock last came free, which was told then.
+    pub refused: Option<Quantity>,
 }
 
 /// What a change has done that is not committed.
@@ -69,7 +71,7 @@ impl Product {
     #[must_use]
     pub fn new(sku: Sku) -> Self {
         let (version, waiting) = (Version::default(), Tally::default());
-        Self::restore(ProductState { sku, version, batches: Vec::new(), waiting, backlog: false })
+        Self::restore(ProductState { sku, version, batches: Vec::new(), waiting, backlog: false, refused: None })
     }
 
     /// A product as a store kept it.
@@ -120,6 +122,13 @@ impl Product {
         self.state.backlog
     }
 
+    /// The smallest quantity that was refused, and told to be, since stock last came free. A refusal of as much or more
+    /// is nothing new.
+    #[must_use]
+    pub fn refused(&self) -> Option<Quantity> {
+        self.state.refused
+    }
+
     /// What the change under way has to tell. A change without events is no change.
     #[must_use]
     pub fn events(&self) -> &[Event] {
@@ -130,6 +139,11 @@ impl Product {
     #[must_use]
     pub fn moves(&self) -> &[Move] {
         &self.pending.moves
+    }
+
+    /// The lines that the change under way turns away, whether it has an event of that or not.
+    pub fn turned_away(&self) -> impl Iterator<Item = &OrderLine> {
+        self.moves().iter().filter(|moved| moved.from.is_none() && moved.to.is_none()).map(|moved| &moved.line)
     }
 
     /// The batches that the change under way adds.
@@ -148,13 +162,14 @@ impl Product {
     /// The product as whoever reads it next is shown it: without full batches, and with nothing under way.
     #[must_use]
     pub fn as_stored(&self) -> Self {
-        let ProductState { sku, version, waiting, backlog, .. } = &self.state;
+        let ProductState { sku, version, batches: _, waiting, backlog, refused } = &self.state;
         Self::restore(ProductState {
             sku: sku.clone(),
             version: *version,
             batches: self.open_batches().cloned().collect(),
             waiting: *waiting,
             backlog: *backlog,
+            refused: *refused,
         })
     }
 
@@ -194,9 +209,10 @@ impl Product {
         Ok(())
     }
 
-    /// Stock that came free belongs to the lines that wait already.
+    /// Stock that came free belongs to the lines that wait already; and what was refused before may fit now.
     fn stock_came_free(&mut self) {
         self.state.backlog |= self.state.waiting.count > 0;
+        self.state.refused = None;
     }
 
     fn record(&mut self, event: Event) {

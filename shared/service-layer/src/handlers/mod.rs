@@ -13,7 +13,7 @@ mod ship;
 
 use std::collections::BTreeMap;
 
-use domain::{Budget, Part, Product, Refusal, Sku, Step};
+use domain::{Budget, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
@@ -39,8 +39,9 @@ pub trait Handler: Sync {
         None
     }
 
-    /// Changes the draft, and answers. Without a change, the answer was true before; and where there is more to do than
-    /// one commit holds, something must have changed.
+    /// Changes the draft, and answers. Without a change, the answer was true before (that a line has no place, which was
+    /// turned away without an event, is looked up once more); and where there is more to do than one commit holds,
+    /// something must have changed.
     ///
     /// # Errors
     /// When the rules refuse the command.
@@ -127,6 +128,11 @@ impl Draft {
 
     pub(crate) fn is_changed(&self) -> bool {
         self.changed().next().is_some()
+    }
+
+    /// The lines that fit nowhere, and are not kept.
+    pub(crate) fn turned_away(&self) -> impl Iterator<Item = &OrderLine> {
+        self.products().flat_map(Product::turned_away)
     }
 
     /// Whether a part is where it was.

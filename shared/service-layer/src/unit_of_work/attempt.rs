@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use domain::{AllWaiting, Part, Product, Step};
+use domain::{AllWaiting, OrderLine, Part, Product, Step};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
 use crate::handlers::{Case, Handler};
 use crate::ports::Environment;
-use crate::store::{Changed, Commit, CommitId, Found, Listing, Products, StoreError};
+use crate::store::{Changed, Commit, CommitId, Found, Listing, Products, ReadSet, StoreError};
 
 impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     /// Makes at most one commit.
@@ -67,8 +67,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         let mut case = Case::of(found, listed);
         let step = self.handler.decide(&mut case).map_err(Setback::Refused)?;
         if !case.draft.is_changed() {
-            // The answer was true before.
-            return Ok(step);
+            return self.finish_unchanged(&case, step).await;
         }
         self.offer(&mut case).await?;
         let answer = match step {
@@ -95,6 +94,26 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         self.carried.listed = case.listed_that_stay();
         self.carried.found = Some(case.into_found(Some(id)));
         Ok(Step::GoOn)
+    }
+
+    /// Without a change, the answer was true before; unless a line that was turned away has got a place.
+    ///
+    /// A commit would have that for a condition. Here the line is read once more, after the product. If it has no place
+    /// then, it had none when the product had nothing for it, since lines with a place are kept. So that was the moment
+    /// at which both were true.
+    async fn finish_unchanged(&mut self, case: &Case, step: Step<H::Answer>) -> Result<Step<H::Answer>, Setback> {
+        let lines: Vec<_> = case.draft.turned_away().map(OrderLine::id).collect();
+        if lines.is_empty() {
+            return Ok(step);
+        }
+        let refused = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let twins = self.store.find(&ReadSet { lines, ..ReadSet::default() }).await?;
+        if !twins.parts.is_empty() {
+            // The same request, sent twice, got it one. All is read again, and shows that.
+            return Ok(Step::GoOn);
+        }
+        self.carried.figures.add_refusals(refused);
+        Ok(step)
     }
 
     /// What the handler wants listed. Of what the last commit left of its list, as much may do.

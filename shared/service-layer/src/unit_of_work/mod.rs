@@ -129,7 +129,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             let error = match self.attempt().await {
                 // The command is carried out, or was before.
                 Ok(Step::Finish(answer)) => return Ok(answer),
-                // A commit was made, and there is more to do. What comes next has all its tries again.
+                // A commit was made and there is more to do, or somebody else's was seen that answers. What comes next has
+                // all its tries again.
                 Ok(Step::GoOn) => {
                     (tries, silences) = (0, 0);
                     continue;

@@ -56,8 +56,8 @@ pub(crate) struct Meddles {
     at_commits: Mutex<VecDeque<Meddle>>,
     /// What the index shows first, before it catches up.
     stale: Mutex<Option<Vec<Part>>>,
-    /// Commands that come first when somebody reads, one each time.
-    before_finds: Mutex<Vec<Command>>,
+    /// Commands that come first when somebody reads, the first ones at the first time.
+    before_finds: Mutex<VecDeque<Vec<Command>>>,
     finds: AtomicU32,
 }
 
@@ -83,7 +83,7 @@ impl Meddles {
         Self { stale: Mutex::new(Some(stale)), ..Self::default() }
     }
 
-    pub(crate) fn overtaken_at_each_find(self, by: impl IntoIterator<Item = Command>) -> Self {
+    pub(crate) fn overtaken_at_finds(self, by: impl IntoIterator<Item = Vec<Command>>) -> Self {
         Self { before_finds: Mutex::new(by.into_iter().collect()), ..self }
     }
 
@@ -124,8 +124,8 @@ impl Hooks<InMemoryStore> for Meddles {
         self.finds.fetch_add(1, Ordering::Relaxed);
         let items = wanted.skus.len() + wanted.lines.len() + wanted.batches.len();
         assert!(items <= MOST_ITEMS, "{items} items");
-        let rival = self.before_finds.lock().unwrap().pop();
-        if let Some(command) = rival {
+        let rivals = self.before_finds.lock().unwrap().pop_front();
+        for command in rivals.into_iter().flatten() {
             come_first(store, command).await;
         }
         store.find(wanted).await

@@ -23,6 +23,42 @@ async fn a_line_is_not_turned_away_after_its_twin_got_a_place() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_is_nothing_new_is_answered_after_two_reads_and_its_twin_is_not_refused() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 1)).await;
+    assert_eq!(do_it(&store, allocate("o0", "LAMP", 2)).await, Reply::OutOfStock);
+    let told = store.outbox();
+    let again = Meddles::at_commits([Meddle::Collide]).with(&store);
+    assert_eq!(again.handle(allocate("o1", "LAMP", 2)).await.unwrap(), Reply::OutOfStock);
+    assert_eq!((again.hooks.finds(), store.outbox()), (2, told), "and without a commit");
+
+    // Between the two reads, stock arrives, and the same request, sent twice, gets it.
+    let twin = vec![add("b2", "LAMP", 2), allocate("o1", "LAMP", 2)];
+    let overtaken = Meddles::default().overtaken_at_finds([vec![], twin]).with(&store);
+    let bus = MessageBus::new(&overtaken, another_environment(), ());
+    assert_eq!(bus.handle(&allocate("o1", "LAMP", 2), &call()).await.unwrap(), on("b2"));
+    assert_eq!(overtaken.hooks.finds(), 3, "all is read again");
+    assert_eq!(bus.environment().recorded(), [Figures::Command(CommandFigures::default())], "that is no lost race");
+    // If somebody else gets it, the answer was true when the product was read.
+    let other = vec![add("b3", "LAMP", 2), allocate("o2", "LAMP", 2)];
+    do_it(&store, allocate("o3", "LAMP", 2)).await;
+    let overtaken = Meddles::default().overtaken_at_finds([vec![], other]).with(&store);
+    assert_eq!(overtaken.handle(allocate("o4", "LAMP", 2)).await.unwrap(), Reply::OutOfStock);
+    assert_eq!(overtaken.hooks.finds(), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_whose_reply_was_lost_is_not_told_twice_though_others_commit_before_it_is_seen() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 1)).await;
+    let others = [vec![], vec![allocate("o2", "LAMP", 1)]];
+    let unheard = Meddles::at_commits([Meddle::LoseReply]).overtaken_at_finds(others).with(&store);
+    assert_eq!(unheard.handle(allocate("o1", "LAMP", 2)).await.unwrap(), Reply::OutOfStock);
+    let turned_away = |envelope: &Envelope| matches!(envelope.event, Event::OutOfStock { .. });
+    assert_eq!(store.outbox().into_iter().filter(turned_away).count(), 1);
+}
+
+#[tokio::test]
 async fn a_commit_whose_reply_is_lost_is_recognised() {
     for meddle in [|| Meddle::LoseReply, || Meddle::Misunderstand] {
         let store = InMemoryStore::default();
@@ -90,6 +126,11 @@ async fn figures_tell_what_a_command_took() {
     assert_eq!(figures, CommandFigures { conflicts: 1, retries: 2, ..placed });
     let figures = figures_of(Vec::new(), allocate("o3", "LAMP", 9)).await;
     assert_eq!(figures, CommandFigures { out_of_stock: 1, waiting_lines: Some(0), ..CommandFigures::default() });
+    let figures = figures_of(Vec::new(), allocate("o3", "LAMP", 9)).await;
+    assert_eq!(figures, CommandFigures { out_of_stock: 1, ..CommandFigures::default() }, "nothing new, but counted");
+    let figures = figures_of(Vec::new(), resize("b1", 1, Revision::AsOf(1))).await;
+    assert_eq!((figures.out_of_stock, figures.waiting_lines), (1, Some(1)), "o2 loses its place");
+    do_it(&store, resize("b1", 5, Revision::AsOf(2))).await;
     let figures = figures_of([(); 3].map(|()| Meddle::LoseRequest).into(), allocate("o4", "LAMP", 1)).await;
     assert_eq!(figures, CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() });
     assert_eq!(figures_of(Vec::new(), allocate("o2", "LAMP", 2)).await, CommandFigures::default(), "asked again");
@@ -141,8 +182,10 @@ async fn a_commit_that_a_refusal_shows_is_recognised_after_a_long_wait_too() {
         let rival = |number| allocate(&format!("rival-{round}-{number}"), "LAMP", 1);
         let mut meddles: Vec<_> = (0..4).map(|number| Meddle::After(vec![rival(number)])).collect();
         meddles.push(Meddle::Misunderstand);
-        let unlucky = Meddles::at_commits(meddles).overtaken_at_each_find((4..20).map(rival)).with(&store);
-        unlucky.handle(allocate(&format!("o{round}"), "LAMP", 2_000)).await.unwrap();
+        let unlucky =
+            Meddles::at_commits(meddles).overtaken_at_finds((4..20).map(|number| vec![rival(number)])).with(&store);
+        // Less each time, so that it is told each time.
+        unlucky.handle(allocate(&format!("o{round}"), "LAMP", 2_000 - round)).await.unwrap();
     }
     let turned_away = |envelope: &Envelope| matches!(envelope.event, Event::OutOfStock { .. });
     assert_eq!(store.outbox().into_iter().filter(turned_away).count(), 10, "each of them once");

@@ -1,6 +1,6 @@
 //! The head: a product as of its last commit, with what that commit has to tell.
 
-use domain::{Event, Product, ProductState, Sku, Tally, Version};
+use domain::{Event, Product, ProductState, Quantity, Sku, Tally, Version};
 use serde::{Deserialize, Serialize};
 use service_layer::CorrelationId;
 use service_layer::outbox::{self, Envelope};
@@ -28,6 +28,9 @@ pub(in crate::dynamodb) struct HeadItem {
     batches: Vec<BatchEntry>,
     waiting: Tally,
     backlog: bool,
+    /// Absent if nothing was refused since stock last came free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<Quantity>,
     events: Vec<Event>,
     at: Timestamp,
     /// What the last commit came of. Items written by earlier versions have none.
@@ -44,6 +47,7 @@ impl HeadItem {
             batches: product.open_batches().map(BatchEntry::from).collect(),
             waiting: product.waiting(),
             backlog: product.has_backlog(),
+            refused: product.refused(),
             events: product.events().to_vec(),
             at: commit.at,
             correlation: Some(commit.correlation.clone()),
@@ -69,7 +73,8 @@ pub(in crate::dynamodb) fn read_head(item: Item) -> Result<Stored, UnreadableIte
             .unreadable(format!("batches[{index}].allocated: must be less than purchased, with shipped")));
     }
     let batches = item.batches.into_iter().map(|entry| entry.into_batch(&sku)).collect();
-    let state = ProductState { sku, version: item.version, batches, waiting: item.waiting, backlog: item.backlog };
+    let HeadItem { version, waiting, backlog, refused, .. } = item;
+    let state = ProductState { sku, version, batches, waiting, backlog, refused };
     let product = Product::restore(state);
     Ok(Stored { product, commit: CommitId(commit) })
 }
