@@ -161,8 +161,22 @@ impl<'a> Warehouse<'a> {
         self.count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await
     }
 
+    /// Whether every line that clients did not wait for was taken from its queue.
+    pub(crate) async fn has_no_queued_lines(&self) -> Result<bool> {
+        let queues = self.sqs.list_queues().send().await?;
+        let is_of_lines = |url: &&String| url.contains("AllocateQueue");
+        let urls: Vec<&String> = queues.queue_urls().iter().filter(is_of_lines).collect();
+        let [url] = urls[..] else { bail!("one queue of lines, and not {urls:?}") };
+        let visible = self.count_in(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
+        Ok(visible == 0 && self.count_in(url, QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await? == 0)
+    }
+
     async fn count(&self, name: QueueAttributeName) -> Result<u32> {
-        let request = self.sqs.get_queue_attributes().queue_url(self.stack.queue_url());
+        self.count_in(self.stack.queue_url(), name).await
+    }
+
+    async fn count_in(&self, url: &str, name: QueueAttributeName) -> Result<u32> {
+        let request = self.sqs.get_queue_attributes().queue_url(url);
         let output = request.attribute_names(name.clone()).send().await?;
         let count = output.attributes().and_then(|attributes| attributes.get(&name)).context("no such attribute")?;
         Ok(count.parse()?)

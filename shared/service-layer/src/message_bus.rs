@@ -51,15 +51,15 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
 }
 
 impl<S: Inbox, E: Environment, M: Mailer> MessageBus<S, E, M> {
-    /// Reacts to an event, once for each id. A repeated one does nothing. It is given up in time to answer before the
-    /// deadline.
+    /// Reacts to an event: once for each commit, whichever of its events comes first. The others do nothing, and neither
+    /// does a repeated one. It is given up in time to answer before the deadline.
     ///
     /// # Errors
     /// When the reaction failed or may be under way elsewhere; the event is to be delivered again.
     pub async fn handle_event(&self, envelope: &Envelope, call: &Call) -> Result<(), Error> {
         // Most events are for others.
         let Event::OutOfStock { line, .. } = &envelope.event else { return Ok(()) };
-        let mail = send_out_of_stock_mail(self, &envelope.id, line, &call.correlation);
+        let mail = send_out_of_stock_mail(self, envelope, line, &call.correlation);
         let sent = in_time(&self.environment, call.deadline, mail);
         sent.await.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
     }

@@ -130,7 +130,7 @@ fn is_http(function: &str) -> bool {
 }
 
 /// Waits until the queues are empty, every version that the table knows was told, and every queued line was
-/// heard of. Tells the events, and how often they came.
+/// heard of, or refused without a word. Tells the events, and how often they came.
 async fn until_drained(
     stack: &Stack,
     subscriber: &Subscriber,
@@ -155,11 +155,19 @@ async fn until_drained(
         if is_silent && warehouse.is_drained().await? {
             let (heads, ..) = rows(store).await?;
             let untold: Vec<_> = heads.iter().filter(|(sku, version)| !told(sku, **version)).collect();
-            let refused = |message: &&Envelope| matches!(message.event, Event::OutOfStock { .. });
+            let refused = events.values().filter(|message| matches!(message.event, Event::OutOfStock { .. }));
+            let refusing: BTreeSet<_> = refused.map(|message| (message.event.sku(), message.version)).collect();
             let mails = stack.mails().await?.len();
             let heard_of: BTreeSet<_> = events.values().filter_map(|message| message.event.line()).collect();
-            let all_queued = queued.iter().all(|line| heard_of.contains(line));
-            if all_queued && untold.is_empty() && mails >= events.values().filter(refused).count() {
+            let refused_before = |line: &OrderLine| {
+                let refuses = |message: &Envelope| match &message.event {
+                    Event::OutOfStock { line: told, waiting: false } => told.sku == line.sku && told.qty <= line.qty,
+                    _ => false,
+                };
+                events.values().any(refuses)
+            };
+            let all_queued = queued.iter().all(|line| heard_of.contains(line) || refused_before(line));
+            if all_queued && untold.is_empty() && mails >= refusing.len() && warehouse.has_no_queued_lines().await? {
                 println!("mails: {mails}");
                 return Ok((events.into_values().collect(), received));
             }

@@ -119,9 +119,9 @@ fn out_of_stock(number: u32) -> Object {
         ("waiting", "true"),
         ("of", "1"),
         ("at", "\"2031-01-01T12:00:00.000Z\""),
-        ("version", "4"),
     ];
-    Object::of(&fields).with("id", format!("\"LAMP#4#{number}\""))
+    // Each of a commit of its own, which has a mail of its own.
+    Object::of(&fields).with("version", number.to_string()).with("id", format!("\"LAMP#{number}#1\""))
 }
 
 fn check_event(body: &str) -> Result<(), TestCaseError> {

@@ -42,7 +42,7 @@ async fn what_a_request_belongs_to_goes_with_its_events_and_mails() {
 }
 
 #[tokio::test]
-async fn sends_mail_on_out_of_stock_once_for_each_event() {
+async fn sends_mail_on_out_of_stock_once_for_each_commit() {
     let bus = bus();
     create_batch(&bus, "b1", "POPULAR-CURTAINS", 9, None).await.unwrap();
     allocate(&bus, "o1", "POPULAR-CURTAINS", 10).await.unwrap();
@@ -65,13 +65,35 @@ async fn sends_mail_on_out_of_stock_once_for_each_event() {
 }
 
 #[tokio::test]
+async fn lines_that_one_commit_found_no_stock_for_are_one_mail() {
+    let bus = bus();
+    create_batch(&bus, "b1", "VASE", 3, None).await.unwrap();
+    for orderid in ["o1", "o2", "o3"] {
+        allocate(&bus, orderid, "VASE", 1).await.unwrap();
+    }
+    change_quantity(&bus, "b1", 0, 1).await.unwrap();
+    deliver(&bus, 2).await;
+    let mails = bus.mailer().sent();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert_eq!(
+        mails[0].text,
+        "Out of stock for VASE: no batch has 1 left for order o1. It is one of 3 lines that found no stock at that \
+         moment.\n\nCorrelation id: unknown\n"
+    );
+    // The next commit has a mail of its own.
+    allocate(&bus, "o4", "VASE", 1).await.unwrap();
+    deliver(&bus, 1).await;
+    assert_eq!(bus.mailer().sent().len(), 2);
+}
+
+#[tokio::test]
 async fn an_event_under_a_lease_is_left_alone_until_it_ends() {
     let bus = bus();
     create_batch(&bus, "b1", "LAMP", 1, None).await.unwrap();
     allocate(&bus, "o1", "LAMP", 2).await.unwrap();
     let envelope = bus.store().outbox().pop().unwrap();
     let lease = Duration::from_secs(40);
-    bus.store().claim(&envelope.id, 7, Timestamp(0), lease).await.unwrap();
+    bus.store().claim("LAMP#2", 7, Timestamp(0), lease).await.unwrap();
     let held = bus.handle_event(&envelope, &call()).await;
     assert!(matches!(held, Err(Error::Unavailable(_))), "{held:?}");
     assert!(bus.mailer().sent().is_empty());
