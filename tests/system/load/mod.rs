@@ -160,11 +160,11 @@ async fn until_drained(
             let mails = stack.mails().await?.len();
             let heard_of: BTreeSet<_> = events.values().filter_map(|message| message.event.line()).collect();
             let refused_before = |line: &OrderLine| {
-                let refuses = |message: &Envelope| match &message.event {
+                let tells_so = |message: &Envelope| match &message.event {
                     Event::OutOfStock { line: told, waiting: false } => told.sku == line.sku && told.qty <= line.qty,
                     _ => false,
                 };
-                events.values().any(refuses)
+                events.values().any(tells_so)
             };
             let all_queued = queued.iter().all(|line| heard_of.contains(line) || refused_before(line));
             if all_queued && untold.is_empty() && mails >= refusing.len() && warehouse.has_no_queued_lines().await? {
