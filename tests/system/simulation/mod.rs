@@ -311,7 +311,11 @@ async fn every_schedule_of_a_shrink_on_an_index_that_lags(_: Arc<Servers>) -> Ou
 async fn every_schedule_of_a_mail(_: Arc<Servers>) -> Outcome {
     let before = [create("b1", 1), allocate("o1", 2)];
     let plan = Plan { requests: Vec::new(), changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Relayed };
-    every_schedule("a mail", &before, &plan, &[A_CRASH, A_DUPLICATE])
+    every_schedule("a mail", &before, &plan, &[A_CRASH, A_DUPLICATE])?;
+    // One for both lines.
+    let gone = testing::holds("b1", 0, Revision::Version(1));
+    let before = [create("b1", 2), allocate("o1", 1), allocate("o2", 1), Command::ChangeBatch(gone)];
+    every_schedule("a mail of two lines", &before, &plan, &[NOTHING])
 }
 
 fn deallocate(orderid: &str, qty: u32) -> Command {

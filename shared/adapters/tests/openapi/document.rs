@@ -98,7 +98,7 @@ pub(crate) fn document() -> Value {
                 "responses": with_failed(json!({
                     "201": response("With `Prefer: return=representation`: the line has a place on this batch.",
                         "Allocated", &[("allocated", allocate("3", told)), ("again", allocate("3", told))]),
-                    "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then. With \
+                    "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then, once for a stock. With \
                         `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is on a queue and \
                         is allocated soon; an unknown SKU is not refused.",
                         "Ok", &[("taken", allocate("2", &[])), ("again", allocate("2", &[])), ("queued", allocate("3", can_wait))]),
