@@ -115,6 +115,12 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
             "PK": text("BATCH#batch-001"), "SK": text("SKU#RETRO-CLOCK"), "qty": number("100")
         }]}),
         "GetItem" if known => json!({"Item": head}),
+        // All of an order, and not its lines alone: it is cancelled.
+        "Query" if contains(body, ":order") && !contains(body, ":line") => {
+            json!({"Count": 1, "ScannedCount": 1, "Items": [{
+                "PK": text("ORDER#order-001"), "SK": text("CANCELLED"), "expires_at": number("1925035200")
+            }]})
+        }
         "Query" if known => json!({"Count": 1, "ScannedCount": 1, "Items": [{
             "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK#3"), "qty": number("3"), "place": text("BATCH#1#batch-001\u{1f}RETRO-CLOCK"),
             "age": number("7"), "since": number("7")

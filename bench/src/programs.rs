@@ -28,12 +28,14 @@ pub(crate) struct Program<'a> {
     pub(crate) answer: Option<&'a Value>,
 }
 
-pub(crate) fn functions() -> [Function; 7] {
+pub(crate) fn functions() -> [Function; 8] {
     let function =
         |name, floor, event: Value, answer| Function { name, floor, event: event.to_string().into(), answer };
     let line = r#"{"orderid":"order-001","sku":"RETRO-CLOCK","qty":3}"#;
     let batch = r#"{"ref":"batch-004","sku":"RETRO-CLOCK","qty":100,"eta":"2031-01-02"}"#;
     let view = json!({"statusCode": 200, "body": r#"[{"sku":"RETRO-CLOCK","batchref":"batch-001"}]"#});
+    // It has been cancelled before: what is measured does not depend on what was measured before it.
+    let cancelled = json!({"statusCode": 200, "body": r#"{"orderid":"order-001","lines":[],"next":null}"#});
     let no_failures = json!({"batchItemFailures": []});
     let change = message(r#"{"batchref":"batch-001","qty":90}"#);
     let out_of_stock = message(
@@ -43,6 +45,7 @@ pub(crate) fn functions() -> [Function; 7] {
         function("allocate", "floor-commit", request("POST /allocate", line), json!({"statusCode": 202, "body": "OK"})),
         function("allocate-queued", "floor-commit", message(line), no_failures.clone()),
         function("batches", "floor-commit", request("POST /batches", batch), json!({"statusCode": 201, "body": "OK"})),
+        function("orders", "floor-order", request("DELETE /orders/{orderid+}", ""), cancelled),
         function("allocations-view", "floor-query", request("GET /allocations/{orderid+}", ""), view),
         function("change-batch-quantity", "floor-change", change, no_failures.clone()),
         function("publish-events", "floor-publish", stream(), no_failures.clone()),

@@ -36,6 +36,7 @@ pub(crate) struct Counts {
     /// Somebody else's command, which comes first at the first commit.
     rival: Mutex<Option<Command>>,
     finds: AtomicU32,
+    marks: AtomicU32,
     commits: AtomicU32,
     conflicts: AtomicU32,
 }
@@ -49,11 +50,18 @@ impl Counts {
     pub(crate) fn read(&self) -> [u32; 3] {
         [&self.finds, &self.commits, &self.conflicts].map(|counter| counter.load(Ordering::Relaxed))
     }
+
+    /// How often it was asked beside a commit whether an order is cancelled, and for nothing else.
+    pub(crate) fn marks(&self) -> u32 {
+        self.marks.load(Ordering::Relaxed)
+    }
 }
 
 impl<S: Products> Hooks<S> for Counts {
     async fn find(&self, store: &S, wanted: &ReadSet) -> Result<Found, StoreError> {
-        self.finds.fetch_add(1, Ordering::Relaxed);
+        let is_beside_a_commit = wanted.skus.is_empty() && !wanted.orders.is_empty();
+        let counter = if is_beside_a_commit { &self.marks } else { &self.finds };
+        counter.fetch_add(1, Ordering::Relaxed);
         store.find(wanted).await
     }
 

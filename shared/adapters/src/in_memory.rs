@@ -24,6 +24,8 @@ struct State {
     /// As they were added.
     batches: BTreeMap<(BatchRef, Sku), NewBatch>,
     parts: BTreeMap<LineId, Part>,
+    /// Orders that are cancelled.
+    cancelled: BTreeSet<OrderId>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
     inbox: HashMap<String, Option<(u64, Timestamp)>>,
     outbox: Vec<Envelope>,
@@ -54,6 +56,12 @@ impl InMemoryStore {
         Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
+    /// Which orders are cancelled.
+    #[must_use]
+    pub fn cancelled(&self) -> BTreeSet<OrderId> {
+        self.state().cancelled.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,11 +79,15 @@ impl State {
     }
 
     fn found(&self, wanted: &ReadSet) -> Found {
-        let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect();
+        let whole_order = wanted.whole_order.clone();
+        let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == whole_order.as_ref());
+        let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).chain(of_order).cloned().collect();
         let named = |(sku, reference): &(Sku, BatchRef)| self.batches.get(&(reference.clone(), sku.clone()));
         let of_references = self.batches.values().filter(|batch| wanted.references.contains(&batch.reference));
         let batches = wanted.batches.iter().filter_map(named).chain(of_references).cloned().collect();
-        let found = Found { products: Vec::new(), parts, batches };
+        let orders = wanted.orders.iter().chain(&whole_order);
+        let cancelled = orders.filter(|orderid| self.cancelled.contains(*orderid)).cloned().collect();
+        let found = Found { products: Vec::new(), parts, batches, cancelled, whole_order, unread: Vec::new() };
         let named: Vec<BatchRef> = found.named().filter_map(|(_, reference)| reference.cloned()).collect();
         let skus: BTreeSet<&Sku> = wanted.skus.iter().chain(found.named().map(|(sku, _)| sku)).collect();
         let products = skus.into_iter().filter_map(|sku| self.shown(sku, &named)).collect();
@@ -139,6 +151,7 @@ impl Products for InMemoryStore {
         for product in products() {
             state.apply(product, &commit);
         }
+        state.cancelled.extend(commit.cancelled.iter().cloned());
         Ok(())
     }
 }

@@ -106,6 +106,21 @@ impl Place {
             Self::Waiting | Self::Cancelled => None,
         }
     }
+
+    /// Whether it is with its customer.
+    #[must_use]
+    pub fn is_shipped(&self) -> bool {
+        matches!(self, Self::Shipped(_))
+    }
+
+    /// Whether a line that is there can be cancelled: it was promised, and has not ended.
+    #[must_use]
+    pub fn is_standing(&self) -> bool {
+        match self {
+            Self::Batch(_) | Self::Waiting => true,
+            Self::Shipped(_) | Self::Cancelled => false,
+        }
+    }
 }
 
 /// The pieces of a line that stand in one place: all of them.

@@ -1,6 +1,6 @@
 //! Why the rules refuse a command.
 
-use crate::{BatchRef, LineId, NewBatch, Quantity, Sku};
+use crate::{BatchRef, LineId, NewBatch, OrderId, Quantity, Sku};
 
 /// A command can't be carried out, whoever asks how often. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum Refusal {
     /// The line waits for stock, so there is nothing to ship.
     #[error("line {} has no batch", named(.0))]
     NotAllocated(LineId),
+    /// The order was cancelled, so it gets no more lines.
+    #[error("order {:?} is cancelled", .0.as_str())]
+    OrderCancelled(OrderId),
 }
 
 /// A line, for a person. Names may have blanks.

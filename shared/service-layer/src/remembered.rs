@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{Part, Sku};
+use futures_util::future::join;
 
 use crate::store::{Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
 
@@ -19,7 +20,9 @@ const BATCHES: usize = 20;
 /// a row.
 ///
 /// What is remembered is never an answer by itself: a line that is taken to be new gets one by a commit only, whose
-/// conditions hold or refuse both the product and the line. Whatever is refused is forgotten, and read next time.
+/// conditions hold or refuse both the product and the line. Whatever is refused is forgotten, and read next time. Whether
+/// the line's order is cancelled is read beside the commit, which takes no more time, and is told by none of its
+/// conditions.
 #[derive(Clone, Debug)]
 pub struct Remembering<S> {
     store: S,
@@ -82,7 +85,7 @@ impl<S: Products> Products for Remembering<S> {
     async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
         let Some(line) = wanted.new_line() else { return self.store.find(wanted).await };
         if let Some(stored) = self.recall(&line.sku) {
-            return Ok(Found { products: vec![stored], ..Found::default() });
+            return Ok(Found { products: vec![stored], unread: wanted.orders.clone(), ..Found::default() });
         }
         let found = self.store.find(wanted).await?;
         self.learn(&line.sku, &found);
@@ -96,7 +99,23 @@ impl<S: Products> Products for Remembering<S> {
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         // Forgotten first: what becomes of a commit that is given up meanwhile, nobody knows.
         let before: Vec<_> = commit.products.iter().map(|changed| self.forget(changed.after.sku())).collect();
-        self.store.commit(commit).await?;
+        let orders = ReadSet { orders: commit.unread.to_vec(), ..ReadSet::default() };
+        let unread =
+            async { if orders.orders.is_empty() { Ok(Found::default()) } else { self.store.find(&orders).await } };
+        // Boxed, so that the futures of callers stay flat.
+        let (orders, committed) = join(Box::pin(unread), Box::pin(self.store.commit(commit))).await;
+        match (committed, orders) {
+            (Ok(()), Ok(orders)) if orders.cancelled.is_empty() => {}
+            // The commit stands, but what was decided is wrong. It is as if its reply were lost: whoever made it reads
+            // everything, finds it, and decides again.
+            (Ok(()), Ok(_)) => return Err(StoreError::Unavailable("the order is cancelled".into())),
+            // On a product alone nobody may go on who does not know of its order.
+            (Err(StoreError::Conflict(newer)), orders) => {
+                let is_open = orders.is_ok_and(|orders| orders.cancelled.is_empty());
+                return Err(StoreError::Conflict(if is_open { newer } else { Vec::new() }));
+            }
+            (Ok(()), Err(error)) | (Err(error), _) => return Err(error),
+        }
         for (changed, before) in commit.products.iter().zip(before) {
             let stored = Stored { product: changed.after.as_stored(), commit: commit.id };
             self.remember(stored, before.map_or(0, |before| before.vain_reads));

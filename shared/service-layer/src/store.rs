@@ -1,9 +1,10 @@
 //! The repository of products: what a command reads, what it lists, and what it commits.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fmt;
 
-use domain::{BatchRef, LineId, NewBatch, OrderLine, Part, Place, Product, Sku, Tally};
+use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku, Tally};
 
 use crate::ports::Timestamp;
 use crate::{CorrelationId, Source};
@@ -35,7 +36,7 @@ impl<S: Products> Products for &S {
     }
 }
 
-/// What to read for a command: 100 things at most.
+/// What to read for a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadSet {
     /// Products.
@@ -48,6 +49,10 @@ pub struct ReadSet {
     pub references: Vec<BatchRef>,
     /// Whether a line may be taken to be new, and its product to be as it was seen last, until a commit tells.
     pub may_guess: bool,
+    /// Orders: whether they are cancelled.
+    pub orders: Vec<OrderId>,
+    /// An order, with all its lines.
+    pub whole_order: Option<OrderId>,
 }
 
 impl ReadSet {
@@ -57,19 +62,28 @@ impl ReadSet {
         Self { skus: vec![id.sku.clone()], lines: vec![id.clone()], ..Self::default() }
     }
 
-    /// A line that is new, mostly, and its product.
+    /// A line that is new, mostly, its product, and whether its order is cancelled.
     #[must_use]
     pub fn of_new_line(id: &LineId) -> Self {
-        Self { may_guess: true, ..Self::of_line(id) }
+        Self { may_guess: true, orders: vec![id.orderid.clone()], ..Self::of_line(id) }
     }
 
-    /// Lines of one SKU, and their product.
+    /// Lines of one SKU, their product, and whether their orders are cancelled.
     pub fn of_lines<'a>(sku: &Sku, lines: impl IntoIterator<Item = &'a OrderLine>) -> Self {
-        let lines = lines.into_iter().map(OrderLine::id).collect();
-        Self { skus: vec![sku.clone()], lines, ..Self::default() }
+        let lines: Vec<LineId> = lines.into_iter().map(OrderLine::id).collect();
+        // No store reads one thing twice.
+        let orders: BTreeSet<&OrderId> = lines.iter().map(|line| &line.orderid).collect();
+        let orders = orders.into_iter().cloned().collect();
+        Self { skus: vec![sku.clone()], lines, orders, ..Self::default() }
     }
 
-    /// The line that may be taken to be new, if it is all that is asked for beside its product.
+    /// An order, with all its lines.
+    #[must_use]
+    pub fn of_order(orderid: &OrderId) -> Self {
+        Self { whole_order: Some(orderid.clone()), ..Self::default() }
+    }
+
+    /// The line that may be taken to be new, if it is all that is asked for beside its product and its order.
     pub(crate) fn new_line(&self) -> Option<&LineId> {
         match (&self.skus[..], &self.lines[..], &self.batches[..], &self.references[..]) {
             ([sku], [line], [], []) if line.sku == *sku && self.may_guess => Some(line),
@@ -91,6 +105,12 @@ pub struct Found {
     pub parts: Vec<Part>,
     /// Batches as they were added.
     pub batches: Vec<NewBatch>,
+    /// Those orders that are cancelled.
+    pub cancelled: Vec<OrderId>,
+    /// The order all of whose lines were read. Of these, shipped ones name their batches too, so that it can be shown.
+    pub whole_order: Option<OrderId>,
+    /// Orders that were asked for and not read. Whether they are cancelled must be seen with the commit.
+    pub unread: Vec<OrderId>,
 }
 
 /// A product as of its last commit.
@@ -125,12 +145,19 @@ impl Found {
         self.batches.iter().find(|batch| batch.sku == *sku && batch.reference == *reference)
     }
 
+    /// Whether an order is cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self, orderid: &OrderId) -> bool {
+        self.cancelled.contains(orderid)
+    }
+
     /// The products that found parts and batches name, each with the batch that is named, if one is.
     pub fn named(&self) -> impl Iterator<Item = (&Sku, Option<&BatchRef>)> {
         let by_batches = self.batches.iter().map(|batch| (&batch.sku, Some(&batch.reference)));
         let by_parts = self.parts.iter().map(|part| match &part.place {
             Place::Batch(reference) => (&part.line.sku, Some(reference)),
-            Place::Waiting | Place::Shipped(_) | Place::Cancelled => (&part.line.sku, None),
+            Place::Shipped(reference) => (&part.line.sku, self.whole_order.is_some().then_some(reference)),
+            Place::Waiting | Place::Cancelled => (&part.line.sku, None),
         });
         by_batches.chain(by_parts)
     }
@@ -274,6 +301,10 @@ pub struct Commit<'a> {
     pub id: CommitId,
     /// The products that it changes.
     pub products: &'a [Changed<'a>],
+    /// The orders that it cancels, whether or not they were before.
+    pub cancelled: &'a [OrderId],
+    /// Orders that nobody read, see [`Found::unread`].
+    pub unread: &'a [OrderId],
     /// What asked for it. Its events carry this on.
     pub correlation: &'a CorrelationId,
     /// When it is made. Its events tell it.
@@ -318,7 +349,8 @@ mod tests {
 
     /// What is found of lamps and desks, beside these parts and batches.
     fn found(parts: Vec<Part>, batches: Vec<NewBatch>) -> Found {
-        Found { products: vec![stored("LAMP", &["b1", "b2"]), stored("DESK", &["b3"])], parts, batches }
+        let products = vec![stored("LAMP", &["b1", "b2"]), stored("DESK", &["b3"])];
+        Found { products, parts, batches, ..Found::default() }
     }
 
     fn on(reference: &str, sku: &str) -> Part {
@@ -331,6 +363,14 @@ mod tests {
         assert!(is_closed(Vec::new(), Vec::new()));
         assert!(is_closed(vec![on("b1", "LAMP"), on("b3", "DESK")], vec![new_batch("b2", "LAMP", 9)]));
         assert!(is_closed(vec![waiting(line("o1", "LAMP", 1), 3)], Vec::new()));
+        let ended = |sku: &str, place| Part { place, ..on("b1", sku) };
+        let shipped = || ended("LAMP", Place::Shipped("b4".try_into().unwrap()));
+        assert!(is_closed(vec![ended("DESK", Place::Cancelled), shipped()], Vec::new()), "lines that have ended");
+        let whole_order = Some("o1".try_into().unwrap());
+        assert!(
+            !Found { whole_order, ..found(vec![shipped()], Vec::new()) }.is_closed(),
+            "what is to be shown of them"
+        );
         assert!(!is_closed(vec![on("b1", "LAMP"), on("b4", "LAMP")], Vec::new()), "a line's batch");
         assert!(!is_closed(vec![on("b1", "BED")], Vec::new()), "a line's product");
         assert!(!is_closed(vec![on("b3", "LAMP")], Vec::new()), "a batch of another product");

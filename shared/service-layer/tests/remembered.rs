@@ -32,6 +32,8 @@ async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Produc
         .commit(Commit {
             id: CommitId(after.version().0),
             products,
+            cancelled: &[],
+            unread: &[],
             correlation: &CorrelationId::unknown(),
             at: Timestamp(1),
         })

@@ -4,11 +4,14 @@ use std::fmt;
 
 use adapters::http::Route;
 use domain::{
-    Allocation, BatchRef, ChangeOutcome, Counted, Done, LineId, NewBatch, OrderLine, Refusal, Revision, Sku, Step,
+    Allocation, BatchRef, ChangeOutcome, Counted, Done, LineId, NewBatch, OrderId, OrderLine, Part, Refusal, Revision,
+    Sku, Step,
 };
 use serde_json::{Map, Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
-use service_layer::{Allocate, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, Ship};
+use service_layer::{
+    Allocate, CancelOrder, CancelledOrder, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, Ship,
+};
 
 /// What somebody asks of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Command {
     Deallocate(LineId),
     /// Note that a line was shipped.
     Ship(LineId),
+    /// Cancel an order.
+    CancelOrder(OrderId),
     /// Add a batch of a SKU.
     CreateBatch(NewBatch),
     /// Say how large a batch really is, or when it comes.
@@ -32,6 +37,8 @@ pub enum Subject {
     Line(LineId),
     /// A batch.
     Batch(BatchRef),
+    /// An order.
+    Order(OrderId),
 }
 
 impl Command {
@@ -41,12 +48,13 @@ impl Command {
         match self {
             Self::Allocate(line) => Subject::Line(line.id()),
             Self::Deallocate(id) | Self::Ship(id) => Subject::Line(id.clone()),
+            Self::CancelOrder(orderid) => Subject::Order(orderid.clone()),
             Self::CreateBatch(new) => Subject::Batch(new.reference.clone()),
             Self::ChangeBatch(change) => Subject::Batch(change.reference.clone()),
         }
     }
 
-    /// The product that it changes, where it names it. A change of a batch does not.
+    /// The product that it changes, where it names it. A change of a batch does not, nor does an order.
     #[must_use]
     pub fn sku(&self) -> Option<&Sku> {
         match self {
@@ -54,16 +62,19 @@ impl Command {
             Self::Deallocate(id) | Self::Ship(id) => Some(&id.sku),
             Self::CreateBatch(new) => Some(&new.sku),
             Self::ChangeBatch(change) => change.sku.as_ref(),
+            Self::CancelOrder(_) => None,
         }
     }
 
-    /// The request that asks for it: its body. A change's path names the batch.
+    /// The request that asks for it: its body. A change's path names the batch; that of a cancelled order names the order,
+    /// and there is no body.
     #[must_use]
     pub fn request(&self) -> (Route, Value) {
         match self {
             Self::Allocate(line) => (Route::Allocate, json!(line)),
             Self::Deallocate(id) => (Route::Deallocate, json!(id)),
             Self::Ship(id) => (Route::Ship, json!(id)),
+            Self::CancelOrder(_) => (Route::CancelOrder, Value::Null),
             Self::CreateBatch(new) => (Route::CreateBatch, json!(new)),
             Self::ChangeBatch(change) => (Route::ChangeBatch, change_body(change)),
         }
@@ -74,6 +85,7 @@ impl Command {
             Self::Allocate(line) => Box::new(Allocate(line.clone())),
             Self::Deallocate(id) => Box::new(Deallocate(id.clone())),
             Self::Ship(id) => Box::new(Ship(id.clone())),
+            Self::CancelOrder(orderid) => Box::new(CancelOrder(orderid.clone())),
             Self::CreateBatch(new) => Box::new(CreateBatch(new.clone())),
             Self::ChangeBatch(change) => Box::new(change.clone()),
         }
@@ -87,6 +99,7 @@ impl fmt::Display for Command {
             Self::Allocate(line) => write!(formatter, "{} of {} for {}", line.qty, line.sku, line.orderid),
             Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
             Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
+            Self::CancelOrder(orderid) => write!(formatter, "cancel all for {orderid}"),
             Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
             Self::ChangeBatch(ChangeBatch { reference, counted, eta, .. }) => {
                 write!(formatter, "{reference}")?;
@@ -135,6 +148,10 @@ pub enum Reply {
     Allocated(BatchRef),
     /// The line has none: no batch of its SKU has enough left.
     OutOfStock,
+    /// The line's order is cancelled.
+    OrderCancelled(OrderId),
+    /// The order is cancelled, and these are its lines.
+    Cancelled(Vec<Part>),
     /// The command was carried out, and there is nothing to tell.
     Done,
 }
@@ -145,6 +162,23 @@ impl From<Allocation> for Reply {
             Allocation::Allocated(batchref) | Allocation::Kept(batchref) => Self::Allocated(batchref),
             Allocation::Waiting | Allocation::OutOfStock => Self::OutOfStock,
         }
+    }
+}
+
+/// A line of a cancelled order may be refused by a commit that changes something: then by its answer.
+impl From<Result<Allocation, Refusal>> for Reply {
+    fn from(answer: Result<Allocation, Refusal>) -> Self {
+        match answer {
+            Ok(allocation) => allocation.into(),
+            Err(Refusal::OrderCancelled(orderid)) => Self::OrderCancelled(orderid),
+            Err(other) => panic!("{other} is an error, and no answer"),
+        }
+    }
+}
+
+impl From<CancelledOrder> for Reply {
+    fn from(cancelled: CancelledOrder) -> Self {
+        Self::Cancelled(cancelled.lines.into_iter().map(|line| line.part).collect())
     }
 }
 

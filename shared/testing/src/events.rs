@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use adapters::http::{Route, answer_about_batches, answer_about_lines, answer_readers, without_uri};
+use adapters::http::{
+    Route, answer_about_batches, answer_about_lines, answer_about_orders, answer_readers, without_uri,
+};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
@@ -51,6 +53,7 @@ pub async fn answer<S: Products + AllocationsView, E: Environment, Q: LineQueue>
     let answer: Result<_, Infallible> = match route.function() {
         "allocate" => answer_about_lines(bus, queue, request).await,
         "batches" => answer_about_batches(bus, request).await,
+        "orders" => answer_about_orders(bus, request).await,
         "allocations-view" => answer_readers(bus.store(), bus.environment(), request).await,
         other => panic!("{other} answers no requests"),
     };

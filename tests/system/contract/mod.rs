@@ -1,27 +1,28 @@
 //! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the
 //! stack's emulator.
 
+mod orders;
 mod places;
 mod several;
+mod story;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::in_memory::InMemoryStore;
-use adapters::system::System;
-use domain::{
-    Allocation, Budget, ChangeBatchQuantity, EventType, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version,
-};
+use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
+use service_layer::CorrelationId;
 use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
-use service_layer::{CorrelationId, MessageBus};
-use testing::{
-    Command, Reply, comes, found_product, holds, line, new_batch, on_batch, waiting, waiting_lines, youngest,
-};
+use testing::{found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
 use crate::layers::{Layers, Outcome};
-use crate::names::{soon, unique};
+use crate::names::unique;
 
+use orders::{
+    a_commit_that_is_refused_cancels_no_order, a_shipped_line_of_a_whole_order_names_its_batch,
+    an_order_is_cancelled_with_its_line_or_alone_and_more_than_once,
+    an_order_is_read_with_all_its_lines_and_what_they_name,
+};
 use places::{
     a_line_that_moves_keeps_its_age, lines_of_a_batch_come_youngest_first_and_no_more_than_needed,
     waiting_lines_are_those_of_the_sku,
@@ -31,6 +32,8 @@ use several::{
     lines_on_batches_that_share_a_reference_are_listed_apart, two_products_are_committed_together_or_not_at_all,
     what_is_found_is_closed,
 };
+
+use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
 trait Store: Products + AllocationsView + Inbox {}
@@ -79,6 +82,10 @@ contract![
     what_is_found_is_closed,
     two_products_are_committed_together_or_not_at_all,
     a_refusal_hands_back_each_product_that_was_in_the_way,
+    an_order_is_cancelled_with_its_line_or_alone_and_more_than_once,
+    a_commit_that_is_refused_cancels_no_order,
+    an_order_is_read_with_all_its_lines_and_what_they_name,
+    a_shipped_line_of_a_whole_order_names_its_batch,
     the_same_commands_have_the_same_answers_and_the_same_ends,
 ];
 
@@ -120,7 +127,8 @@ async fn commit_as<S: Store>(
 }
 
 async fn commit_all<S: Store>(store: &S, id: CommitId, products: &[Changed<'_>]) -> Result<(), StoreError> {
-    store.commit(Commit { id, products, correlation: &CorrelationId::unknown(), at: Timestamp(1) }).await
+    let correlation = &CorrelationId::unknown();
+    store.commit(Commit { id, products, cancelled: &[], unread: &[], correlation, at: Timestamp(1) }).await
 }
 
 async fn find_line<S: Store>(store: &S, line: &OrderLine) -> Result<Found, StoreError> {
@@ -288,7 +296,7 @@ async fn as_many_lines_as_one_commit_holds_are_committed_and_found<S: Store>(sto
     // The last one finds the batch full, which is an item of its own.
     let mut after = before.clone();
     let of_sku = SkuLines::of(lines.clone()).pop().expect("lines");
-    assert_eq!(after.allocate_each(&of_sku, |_| None, &mut ample()).lines, 97, "the batch counts too");
+    assert_eq!(after.allocate_each(&of_sku, |_| None, &[], &mut ample()).lines, 97, "the batch counts too");
     commit(store, &before, &after).await?;
     let found = store.find(&wanted).await?;
     assert_eq!(found.product(before.sku()).map(Product::version), Some(Version(2)));
@@ -307,7 +315,7 @@ async fn one_line_in_the_way_stops_all_lines_of_a_commit<S: Store>(store: &S) ->
     let before = with_batch(store, &sku, &reference, 97).await?;
     let product = with_line(store, &before, &lines[40]).await?;
     let mut after = product.clone();
-    after.allocate_each(&SkuLines::of(lines.clone()).pop().expect("lines"), |_| None, &mut ample());
+    after.allocate_each(&SkuLines::of(lines.clone()).pop().expect("lines"), |_| None, &[], &mut ample());
     let refused = commit(store, &product, &after).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     let found = store.find(&ReadSet::of_lines(before.sku(), &lines)).await?;
@@ -406,66 +414,5 @@ async fn an_event_that_was_finished_stays_so<S: Store>(store: &S) -> Outcome {
     assert_eq!(store.claim(&id, 1, Timestamp(5_000), lease).await?, Claim::Granted);
     store.finish(&id, Timestamp(6_000)).await?;
     assert_eq!(store.claim(&id, 2, Timestamp(60_000), lease).await?, Claim::Finished);
-    Ok(())
-}
-
-/// A story with every kind of command, told to this store and, as the reference, to one in memory.
-async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(store: &S) -> Outcome {
-    let (sku, prefix) = (unique("LAMP"), unique("x"));
-    let bus = MessageBus::new(store, System::default(), ());
-    let reference = MessageBus::new(InMemoryStore::default(), System::default(), ());
-    let mut commands = Vec::new();
-    for number in 0..4 {
-        commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-b{number}"), &sku, 12)));
-    }
-    for number in 0..24 {
-        commands.push(Command::Allocate(line(&format!("{prefix}-o{number:02}"), &sku, 1 + number % 4)));
-    }
-    for (as_of, (batch, qty)) in (1..).zip([(0, 5), (1, 0), (0, 3), (2, 30), (3, 11), (1, 12)]) {
-        commands.push(Command::ChangeBatch(holds(&format!("{prefix}-b{batch}"), qty, Revision::AsOf(as_of))));
-        commands.push(Command::Allocate(line(&format!("{prefix}-p{as_of}"), &sku, 2)));
-    }
-    for (as_of, (batch, day)) in (10..).zip([(2, Some("2031-02-03")), (1, Some("2031-01-02")), (2, None)]) {
-        commands.push(Command::ChangeBatch(comes(&format!("{prefix}-b{batch}"), day, Revision::AsOf(as_of))));
-        commands.push(Command::Allocate(line(&format!("{prefix}-q{as_of}"), &sku, 2)));
-    }
-    for number in 0..6 {
-        let id = line(&format!("{prefix}-o{number:02}"), &sku, 1 + number % 4).id();
-        commands.push(Command::Ship(id.clone()));
-        let next = line(&format!("{prefix}-o{:02}", number + 6), &sku, 1 + (number + 6) % 4).id();
-        commands.push(Command::Deallocate(next.clone()));
-        commands.extend([Command::Ship(id), Command::Deallocate(next)]);
-    }
-    // More than there ever is: the first one is told, and again one that asks for less, or after stock came free.
-    let large = |order: &str, qty| Command::Allocate(line(&format!("{prefix}-large-{order}"), &sku, qty));
-    let refusals = [large("a", 500), large("a", 500), large("b", 501), large("c", 499), large("a", 500)];
-    commands.extend(refusals);
-    commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-late"), &sku, 2)));
-    commands.extend([large("a", 500), large("c", 500)]);
-    for (number, command) in commands.into_iter().enumerate() {
-        let (answer, expected): (Reply, Reply) =
-            (bus.handle(&command, &soon()).await?, reference.handle(&command, &soon()).await?);
-        assert_eq!(answer, expected, "command {number}: {command:?}");
-        let sorted = |product: Option<Product>| {
-            let product = product.map(|product| product.as_stored())?;
-            let mut batches = product.batches().to_vec();
-            batches.sort_by(|one, other| one.reference.cmp(&other.reference));
-            Some((product.version(), product.refused(), batches))
-        };
-        let found = sorted(found_product(store, &sku).await?);
-        let expected = sorted(found_product(reference.store(), &sku).await?);
-        assert_eq!(found, expected, "command {number}: {command:?}");
-    }
-    let told: BTreeSet<_> = reference.store().outbox().iter().map(|envelope| envelope.event.event_type()).collect();
-    assert_eq!(told, EventType::ALL.iter().copied().collect(), "the story has events of every type");
-    let large = reference.store().outbox().into_iter().filter_map(|envelope| {
-        let line = envelope.event.line().filter(|line| line.qty.get() > 400)?;
-        Some((line.orderid.as_str().chars().last(), line.qty.get()))
-    });
-    assert_eq!(large.collect::<Vec<_>>(), [(Some('a'), 500), (Some('c'), 499), (Some('a'), 500)]);
-    for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
-        let orderid = OrderId::try_from(order)?;
-        assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);
-    }
     Ok(())
 }

@@ -96,6 +96,8 @@ pub(crate) async fn filled(
         let commit = Commit {
             id: CommitId(after.version().0),
             products: &[Changed { before: before.as_ref(), after: &after }],
+            cancelled: &[],
+            unread: &[],
             correlation: &CorrelationId::unknown(),
             at: Timestamp(1),
         };

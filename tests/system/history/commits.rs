@@ -116,6 +116,11 @@ impl Replay {
         first.is_none_or(|(since, _)| *since > version)
     }
 
+    /// The lines of an order that were promised at a version.
+    pub(super) fn known_at(&self, orderid: &OrderId, version: u64) -> impl Iterator<Item = &LineId> {
+        self.lines_of(orderid).map(|(id, _)| id).filter(move |id| !self.is_unknown_at(id, version))
+    }
+
     /// The first version from `floor` on at which a line has no place, and its refusal is nothing new: it has just been
     /// told, or as much or less was refused before and no stock came free since.
     pub(super) fn first_refusal(&self, line: &OrderLine, floor: u64) -> Option<u64> {
@@ -166,19 +171,16 @@ impl Replay {
                     continue;
                 }
             }
-            if let Some((lines, askers)) = requests.of_lines(events) {
-                let mut after = settled.clone();
-                for line in &lines {
-                    // Of those that a queue brought, some may be refused, of which no event tells.
-                    let _ = after.allocate(line, self.parts.get(&line.id()));
-                }
+            for asked in parts_that_may_be_asked(events) {
+                let Some((lines, askers)) = requests.of_lines(asked) else { continue };
+                let after = self.allocated(&settled, asked);
                 let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
                 if each_once && after.events() == events {
                     commit.makers = askers;
                     next.push(after.committed());
-                } else {
-                    instead.push(format!("the model makes of it: {}", story(after.events())));
+                    break;
                 }
+                instead.push(format!("the model makes of it: {}", story(after.events())));
             }
             for (command, askers) in requests.that_may_tell(events) {
                 for after in self.outcomes(&settled, command, events, index) {
@@ -202,6 +204,25 @@ impl Replay {
             }
         }
         Ok(commit)
+    }
+
+    /// What becomes of lines that ask for a place, in the order of their events. One that loses its place is of a
+    /// cancelled order. (Of those that a queue brought, others may be refused, of which no event tells.)
+    fn allocated(&self, product: &Product, asked: &[Event]) -> Product {
+        let mut after = product.clone();
+        for event in asked {
+            let Some(line) = event.line() else { continue };
+            let part = self.parts.get(&line.id());
+            if matches!(event, Event::Cancelled { .. }) {
+                let _ = after.allocate_cancelled(line, part, &mut BUDGET.clone());
+            } else {
+                let _ = after.allocate(line, part);
+            }
+        }
+        if after.has_backlog() && !product.has_backlog() {
+            self.offer(&mut after, &mut BUDGET.clone());
+        }
+        after
     }
 
     /// What a command's handler makes of it; more than one thing only where the rules leave an order open.
@@ -231,10 +252,13 @@ impl Replay {
         let stored = is_there.then(|| Stored { product: product.clone(), commit: CommitId(0) });
         let named = wanted.batches.iter().filter(|(sku, _)| sku == product.sku()).map(|(_, reference)| reference);
         let batches = named.chain(&wanted.references).filter_map(|reference| self.created.get(reference));
+        let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == wanted.whole_order.as_ref());
         Found {
             products: stored.into_iter().collect(),
-            parts: wanted.lines.iter().filter_map(|id| self.parts.get(id)).cloned().collect(),
+            parts: wanted.lines.iter().filter_map(|id| self.parts.get(id)).chain(of_order).cloned().collect(),
             batches: batches.map(|(_, new)| new.clone()).collect(),
+            whole_order: wanted.whole_order.clone(),
+            ..Found::default()
         }
     }
 
@@ -293,17 +317,24 @@ impl<'a> Requests<'a> {
 
     /// Commands that such events can come of, but for requests to allocate: see [`Self::of_lines`].
     fn that_may_tell<'s>(&'s self, events: &'s [Event]) -> Vec<(&'s Command, &'s [usize])> {
-        let subjects: BTreeSet<Subject> = events.iter().filter_map(subject).collect();
+        let orders = events.iter().filter_map(|event| match event {
+            Event::Cancelled { line, .. } => Some(Subject::Order(line.orderid.clone())),
+            _ => None,
+        });
+        let subjects: BTreeSet<Subject> = events.iter().filter_map(subject).chain(orders).collect();
         let about = subjects.iter().filter_map(|subject| self.0.get(subject)).flatten();
         let others = about.filter(|(command, _)| !matches!(command, Command::Allocate(_)));
         others.map(|(command, askers)| (*command, askers.as_slice())).collect()
     }
 
     /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
-    /// queue brings several together.
+    /// queue brings several together. Those of cancelled orders may lose the place that they had.
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
-        let is_answer =
-            |event: &Event| matches!(event, Event::Allocated { .. } | Event::OutOfStock { waiting: false, .. });
+        let is_answer = |event: &Event| match event {
+            Event::Allocated { .. } | Event::OutOfStock { waiting: false, .. } => true,
+            Event::Cancelled { line, .. } => self.0.contains_key(&Subject::Order(line.orderid.clone())),
+            _ => false,
+        };
         let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
         let lines = lines.collect::<Option<Vec<_>>>()?;
         let askers = |line: &&OrderLine| {
@@ -314,6 +345,14 @@ impl<'a> Requests<'a> {
         let askers = lines.iter().map(askers).collect::<Option<Vec<_>>>()?;
         Some((lines, askers))
     }
+}
+
+/// As much of a commit as may be about lines that asked for a place. What a cancelled line gave back is offered to others
+/// after that.
+fn parts_that_may_be_asked(events: &[Event]) -> impl Iterator<Item = &[Event]> {
+    let cancelled = events.iter().rposition(|event| matches!(event, Event::Cancelled { .. }));
+    let least = cancelled.map_or(events.len(), |last| last + 1);
+    (least..=events.len()).rev().map(|asked| &events[..asked])
 }
 
 /// What an event is about. One that moves a line to make room is about its batch, which another event names.
@@ -330,7 +369,14 @@ fn changed_nothing(command: &Command, told: &Told) -> bool {
     match told {
         Told::BatchDiffers | Told::UnknownSku | Told::UnknownLine | Told::NotAllocated | Told::LineShipped => true,
         Told::LineCancelled => !matches!(command, Command::Allocate(_)),
-        Told::Allocated(_) | Told::OutOfStock | Told::Accepted | Told::Done | Told::Shown(_) => false,
+        // Whose order is cancelled may have lost his place by that answer.
+        Told::Allocated(_)
+        | Told::OutOfStock
+        | Told::OrderCancelled
+        | Told::Accepted
+        | Told::Done
+        | Told::Cancelled(_)
+        | Told::Shown(_) => false,
     }
 }
 

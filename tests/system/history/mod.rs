@@ -47,6 +47,10 @@ pub(crate) enum Told {
     NotAllocated,
     LineShipped,
     LineCancelled,
+    /// The line's order is cancelled.
+    OrderCancelled,
+    /// The order is cancelled, and these are its lines, which have all ended.
+    Cancelled(Vec<Part>),
     /// The view: lines that have a batch.
     Shown(Vec<(Sku, BatchRef)>),
 }
@@ -62,6 +66,7 @@ impl Told {
             Refusal::NotAllocated(_) => Self::NotAllocated,
             Refusal::LineShipped(_) => Self::LineShipped,
             Refusal::LineCancelled(_) => Self::LineCancelled,
+            Refusal::OrderCancelled(_) => Self::OrderCancelled,
             Refusal::UnknownBatch(_)
             | Refusal::AmbiguousBatch(_)
             | Refusal::TooManyBatches(_)
@@ -192,6 +197,7 @@ impl<'a> Answers<'a> {
             }
             Asked::Command(Command::Allocate(line)) => self.version_of_line(line, request, told),
             Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => self.version_of_end(id, request, told),
+            Asked::Command(Command::CancelOrder(orderid)) => self.versions_of_order(orderid, request, told),
             Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
             // That it was done, its own commit tells.
             Asked::Command(Command::ChangeBatch(_)) if *told == Told::Done => Ok(Vec::new()),
@@ -226,12 +232,56 @@ impl<'a> Answers<'a> {
         Ok(versions)
     }
 
+    /// Of an answer to a request to cancel an order: each of its lines has ended as it says, and none is left out that was
+    /// there before it was asked.
+    fn versions_of_order(
+        &self,
+        orderid: &OrderId,
+        request: &Request,
+        told: &Told,
+    ) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let Told::Cancelled(lines) = told else { return Err(format!("{request:?} is no answer to that")) };
+        let mut versions = Vec::new();
+        for part in lines {
+            ensure!(!part.place.is_standing(), "{request:?}: {:?} stands", part.line);
+            ensure!(part.line.orderid == *orderid, "{request:?}: {:?} is of another order", part.line);
+            let Some((sku, replay)) = self.replays.get_key_value(&part.line.sku) else {
+                return Err(format!("{request:?}, but there is no event of {}", part.line.sku));
+            };
+            let floor = self.floor(sku, request.invoked);
+            let Some(version) = replay.first_at(&part.line.id(), floor, &|place| *place == part.place) else {
+                return Err(format!("{request:?}: from version {floor} on, {:?} never ends so", part.line));
+            };
+            versions.push((sku, version));
+        }
+        for (sku, replay) in self.replays {
+            let floor = self.floor(sku, request.invoked);
+            for id in replay.known_at(orderid, floor) {
+                let is_told = lines.iter().any(|part| part.line.id() == *id);
+                ensure!(is_told, "{request:?} leaves out {id:?}, which was there at version {floor}");
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Whether somebody had asked to cancel an order before this time.
+    fn may_be_cancelled(&self, orderid: &OrderId, time: u64) -> bool {
+        let cancels = |asked: &Asked| matches!(asked, Asked::Command(Command::CancelOrder(asked)) if asked == orderid);
+        self.requests.iter().any(|request| cancels(&request.asked) && request.invoked < time)
+    }
+
     fn version_of_line(
         &self,
         line: &'a OrderLine,
         request: &Request,
         told: &Told,
     ) -> Result<Vec<(&'a Sku, u64)>, String> {
+        if *told == Told::OrderCancelled {
+            let answered = request.answer.as_ref().map_or(0, |(time, _)| *time);
+            let is_right = self.may_be_cancelled(&line.orderid, answered);
+            ensure!(is_right, "{request:?}, but nobody had asked to cancel it");
+            return Ok(Vec::new());
+        }
         let Some((sku, replay)) = self.replays.get_key_value(&line.sku) else {
             ensure!(*told == Told::UnknownSku, "{request:?}, but there is no event of {}", line.sku);
             return Ok(Vec::new());
@@ -256,6 +306,8 @@ impl<'a> Answers<'a> {
             | Told::UnknownLine
             | Told::NotAllocated
             | Told::LineShipped
+            | Told::OrderCancelled
+            | Told::Cancelled(_)
             | Told::Shown(_) => {
                 return Err(format!("{request:?} is no answer to that"));
             }

@@ -42,6 +42,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             lines_that_share_a_commit_are_each_asked_for_and_served_in_turn,
             a_line_ends_otherwise_than_it_is_told,
             a_cancelled_line_comes_back,
+            a_cancelled_order_is_told_otherwise,
         ]
     );
 }
@@ -60,6 +61,8 @@ impl Shop {
         let call = call_until(Timestamp(1_000_000));
         let told = match bus.handle(&command, &call).now_or_never().unwrap() {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
+            Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
+            Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatch(_)) => None,
             Ok(Reply::Done) => Some(Told::Done),
@@ -84,6 +87,10 @@ impl Shop {
 
     fn deallocate(&mut self, orderid: &str, qty: u32) -> &mut Self {
         self.ask(Command::Deallocate(line(orderid, "S", qty).id()))
+    }
+
+    fn cancel_all(&mut self, orderid: &str) -> &mut Self {
+        self.ask(Command::CancelOrder(orderid.try_into().unwrap()))
     }
 
     fn ship(&mut self, orderid: &str, qty: u32) -> &mut Self {
@@ -399,5 +406,39 @@ async fn a_cancelled_line_comes_back(_: Arc<Servers>) -> Outcome {
     shop.tell(3, Told::Allocated("b1".try_into()?));
     refused(shop.verdict_on(&messages), "version 4 of S can't be: it tells 2 of o1 on b1; but");
     assert_eq!(shop.store.parts()[&line("o1", "S", 2).id()].place, Place::Cancelled);
+    Ok(())
+}
+
+async fn a_cancelled_order_is_told_otherwise(_: Arc<Servers>) -> Outcome {
+    let mut shop = Shop::default();
+    shop.create("b1", 9).allocate("o1", 2).allocate("o1", 3).ship("o1", 3).cancel_all("o1").allocate("o1", 1);
+    assert_eq!(shop.verdict(), Ok(()));
+    let told = |shop: &Shop| match &shop.requests[4].answer {
+        Some((_, Told::Cancelled(lines))) => lines.clone(),
+        other => panic!("{other:?}"),
+    };
+    let lines = told(&shop);
+    assert_eq!(lines.len(), 2);
+
+    shop.tell(4, Told::Cancelled(lines[..1].to_vec()));
+    refused(shop.verdict(), "leaves out");
+    let mut wrong = lines.clone();
+    wrong[0].place = wrong[1].place.clone();
+    shop.tell(4, Told::Cancelled(wrong));
+    refused(shop.verdict(), "never ends so");
+    let mut stands = lines.clone();
+    stands[0].place = Place::Waiting;
+    shop.tell(4, Told::Cancelled(stands));
+    refused(shop.verdict(), "stands");
+    shop.tell(4, Told::Done);
+    refused(shop.verdict(), "is no answer to that");
+    shop.tell(4, Told::Cancelled(lines));
+    assert_eq!(shop.verdict(), Ok(()));
+
+    // Of an order that nobody cancelled.
+    let mut shop = Shop::default();
+    shop.create("b1", 9).cancel_all("o1").allocate("o2", 1);
+    shop.tell(2, Told::OrderCancelled);
+    refused(shop.verdict(), "nobody had asked to cancel it");
     Ok(())
 }

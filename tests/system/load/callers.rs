@@ -176,9 +176,11 @@ impl<'a> Shop<'a> {
                 let (route, body) = command.request();
                 let preference = match command {
                     Command::Allocate(line) => self.preference(line, random),
-                    Command::Deallocate(_) | Command::Ship(_) | Command::CreateBatch(_) | Command::ChangeBatch(_) => {
-                        None
-                    }
+                    Command::Deallocate(_)
+                    | Command::Ship(_)
+                    | Command::CancelOrder(_)
+                    | Command::CreateBatch(_)
+                    | Command::ChangeBatch(_) => None,
                 };
                 self.api.post(route.path().trim_start_matches('/'), body.to_string(), preference).await
             }

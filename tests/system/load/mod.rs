@@ -195,7 +195,7 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<domain::BatchR
                     batches.extend(full.map(|batch| (batch.reference.clone(), counters_of(&batch))));
                 }
                 Row::Line(part) => drop(parts.insert(part.line.id(), part)),
-                Row::Inbox => {}
+                Row::Inbox | Row::Cancelled(_) => {}
             }
         }
         match page.next {

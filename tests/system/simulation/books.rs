@@ -142,6 +142,22 @@ impl Books {
                 let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
                 ensure!(matches!(place, Some(Place::Shipped(_))), "{id:?} is told to be shipped, but is at {place:?}");
             }
+            (Command::CancelOrder(_), Reply::Cancelled(lines)) => {
+                for part in lines {
+                    let place = self.places.get(&part.line);
+                    ensure!(
+                        place == Some(&part.place),
+                        "{:?} is told to be {:?}, but is at {place:?}",
+                        part.line,
+                        part.place
+                    );
+                    ensure!(!part.place.is_standing(), "{:?} is cancelled, but at {place:?}", part.line);
+                }
+            }
+            (Command::Allocate(line), Reply::OrderCancelled(orderid)) => {
+                ensure!(line.orderid == *orderid, "{line:?} is told that {orderid} is cancelled");
+                // It may stand all the same, by a request that began earlier and ended later: see the end of the run.
+            }
             (Command::CreateBatch(new), Reply::Done) => {
                 ensure!(self.batches.contains_key(&new.reference), "{} was not created", new.reference);
             }
@@ -166,8 +182,9 @@ impl Books {
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
         for line in &plan.queued {
-            let has_place = self.places.contains_key(line);
-            ensure!(has_place || self.was_refused(line), "{line:?} was taken, and nobody heard of it again");
+            let answered = self.places.contains_key(line) || self.was_refused(line);
+            let answered = answered || state.store.cancelled().contains(&line.orderid);
+            ensure!(answered, "{line:?} was taken, and nobody heard of it again");
         }
         for request in &plan.requests {
             if let Command::CreateBatch(new) = request {

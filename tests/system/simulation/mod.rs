@@ -50,6 +50,9 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_delay_and_a_request,
             every_schedule_of_a_shipment_and_a_shrink,
             every_schedule_of_a_shipment_and_a_cancellation,
+            every_schedule_of_an_order_that_is_cancelled_and_a_line_of_it,
+            every_schedule_of_an_order_that_is_cancelled_and_a_line_on_the_queue,
+            every_schedule_of_an_order_that_is_cancelled_and_a_product_from_memory,
             random_worlds_with_queued_lines_keep_every_promise,
             every_schedule_of_queued_lines_for_the_last_piece,
             every_schedule_of_a_line_that_is_asked_for_in_both_ways,
@@ -66,6 +69,8 @@ struct Told {
     /// What kinds of events its commits told.
     heard: BTreeSet<EventType>,
     refused_in_silence: bool,
+    /// Lines that stand at the end, though their order is cancelled.
+    crossed: u32,
 }
 
 fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Plan) -> Told {
@@ -79,7 +84,7 @@ fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Pla
     let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
     let heard = state.store.outbox().iter().map(|message| message.event.event_type()).collect();
     let (story, refused_in_silence) = (std::mem::take(&mut state.story), state.refused_in_silence);
-    Told { verdict, choices, story, heard, refused_in_silence }
+    Told { verdict, choices, story, heard, refused_in_silence, crossed: state.crossed }
 }
 
 /// Shortens a failed run, and makes an error of its story.
@@ -109,7 +114,11 @@ fn random_plan(world: &World) -> Plan {
     }
     for _ in 0..between(0, 3) {
         let id = lines[world.choose(lines.len(), Odds::Even)].clone();
-        requests.push(if between(0, 1) == 0 { Command::Deallocate(id) } else { Command::Ship(id) });
+        requests.push(match between(0, 4) {
+            0 | 1 => Command::Deallocate(id),
+            2 | 3 => Command::Ship(id),
+            _ => Command::CancelOrder(id.orderid),
+        });
     }
     let numbered = between(0, 1) == 1;
     let change = |number: u32| {
@@ -179,7 +188,7 @@ fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
 /// Every order of calls, with every choice of what goes wrong.
 fn every_schedule(what: &str, before: &[Command], plan: &Plan, adversities: &[Adversity]) -> Outcome {
     for adversity in adversities {
-        let schedules = explore(what, *adversity, before, plan)?;
+        let (schedules, _) = explore(what, *adversity, before, plan)?;
         let Adversity { crashes, duplicates, lags, .. } = adversity;
         println!("{what}, at most {crashes} crash, {duplicates} duplicate and {lags} lags: {schedules} schedules");
     }
@@ -191,23 +200,24 @@ const A_CRASH: Adversity = Adversity { crashes: 1, duplicates: 0, faults: 0, tor
 const A_DUPLICATE: Adversity = Adversity { crashes: 0, duplicates: 1, ..A_CRASH };
 const BOTH: Adversity = Adversity { crashes: 1, duplicates: 1, ..A_CRASH };
 
-fn explore(what: &str, adversity: Adversity, before: &[Command], plan: &Plan) -> anyhow::Result<u32> {
+fn explore(what: &str, adversity: Adversity, before: &[Command], plan: &Plan) -> anyhow::Result<(u32, u32)> {
     let rerun = |script| {
         tell(Choices::from_script(script), adversity, |world| {
             world.prepare(before);
             plan.clone()
         })
     };
-    let (mut script, mut schedules) = (Vec::new(), 0_u32);
+    let (mut script, mut schedules, mut crossed) = (Vec::new(), 0_u32, 0_u32);
     loop {
         let told = rerun(script);
         schedules += 1;
+        crossed += u32::from(told.crossed > 0);
         if told.verdict.is_err() {
-            return fail(what, told.choices.script(), rerun).map(|()| schedules);
+            return fail(what, told.choices.script(), rerun).map(|()| (schedules, crossed));
         }
         match told.choices.next_script() {
             Some(next) => script = next,
-            None => return Ok(schedules),
+            None => return Ok((schedules, crossed)),
         }
     }
 }
@@ -370,6 +380,55 @@ async fn every_schedule_of_a_shipment_and_a_cancellation(_: Arc<Servers>) -> Out
         &plan,
         &[A_CRASH, A_DUPLICATE],
     )
+}
+
+fn cancel_all(orderid: &str) -> Command {
+    Command::CancelOrder(orderid.try_into().unwrap())
+}
+
+/// The same, of a cancelled order. A line that crosses with it may stand in the end, until anybody asks for either again;
+/// no other may.
+fn every_schedule_of_a_cancelled_order(
+    what: &str,
+    before: &[Command],
+    plan: &Plan,
+    adversities: &[Adversity],
+) -> Outcome {
+    for adversity in adversities {
+        let (schedules, crossed) = explore(what, *adversity, before, plan)?;
+        let Adversity { crashes, duplicates, .. } = adversity;
+        println!(
+            "{what}, at most {crashes} crash and {duplicates} duplicate: {schedules} schedules; in {crossed} the line stands"
+        );
+        ensure!(crossed > 0, "no line of {what} was on its way when its order was cancelled");
+    }
+    Ok(())
+}
+
+async fn every_schedule_of_an_order_that_is_cancelled_and_a_line_of_it(_: Arc<Servers>) -> Outcome {
+    let requests = vec![cancel_all("o1"), allocate("o1", 2)];
+    let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
+    let before = [create("b1", 3), allocate("o1", 1)];
+    every_schedule_of_a_cancelled_order("an order and a line of it", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_an_order_that_is_cancelled_and_a_line_on_the_queue(_: Arc<Servers>) -> Outcome {
+    let (requests, queued) = (vec![cancel_all("o1")], vec![line("o1", "S", 2)]);
+    let plan = Plan { requests, changes: Vec::new(), queued, outbox: Outbox::Unread };
+    every_schedule_of_a_cancelled_order(
+        "an order and a line on the queue",
+        &[create("b1", 3)],
+        &plan,
+        &[A_CRASH, A_DUPLICATE],
+    )
+}
+
+/// The first request leaves the product in memory, so that the other one reads nothing before its commit.
+async fn every_schedule_of_an_order_that_is_cancelled_and_a_product_from_memory(_: Arc<Servers>) -> Outcome {
+    let requests = vec![allocate("o2", 1), cancel_all("o1"), allocate("o1", 2)];
+    let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
+    let before = [create("b1", 3)];
+    every_schedule_of_a_cancelled_order("an order and a product from memory", &before, &plan, &[Adversity::default()])
 }
 
 async fn every_schedule_of_queued_lines_for_the_last_piece(_: Arc<Servers>) -> Outcome {

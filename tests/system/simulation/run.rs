@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use adapters::in_memory::call_until;
+use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{Event, OrderLine, Revision};
+use domain::{Event, OrderLine, Part, Place, Revision, SkuLines};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
-use service_layer::{ChangeBatch, Error, MessageBus, Remembering};
+use service_layer::{Allocate, AllocateLines, CancelOrder, ChangeBatch, Error, MessageBus, Remembering};
 use testing::{Command, Reply, change_body};
 
 use super::books::{self, Books};
@@ -63,7 +63,8 @@ struct Function {
 enum Trigger {
     /// With its place in the history.
     Request(Command, usize),
-    Messages(Source, Vec<Entry>),
+    /// Since when they were worked on.
+    Messages(Source, Vec<Entry>, u64),
     /// Records of the stream, from this one on.
     Stream(usize),
 }
@@ -109,6 +110,22 @@ pub(crate) struct Run {
     index: Index,
     /// Counts whatever callers can see.
     clock: u64,
+    flights: Vec<Flight>,
+}
+
+/// A command under way, from when it was taken up until it was answered, or its function died.
+struct Flight {
+    command: Command,
+    since: u64,
+    until: u64,
+    /// Whether it was carried out or refused. Otherwise it may have been, or not.
+    done: bool,
+}
+
+impl Flight {
+    fn crosses(&self, other: &Self) -> bool {
+        self.since < other.until && other.since < self.until
+    }
 }
 
 impl Run {
@@ -126,6 +143,7 @@ impl Run {
             history: Vec::new(),
             index: Index::Current,
             clock: 0,
+            flights: Vec::new(),
         };
         {
             let state = run.world.state();
@@ -249,7 +267,7 @@ impl Run {
         let batch = self.queue(source).receive(&world);
         let (event, context) = (event_of(&batch), self.context());
         let name = format!("{} {}", source.name(), ids(&batch));
-        let trigger = Trigger::Messages(source, batch);
+        let trigger = Trigger::Messages(source, batch, self.tick());
         let bus = self.command_bus();
         match source {
             Source::Changes => self.start(name, trigger, async move {
@@ -297,6 +315,7 @@ impl Run {
     fn die(&mut self, index: usize) {
         let function = self.functions.remove(index);
         self.world.tell(format!("{} dies", function.name));
+        self.note_flight(&function.event, false);
         self.give_back(function.event);
     }
 
@@ -305,6 +324,7 @@ impl Run {
         {
             let mut state = self.world.state();
             (state.wants_turn, state.wakes_at, state.committed) = (false, None, false);
+            state.took_turn = false;
             state.story.push(format!("  {}", function.name));
         }
         let polled = function.work.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
@@ -348,6 +368,12 @@ impl Run {
 
     fn answered(&mut self, function: Function, answer: Answer) -> Verdict {
         let now = self.world.now();
+        let done = match &answer {
+            Answer::Told(reply) => !matches!(reply, Err(Error::Contended { .. } | Error::Unavailable(_))),
+            Answer::Batch(answer) => answer.batch_item_failures.is_empty(),
+            Answer::Relayed(..) => true,
+        };
+        self.note_flight(&function.event, done);
         match (function.event, answer) {
             (Trigger::Request(command, asked), Answer::Told(reply)) => {
                 self.world.tell(format!("{} is told {reply:?}", function.name));
@@ -364,7 +390,7 @@ impl Run {
                     Err(error) => Err(format!("{command:?} is told {error:?}")),
                 }
             }
-            (Trigger::Messages(source, batch), Answer::Batch(answer)) => {
+            (Trigger::Messages(source, batch, _), Answer::Batch(answer)) => {
                 self.world.tell(format!("{}: {} fail", function.name, answer.batch_item_failures.len()));
                 self.queue(source).finish(batch, &answer, now);
                 Ok(())
@@ -380,6 +406,58 @@ impl Run {
         }
     }
 
+    fn note_flight(&mut self, trigger: &Trigger, done: bool) {
+        let (commands, since) = match trigger {
+            Trigger::Request(command, asked) => (vec![command.clone()], self.history[*asked].invoked),
+            Trigger::Messages(Source::Lines, batch, since) => {
+                let line = |entry: &Entry| serde_json::from_str(&entry.body).map(Command::Allocate).unwrap();
+                (batch.iter().map(line).collect(), *since)
+            }
+            Trigger::Messages(Source::Changes | Source::Events, ..) | Trigger::Stream(_) => return,
+        };
+        let until = self.tick();
+        self.flights.extend(commands.into_iter().map(|command| Flight { command, since, until, done }));
+    }
+
+    /// Lines that stand though their order is cancelled: each crossed with the cancellation, nobody was done with either
+    /// who began after that, and it ends as soon as anybody asks for either again.
+    fn check_cancelled_orders(&self, store: &InMemoryStore) -> Result<u32, String> {
+        let mut standing = 0;
+        for orderid in store.cancelled() {
+            let stands = |part: &&Part| part.line.orderid == orderid && part.place.is_standing();
+            for part in store.parts().values().filter(stands) {
+                let [line, order] =
+                    [Command::Allocate(part.line.clone()), Command::CancelOrder(orderid.clone())].map(|command| {
+                        let of_command = move |flight: &&Flight| flight.command == command;
+                        self.flights.iter().filter(of_command).collect::<Vec<_>>()
+                    });
+                let crosses = |line: &&&Flight| order.iter().any(|order| line.crosses(order));
+                let crossed_until = line.iter().filter(crosses).map(|line| line.until).max();
+                let began_later = |flight: &&&Flight| flight.done && Some(flight.since) >= crossed_until;
+                if crossed_until.is_none() || line.iter().chain(&order).any(|flight| began_later(&flight)) {
+                    return Err(format!("{:?} stands at {:?}, and its order is cancelled", part.line, part.place));
+                }
+                let lines = SkuLines::of([part.line.clone()]).pop().unwrap();
+                for asks in [0, 1, 2] {
+                    let copy = store.copied();
+                    let bus = MessageBus::new(&copy, InMemoryEnvironment::starting_at(1), ());
+                    let call = call_until(Timestamp(1_000_000));
+                    match asks {
+                        0 => drop(bus.handle(&CancelOrder(orderid.clone()), &call).now_or_never()),
+                        1 => drop(bus.handle(&Allocate(part.line.clone()), &call).now_or_never()),
+                        _ => drop(bus.handle(&AllocateLines(lines.clone()), &call).now_or_never()),
+                    }
+                    let place = copy.parts().get(&part.line.id()).map(|part| part.place.clone());
+                    if place != Some(Place::Cancelled) {
+                        return Err(format!("{:?} is asked for again, and stands at {place:?}", part.line));
+                    }
+                }
+                standing += 1;
+            }
+        }
+        Ok(standing)
+    }
+
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
@@ -391,6 +469,8 @@ impl Run {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch.clone())),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) => Some(Told::Done),
+            Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
+            Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines.clone())),
             Err(error) => Told::of_error(error),
         };
         let now = self.tick();
@@ -409,7 +489,7 @@ impl Run {
         let now = self.world.now();
         match event {
             Trigger::Request(command, _) => self.requests.push_back(command),
-            Trigger::Messages(source, batch) => self.queue(source).return_all(batch, now),
+            Trigger::Messages(source, batch, _) => self.queue(source).return_all(batch, now),
             Trigger::Stream(_) => {}
         }
     }
@@ -418,8 +498,9 @@ impl Run {
         if let Some(stuck) = self.functions.first() {
             return Err(format!("{} waits for ever", stuck.name));
         }
-        let state = self.world.state();
+        let mut state = self.world.state();
         self.books.check(&state.store)?;
+        state.crossed = self.check_cancelled_orders(&state.store)?;
         self.books.check_the_end(&state, &self.plan)?;
         let end = history::check(&self.history, &state.store.outbox(), self.index)?;
         books::check_history(&end, &state.store)?;

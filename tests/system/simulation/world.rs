@@ -37,6 +37,7 @@ pub(crate) struct Adversity {
 #[derive(Clone)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
+#[expect(clippy::struct_excessive_bools, reason = "each says that something happened, by itself")]
 pub(crate) struct State {
     pub(crate) choices: Choices,
     pub(crate) left: Adversity,
@@ -53,6 +54,10 @@ pub(crate) struct State {
     pub(crate) refused_in_silence: bool,
     pub(crate) now: Timestamp,
     drawn: u64,
+    /// Lines that stand at the end, though their order is cancelled.
+    pub(crate) crossed: u32,
+    /// Whether the function that is being polled has had its turn: of two calls side by side, one goes first.
+    pub(crate) took_turn: bool,
     /// What the function that is being polled waits for: its turn, or a time.
     pub(crate) wants_turn: bool,
     pub(crate) wakes_at: Option<Timestamp>,
@@ -94,6 +99,8 @@ impl World {
             refused_in_silence: false,
             now: Timestamp(1_000_000),
             drawn: 0,
+            crossed: 0,
+            took_turn: false,
             wants_turn: false,
             wakes_at: None,
             story: Vec::new(),
@@ -138,10 +145,12 @@ impl World {
     pub(crate) async fn turn(&self) {
         let mut waited = false;
         poll_fn(|_| {
-            if std::mem::replace(&mut waited, true) {
+            let mut state = self.state();
+            if std::mem::replace(&mut waited, true) && !state.took_turn {
+                state.took_turn = true;
                 return Poll::Ready(());
             }
-            self.state().wants_turn = true;
+            state.wants_turn = true;
             Poll::Pending
         })
         .await;
@@ -233,8 +242,8 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 impl Products for World {
     async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
         let first = self.call("find", 2, || now(self.store().find(wanted))).await?;
-        let items = wanted.skus.len() + wanted.lines.len() + wanted.batches.len();
-        if items < 2 || !self.chance(|left| &mut left.torn_reads) {
+        let items = wanted.skus.len() + wanted.lines.len() + wanted.batches.len() + wanted.orders.len();
+        if items < 2 && wanted.whole_order.is_none() || !self.chance(|left| &mut left.torn_reads) {
             return Ok(first);
         }
         // One item is read now, the other one later.

@@ -120,6 +120,8 @@ impl Scene {
         let commit = Commit {
             id: CommitId(1),
             products: &[Changed { before: Some(&before), after: &after }],
+            cancelled: &[],
+            unread: &[],
             correlation: &CorrelationId::unknown(),
             at: Timestamp(1),
         };
@@ -172,6 +174,20 @@ impl Scene {
         Ok(())
     }
 
+    /// One that has lines on full batches, for which others wait; the same again; and one that nobody has heard of.
+    async fn cancel_orders(&self) -> anyhow::Result<()> {
+        let sku = self.with_backlog().await?;
+        let order = line(&unique("order"), &sku, 1);
+        for name in ["one", "other"] {
+            self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 1))).await?;
+            self.before(Command::Allocate(OrderLine { name: name.try_into()?, ..order.clone() })).await?;
+        }
+        for _ in 0..2 {
+            self.does(Command::CancelOrder(order.orderid.clone())).await?;
+        }
+        self.does(Command::CancelOrder(unique("order").as_str().try_into()?)).await
+    }
+
     /// All that a function does to the table: each way through its code that makes a call of its own.
     pub(super) async fn play(&self, function: &str) -> anyhow::Result<()> {
         match function {
@@ -199,6 +215,7 @@ impl Scene {
                 Ok(())
             }
             "batches" => self.play_batches().await,
+            "orders" => self.cancel_orders().await,
             "change-batch-quantity" => {
                 for change in self.changes().await? {
                     self.recorded.handle(&change, &soon()).await?;

@@ -13,7 +13,8 @@ use testing::{change, line};
 
 use super::inbox;
 use super::items::{
-    BatchItem, HeadItem, Item, Key, LineItem, StoredBatch, outbox_envelopes, read_head, read_part, to_item,
+    BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, StoredBatch, outbox_envelopes, read_cancelled, read_head,
+    read_part, to_item,
 };
 
 /// Reads an item of one kind, as the error or what was read.
@@ -32,6 +33,10 @@ fn batch(item: Item) -> Result<String, String> {
 
 fn line_item(item: Item) -> Result<String, String> {
     read_part(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn cancelled(item: Item) -> Result<String, String> {
+    read_cancelled(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is one of several readers")]
@@ -72,11 +77,19 @@ fn product() -> Product {
 
 fn head_item(product: &Product, id: CommitId) -> Item {
     let (correlation, at) = ("c1".try_into().unwrap(), Timestamp(1_700_000_000_000));
-    to_item(&HeadItem::new(product, &Commit { id, products: &[], correlation: &correlation, at })).unwrap()
+    to_item(&HeadItem::new(
+        product,
+        &Commit { id, products: &[], cancelled: &[], unread: &[], correlation: &correlation, at },
+    ))
+    .unwrap()
 }
 
 fn item_of(part: &Part) -> Item {
     to_item(&LineItem::new(part, Timestamp(1_999), Duration::from_secs(10))).unwrap()
+}
+
+fn cancelled_item() -> Item {
+    to_item(&CancelledItem::new(&"o1".try_into().unwrap(), Timestamp(1_999), Duration::from_secs(10))).unwrap()
 }
 
 /// Every kind of item, as the service writes it, and how it is read.
@@ -92,6 +105,7 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Waiting)), line_item),
         ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
         ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Cancelled)), line_item),
+        ("ORDER#o1/CANCELLED", cancelled_item(), cancelled),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
     ]
@@ -187,7 +201,7 @@ fn types() -> Vec<AttributeValue> {
 fn is_optional(key: &str, path: &[Step]) -> bool {
     matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation", "refused"].contains(&name.as_str()))
         || shown(path) == "full.shipped"
-        || (shown(path) == "expires_at" && key.starts_with("ORDER#"))
+        || (shown(path) == "expires_at" && key.contains("/LINE#"))
 }
 
 /// Nobody reads the key of an entry in the inbox, nor the sort key of a head or batch: they are what was asked for.
@@ -255,7 +269,7 @@ fn an_attribute_of_another_type_is_named() {
                 match (&other, shown(&path).as_str()) {
                     // Of a name, any text is one.
                     (AttributeValue::S(text), place) if !text.is_empty() && takes_text(place) => {}
-                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") => {}
+                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") || key.ends_with("/CANCELLED") => {}
                     (AttributeValue::N(_), _) if key.starts_with("EVENT#") => {}
                     (AttributeValue::Bool(_), "backlog") => {}
                     (AttributeValue::Null(_), _) if is_optional(key, &path) => {}

@@ -138,7 +138,8 @@ mod tests {
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
         let (correlation, at) = (CorrelationId::unknown(), Timestamp(1));
-        let commit = Commit { id: CommitId(1), products: &[], correlation: &correlation, at };
+        let commit =
+            Commit { id: CommitId(1), products: &[], cancelled: &[], unread: &[], correlation: &correlation, at };
         to_item(&HeadItem::new(&product, &commit)).unwrap()
     }
 

@@ -4,16 +4,19 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{Batch, BatchRef};
+use futures_util::future::try_join_all;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
 use super::DynamoDb;
 use super::failure::{classify, fault};
-use super::items::{Item, Key, Kind, StoredBatch, batch_partition, read_head, read_part};
+use super::items::{Item, Key, Kind, StoredBatch, batch_partition, read_cancelled, read_head, read_part};
 use super::list::More;
 
 /// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
 /// caller waits between its own tries.
 const TRIES: u32 = 3;
+/// Most keys in one `BatchGetItem`.
+const KEYS: usize = 100;
 
 /// What was read so far.
 #[derive(Default)]
@@ -26,14 +29,21 @@ struct Reading {
 
 impl DynamoDb {
     /// One round trip for what is wanted. What it names and was not asked for takes one more: a batch has to say which
-    /// product it belongs to, and a line which batch.
+    /// product it belongs to, a line which batch, and an order which lines it has.
     pub(super) async fn read(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
         let mut reading = Reading::default();
         let mut keys: Vec<Key> = wanted.skus.iter().map(Key::product).collect();
         keys.extend(wanted.lines.iter().map(Key::line));
         keys.extend(wanted.batches.iter().map(|(sku, reference)| Key::batch(sku, reference)));
+        keys.extend(wanted.orders.iter().map(Key::cancelled));
         for reference in &wanted.references {
             self.add_batches_of(reference, &mut reading).await?;
+        }
+        if let Some(orderid) = &wanted.whole_order {
+            for item in Box::pin(self.order(orderid)).await? {
+                reading.add(item)?;
+            }
+            reading.found.whole_order = Some(orderid.clone());
         }
         if keys.is_empty() {
             keys = reading.missing();
@@ -78,8 +88,17 @@ impl DynamoDb {
         Ok(output.item)
     }
 
-    /// Up to 100 items, in any order.
-    pub(super) async fn get_all(&self, mut keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
+    /// Items in any order, as many as there are keys: of more than one call's worth, all calls at once.
+    pub(super) async fn get_all(&self, keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
+        if keys.len() <= KEYS {
+            return self.get_some(keys, tries).await;
+        }
+        let calls = keys.chunks(KEYS).map(|keys| Box::pin(self.get_some(keys.to_vec(), tries)));
+        Ok(try_join_all(calls).await?.concat())
+    }
+
+    /// Up to 100 items.
+    async fn get_some(&self, mut keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
         for _ in 0..tries {
             let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
@@ -110,6 +129,7 @@ impl Reading {
                 self.found.batches.push(added);
                 self.full.extend(full);
             }
+            Kind::Cancelled => self.found.cancelled.push(read_cancelled(item)?),
             Kind::Line | Kind::Inbox => self.found.parts.push(read_part(item)?),
         }
         Ok(())

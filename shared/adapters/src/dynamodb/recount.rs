@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-use domain::{Batch, BatchRef, LineId, NewBatch, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, Part, Place, Product, Sku};
 use service_layer::store::StoreError;
 
 use super::DynamoDb;
 use super::failure::classify;
-use super::items::{Item, Key, Kind, StoredBatch, UnreadableItem, read_head, read_part, shelves, waiting_partition};
+use super::items::{
+    Item, Key, Kind, StoredBatch, UnreadableItem, read_cancelled, read_head, read_part, shelves, waiting_partition,
+};
 use super::list::More;
 
 /// Most keys in one `BatchGetItem`.
@@ -27,6 +29,8 @@ pub enum Row {
     Line(Part),
     /// An entry of the inbox, which counts for nothing here.
     Inbox,
+    /// That an order is cancelled, which counts for nothing either.
+    Cancelled(OrderId),
 }
 
 /// Some items of the table, and where the next ones begin.
@@ -120,6 +124,7 @@ fn row(item: Item) -> Result<Row, UnreadableItem> {
         Kind::Head => read_head(item).map(|stored| Row::Head(stored.product)),
         Kind::Batch => StoredBatch::read(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
         Kind::Inbox => Ok(Row::Inbox),
+        Kind::Cancelled => read_cancelled(item).map(Row::Cancelled),
         Kind::Line => read_part(item).map(Row::Line),
     }
 }

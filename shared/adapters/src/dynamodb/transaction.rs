@@ -1,15 +1,16 @@
-//! Committing: heads, batches and lines together, each under the condition that nobody changed it since.
+//! Committing: heads, batches and lines together, each under the condition that nobody changed it since; and marks of
+//! cancelled orders, which nobody changes.
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{Batch, Move, Product};
+use domain::{Batch, Move, OrderId, Product};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
-use super::items::{BatchEntry, BatchItem, HeadItem, Key, LineItem, to_attribute, to_item};
+use super::items::{BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LineItem, to_attribute, to_item};
 
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
@@ -24,32 +25,41 @@ impl DynamoDb {
                 others.push(self.put_line(moved, changed.after, commit.at)?);
             }
         }
-        let count = heads.len();
-        if count == 1
-            && others.is_empty()
-            && let Some(head) = heads.pop()
-        {
-            return self.write_alone(head).await;
+        let (count, mut puts) = (heads.len(), heads);
+        for orderid in commit.cancelled {
+            puts.push(self.put_cancelled(orderid, commit.at)?);
         }
-        let heads = heads.into_iter().map(|head| TransactWriteItem::builder().put(head).build());
-        let request = self.client.transact_write_items().set_transact_items(Some(heads.chain(others).collect()));
+        if puts.len() == 1
+            && others.is_empty()
+            && let Some(put) = puts.pop()
+        {
+            return self.write_alone(put).await;
+        }
+        let puts = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build());
+        let request = self.client.transact_write_items().set_transact_items(Some(puts.chain(others).collect()));
         request.send().await.map(drop).map_err(|error| of_transaction(error, count))
     }
 
     /// A plain write costs half of a transaction.
-    async fn write_alone(&self, head: Put) -> Result<(), StoreError> {
+    async fn write_alone(&self, put: Put) -> Result<(), StoreError> {
         self.client
             .put_item()
-            .table_name(head.table_name)
-            .set_item(Some(head.item))
-            .set_condition_expression(head.condition_expression)
-            .set_expression_attribute_names(head.expression_attribute_names)
-            .set_expression_attribute_values(head.expression_attribute_values)
-            .set_return_values_on_condition_check_failure(head.return_values_on_condition_check_failure)
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values)
+            .set_return_values_on_condition_check_failure(put.return_values_on_condition_check_failure)
             .send()
             .await
             .map(drop)
             .map_err(of_put)
+    }
+
+    /// Without a condition: an order may be cancelled at any time, and is so only once.
+    fn put_cancelled(&self, orderid: &OrderId, at: Timestamp) -> Result<Put, StoreError> {
+        let item = to_item(&CancelledItem::new(orderid, at, self.ended_lines_kept)).map_err(fault)?;
+        Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(fault)
     }
 
     fn put_head(&self, changed: &Changed<'_>, commit: &Commit<'_>) -> Result<Put, StoreError> {

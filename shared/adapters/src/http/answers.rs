@@ -41,6 +41,8 @@ pub enum Code {
     LineShipped,
     /// The line waits for stock.
     NotAllocated,
+    /// The order is cancelled.
+    OrderCancelled,
     /// The SKU has as many batches with free stock as one product holds.
     TooManyBatches,
     /// Too many others are changing the same product.
@@ -66,6 +68,7 @@ impl Code {
         Self::LineCancelled,
         Self::LineShipped,
         Self::NotAllocated,
+        Self::OrderCancelled,
         Self::TooManyBatches,
         Self::Contended,
         Self::Unavailable,
@@ -125,6 +128,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::LineCancelled(_) => (StatusCode::CONFLICT, Code::LineCancelled),
         Refusal::LineShipped(_) => (StatusCode::CONFLICT, Code::LineShipped),
         Refusal::NotAllocated(_) => (StatusCode::CONFLICT, Code::NotAllocated),
+        Refusal::OrderCancelled(_) => (StatusCode::CONFLICT, Code::OrderCancelled),
         Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
     }
 }

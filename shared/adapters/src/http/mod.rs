@@ -18,7 +18,7 @@ use service_layer::ports::Environment;
 use service_layer::{Call, Error};
 use tracing::Instrument;
 
-pub use routes::{Route, answer_about_batches, answer_about_lines, answer_readers};
+pub use routes::{Route, answer_about_batches, answer_about_lines, answer_about_orders, answer_readers};
 
 use crate::calls::{self, CORRELATION_HEADER};
 use crate::json::{InvalidJson, read_object};

@@ -94,6 +94,13 @@ impl Shop {
         outcome(&Box::pin(answer(route, &self.bus, NO_QUEUE, request)).await)
     }
 
+    async fn cancel(&self, orderid: &str) -> (Outcome, String) {
+        let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
+        let request = api_request(&api_event(Route::CancelOrder, ""), self.context(self.limit));
+        let request = request.with_path_parameters(parameters);
+        outcome(&Box::pin(answer(Route::CancelOrder, &self.bus, NO_QUEUE, request)).await)
+    }
+
     async fn view(&self, orderid: &str) -> (Outcome, String) {
         let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
         let request = api_request(&api_event(Route::ViewAllocations, ""), self.context(self.limit));
@@ -224,6 +231,34 @@ async fn transactions_that_fail() {
     }
 }
 
+/// An order with a line is read by a query and what that names, and committed by a transaction; of one that nobody has
+/// heard of there is only the mark to write.
+#[tokio::test]
+async fn orders_that_can_not_be_cancelled_at_once() {
+    let line = r#"{"sku":"LAMP","line":"3","qty":3,"state":"cancelled","parts":[]}"#;
+    for (operation, orderid, lines) in
+        [("Query", "o1", line), ("GetItem", "o1", line), ("TransactWriteItems", "o1", line), ("PutItem", "o9", "")]
+    {
+        let cancelled = (Answered, format!(r#"{{"orderid":"{orderid}","lines":[{lines}],"next":null}}"#));
+        for (what, failure, means) in failures_of_any_call() {
+            for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+                let shop = Shop::open_for(means, strikes).await;
+                shop.wire.fails(operation, &failure, strikes);
+                let expected = match (means, strikes) {
+                    (Fault, _) => InternalError,
+                    (Race | Silence, Strikes::Always) => AskAgain,
+                    (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+                };
+                assert_eq!(shop.cancel(orderid).await.0, expected, "{operation}, {what}, {strikes:?}");
+                shop.wire.recovers();
+                assert_eq!(shop.cancel(orderid).await, cancelled, "{operation}, {what}, {strikes:?}");
+                assert_eq!(shop.commits(), u32::from(!lines.is_empty()), "{operation}, {what}, {strikes:?}");
+                assert!(shop.wire.service(|table| table.item(&format!("ORDER#{orderid}"), "CANCELLED").is_some()));
+            }
+        }
+    }
+}
+
 /// The view has no unit of work around it: what the SDK's own tries don't mend is answered at once.
 #[tokio::test]
 async fn views_that_fail() {
@@ -312,8 +347,8 @@ async fn reads_of_a_full_batch_that_fail() {
 /// A read of which a part is missing is asked for again, and nothing is decided on the other part.
 #[tokio::test]
 async fn keys_that_stay_unprocessed() {
-    // Two keys are read. A list of none of them, which says as little as no list, is not asked for.
-    for (from, times, reads) in [(0, 1, 2), (0, 2, 3), (1, 1, 2), (2, 1, 1)] {
+    // Three keys are read. A list of none of them, which says as little as no list, is not asked for.
+    for (from, times, reads) in [(0, 1, 2), (0, 2, 3), (1, 1, 2), (2, 1, 2), (3, 1, 1)] {
         let shop = Shop::open().await;
         shop.wire.service(|table| table.unprocessed = Some((from, times)));
         assert_eq!(shop.allocate("o1", 3).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()));

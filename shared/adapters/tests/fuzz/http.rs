@@ -81,6 +81,11 @@ impl Shop {
         told(&self.answer(route, request(route, changes)))
     }
 
+    fn cancel(&self, orderid: &str) -> (u16, String) {
+        let path = format!("/orders/{orderid}");
+        self.ask(Route::CancelOrder, &json!({"rawPath": path, "pathParameters": {"orderid": orderid}}))
+    }
+
     fn view(&self, orderid: &str) -> (u16, String) {
         let path = format!("/allocations/{orderid}");
         self.ask(Route::ViewAllocations, &json!({"rawPath": path, "pathParameters": {"orderid": orderid}}))
@@ -332,6 +337,21 @@ proptest! {
         let (status, answer) = shop.view(&orderid);
         prop_assert_eq!((status, answer.as_str()), (404, "not found"));
         prop_assert_eq!(shop.contents(), before);
+    }
+
+    #[test]
+    fn any_path_cancels_an_order_or_names_none(orderid in prop_oneof![text(), "(%|%zz|%ff|%2F|%00|/|é|[a-f0-9]){0,8}"]) {
+        let shop = Shop::new();
+        let (status, answer) = shop.cancel(&orderid);
+        let cancelled: Vec<_> = shop.store().cancelled().into_iter().collect();
+        if status != 200 {
+            prop_assert_eq!((status, cancelled), (400, Vec::new()), "{}", answer);
+            prop_assert!(reason(&answer).starts_with("orderid: "), "{}", answer);
+            return Ok(());
+        }
+        let [cancelled] = cancelled.try_into().unwrap();
+        let shown: Value = serde_json::from_str(&answer).unwrap();
+        prop_assert_eq!(shown, json!({"orderid": cancelled, "lines": [], "next": null}));
     }
 }
 

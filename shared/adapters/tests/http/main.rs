@@ -9,6 +9,7 @@
 
 mod batches;
 mod lines;
+mod orders;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -505,7 +506,8 @@ async fn a_queue_that_does_not_answer_is_503_and_one_that_is_not_there_is_passed
 fn each_route_is_asked_here() {
     for route in Route::ALL {
         let is_asked = |file: &str| file.contains(&format!("Route::{route:?}"));
-        let files = [include_str!("main.rs"), include_str!("batches.rs"), include_str!("lines.rs")];
+        let files =
+            [include_str!("main.rs"), include_str!("batches.rs"), include_str!("lines.rs"), include_str!("orders.rs")];
         assert!(files.into_iter().any(is_asked), "no answer of {route:?} is held here");
     }
 }

@@ -8,6 +8,7 @@ use service_layer::CorrelationId;
 use crate::batches;
 use crate::events;
 use crate::lines::{self, Lines};
+use crate::orders;
 use crate::service::{Answer, Sent, Shop, broken, silent};
 
 /// What the document says of a route. Its path is greedy, which `OpenAPI` has no word for.
@@ -132,6 +133,7 @@ pub(crate) fn document() -> Value {
                 }))
             }},
             "/batches/{ref}": {"patch": with_errors(batches::change(&shop))},
+            "/orders/{orderid}": {"delete": with_errors(orders::cancellation(&shop))},
             "/allocations/{orderid}": {"get": {
                 "operationId": "allocations",
                 "summary": "The lines of an order that have a batch",
@@ -210,6 +212,8 @@ pub(crate) fn document() -> Value {
                     "type": "object", "required": ["applied"], "additionalProperties": false,
                     "properties": {"applied": {"type": "boolean"}}
                 },
+                "Order": orders::order(),
+                "ShownLine": orders::line(),
                 "Ok": {"const": "OK"},
                 "NotFound": {"const": "not found"},
                 "Allocated": {

@@ -4,6 +4,7 @@ use adapters::http::Route;
 use serde_json::{Value, json};
 
 use crate::document::response;
+use crate::orders;
 use crate::service::{Sent, Shop};
 
 /// What is answered about lines.
@@ -80,10 +81,11 @@ impl<'a> Lines<'a> {
     /// Why a line that was promised before is refused.
     pub(crate) fn not_allocated(&self) -> Value {
         response(
-            "The line is cancelled, or was asked for before with another quantity.",
+            "The line or its order is cancelled, or the line was asked for before with another quantity.",
             "Error",
             &[
                 ("cancelled", self.post(Route::Allocate, &cancelled())),
+                ("orderCancelled", orders::refused(self.0)),
                 ("differs", self.post(Route::Allocate, &named("left", 2))),
             ],
         )

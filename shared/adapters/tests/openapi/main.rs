@@ -15,6 +15,7 @@ mod batches;
 mod document;
 mod events;
 mod lines;
+mod orders;
 mod requests;
 mod routes;
 mod schema;

@@ -1,7 +1,7 @@
 //! Binding lines to batches.
 
 use super::{Product, items_to_place, preferred};
-use crate::{BatchRef, Budget, Event, Move, OrderLine, Part, Place, Refusal, SkuLines};
+use crate::{BatchRef, Budget, Event, Move, OrderId, OrderLine, Part, Place, Refusal, SkuLines};
 
 /// The answer to a line that asks for a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,20 +75,26 @@ impl Product {
     }
 
     /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
-    /// than the budget has items.
+    /// than the budget has items. Those of cancelled orders are refused, see [`Product::allocate_cancelled`].
     pub fn allocate_each<'a>(
         &mut self,
         lines: &SkuLines,
         part_of: impl Fn(&OrderLine) -> Option<&'a Part>,
+        cancelled: &[OrderId],
         budget: &mut Budget,
     ) -> Answered {
         let mut answered = Answered { lines: 0, refusals: Vec::new() };
         for line in lines.lines().iter().take(budget.items) {
             let part = part_of(line);
-            if !self.can_afford(line, part, budget) {
-                break;
-            }
-            answered.refusals.extend(self.allocate(line, part).err());
+            let outcome = if cancelled.contains(&line.orderid) {
+                self.allocate_cancelled(line, part, budget)
+            } else {
+                // What a cancelled line gave back belongs to those that wait.
+                let may_be_placed = !self.has_backlog() && self.can_afford(line, part, budget);
+                may_be_placed.then(|| self.allocate(line, part))
+            };
+            let Some(outcome) = outcome else { break };
+            answered.refusals.extend(outcome.err());
             answered.lines = answered.lines.saturating_add(1);
         }
         answered
@@ -280,7 +286,7 @@ mod tests {
         let asked = lines([line("large", 9), line("o1", 2), line("o2", 3), line("o3", 1)]);
         let bound = |mut budget: Budget| {
             let mut product = product(&[batch("b1", 5, None)]);
-            let answered = product.allocate_each(&asked, |_| None, &mut budget);
+            let answered = product.allocate_each(&asked, |_| None, &[], &mut budget);
             (answered.lines, story(&product))
         };
         let all = ["9 of large out of stock", "2 of o1 on b1", "3 of o2 on b1", "1 of o3 out of stock"];
@@ -303,7 +309,7 @@ mod tests {
         for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
             let mut product = product(&[batch("b1", 1, None)]);
             let mut budget = Budget { items, event_bytes: out_of_stock };
-            assert_eq!(product.allocate_each(&asked, |_| None, &mut budget).lines, answered, "{items} items");
+            assert_eq!(product.allocate_each(&asked, |_| None, &[], &mut budget).lines, answered, "{items} items");
             assert_eq!((product.events().len(), product.turned_away().count()), (answered.min(1), answered));
         }
     }
@@ -315,7 +321,10 @@ mod tests {
         let mut product = product(&[batch("b1", 5, None)]);
         let part_of = |line: &OrderLine| known.iter().find(|part| part.line == *line);
         let mut budget = Budget { event_bytes: 0, ..ample() };
-        assert_eq!(product.allocate_each(&asked, part_of, &mut budget), Answered { lines: 2, refusals: Vec::new() });
+        assert_eq!(
+            product.allocate_each(&asked, part_of, &[], &mut budget),
+            Answered { lines: 2, refusals: Vec::new() }
+        );
         assert!(product.events().is_empty() && product.moves().is_empty());
     }
 
@@ -336,11 +345,26 @@ mod tests {
         let known = [cancelled, other];
         let part_of = |line: &OrderLine| known.iter().find(|part| part.line.id() == line.id());
         let mut product = product(&[batch("b1", 5, None)]);
-        let answered = product.allocate_each(&asked, part_of, &mut ample());
+        let answered = product.allocate_each(&asked, part_of, &[], &mut ample());
         let refusals = vec![
             Refusal::LineCancelled(line("o1", 1).id()),
             Refusal::LineDiffers { line: line("o2", 2).id(), stored: 9.try_into().unwrap() },
         ];
         assert_eq!((answered, story(&product)), (Answered { lines: 3, refusals }, vec!["1 of o3 on b1".to_owned()]));
+    }
+    #[test]
+    fn lines_of_cancelled_orders_are_refused_and_what_they_give_back_waits_for_the_next_commit() {
+        let waits = [waiting(3, line("waits", 2))];
+        let mut product = product_with_waiting(&[batch("b1", 3, None)], Tally::of(&waits));
+        product.allocate(&line("o2", 2), None).unwrap();
+        let mut product = product.committed();
+        let stands = on("b1", 8, line("o2", 2));
+        let part_of = |line: &OrderLine| Some(&stands).filter(|part| part.line == *line);
+        let asked = lines([line("o1", 1), line("o2", 1), line("o2", 2), line("o3", 1)]);
+        let answered = product.allocate_each(&asked, part_of, &["o2".try_into().unwrap()], &mut ample());
+        let refusals = vec![Refusal::OrderCancelled("o2".try_into().unwrap()); 2];
+        assert_eq!(answered, Answered { lines: 3, refusals });
+        assert_eq!(story(&product), ["1 of o1 on b1", "2 of o2 cancelled, off b1"]);
+        assert!(product.has_backlog());
     }
 }

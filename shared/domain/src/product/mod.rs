@@ -1,6 +1,7 @@
 //! The aggregate: one SKU's batches. Each rule about who gets which of them has a file of its own.
 
 mod allocate;
+mod cancelled;
 mod change_eta;
 mod change_quantity;
 mod create_batch;

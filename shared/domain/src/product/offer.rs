@@ -17,9 +17,10 @@ impl<'a> AllWaiting<'a> {
 
 impl Product {
     /// Offers free stock to waiting lines, the oldest promise first; a line that fits nowhere goes on waiting. After
-    /// them come the lines that the change under way has displaced.
+    /// them come the lines that the change under way has displaced. A line that it has cancelled waits no more.
     pub fn offer(&mut self, waiting: &AllWaiting<'_>, budget: &mut Budget) {
-        let mut oldest_first: Vec<&Part> = waiting.0.iter().collect();
+        let has_left = |part: &&Part| self.pending.moves.iter().any(|moved| moved.line == part.line);
+        let mut oldest_first: Vec<&Part> = waiting.0.iter().filter(|part| !has_left(part)).collect();
         oldest_first.sort_by_key(|part| part.seniority());
         self.state.backlog = self.offer_to(&oldest_first, budget) == Step::GoOn;
         self.place_displaced();
@@ -33,7 +34,9 @@ impl Product {
             };
             let (batchref, eta) = (batch.reference.clone(), batch.eta);
             let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta };
-            if !budget.spend(items_to_place(line, batch), &[&allocated]) {
+            // The product is an item too: the one that the command names has its room, but others may have a backlog.
+            let items = items_to_place(line, batch).saturating_add(usize::from(self.pending.events.is_empty()));
+            if !budget.spend(items, &[&allocated]) {
                 return Step::GoOn;
             }
             batch.take(line.qty);
@@ -74,5 +77,16 @@ mod tests {
         product.offer(&all(&lines), &mut Budget { items: 1, ..ample() });
         assert_eq!(story(&product), ["new b1 of 5", "1 of old on b1"]);
         assert!(product.has_backlog());
+    }
+    #[test]
+    fn a_line_that_the_same_change_cancels_is_offered_nothing() {
+        let lines = [waiting(3, line("o1", 3)), waiting(4, line("o2", 3))];
+        let mut product = product_with_waiting(&[batch("b1", 4, None)], Tally::of(&lines));
+        product.allocate(&line("o1", 4), None).unwrap();
+        let mut product = product.committed();
+        product.deallocate(&lines[0]).unwrap();
+        product.deallocate(&on("b1", 8, line("o1", 4))).unwrap();
+        product.offer(&all(&lines), &mut ample());
+        assert_eq!(story(&product), ["3 of o1 cancelled", "4 of o1 cancelled, off b1", "3 of o2 on b1"]);
     }
 }

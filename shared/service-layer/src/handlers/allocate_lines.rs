@@ -25,7 +25,7 @@ impl Handler for AllocateLines {
         let product = case.draft.product(self.0.sku())?;
         let parts: HashMap<LineId, _> = case.found.parts.iter().map(|part| (part.line.id(), part)).collect();
         let part_of = |line: &OrderLine| parts.get(&line.id()).copied();
-        let answered = product.allocate_each(&self.0, part_of, &mut case.budget);
+        let answered = product.allocate_each(&self.0, part_of, &case.found.cancelled, &mut case.budget);
         Ok(Step::Finish(answered))
     }
 }

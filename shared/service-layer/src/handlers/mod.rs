@@ -5,6 +5,7 @@
 
 mod allocate;
 mod allocate_lines;
+mod cancel_order;
 mod change_batch;
 mod create_batch;
 mod deallocate;
@@ -13,10 +14,11 @@ mod ship;
 
 use std::collections::BTreeMap;
 
-use domain::{Budget, OrderLine, Part, Product, Refusal, Sku, Step};
+use domain::{Budget, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
+pub use cancel_order::{CancelOrder, CancelledOrder, OrderedLine};
 pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;
@@ -59,6 +61,8 @@ pub struct Case {
     pub draft: Draft,
     /// What the commit can hold.
     pub budget: Budget,
+    /// Whether the command has made a commit, and goes on.
+    pub goes_on: bool,
 }
 
 impl Case {
@@ -66,20 +70,21 @@ impl Case {
     #[must_use]
     pub fn of(found: Found, listed: Vec<Part>) -> Self {
         let draft = Draft::of(&found);
-        Self { found, listed, draft, budget: BUDGET }
+        Self { found, listed, draft, budget: BUDGET, goes_on: false }
     }
 
     /// What there is to find now: with the products as they were drafted, and committed under this id if they were.
     pub(crate) fn into_found(self, commit: Option<CommitId>) -> Found {
         let Self { found, draft, .. } = self;
+        let parts = found.parts.into_iter().map(|part| draft.moved(&part).unwrap_or(part)).collect();
         let stored = |product: Product| {
             let changed_by = commit.filter(|_| !product.events().is_empty());
             let before = found.products.iter().find(|stored| stored.product.sku() == product.sku());
             let commit = changed_by.or(before.map(|before| before.commit))?;
             Some(Stored { product: product.committed(), commit })
         };
-        let products = draft.0.into_values().filter_map(stored).collect();
-        Found { products, ..found }
+        let products = draft.products.into_values().filter_map(stored).collect();
+        Found { products, parts, ..found }
     }
 
     /// The listed parts that the draft leaves where they are.
@@ -90,14 +95,27 @@ impl Case {
     }
 }
 
-/// Products while they are changed.
+/// Products while they are changed, and orders that are cancelled with them.
 #[derive(Debug)]
-pub struct Draft(BTreeMap<Sku, Product>);
+pub struct Draft {
+    products: BTreeMap<Sku, Product>,
+    cancelled: Vec<OrderId>,
+}
 
 impl Draft {
     pub(crate) fn of(found: &Found) -> Self {
         let products = found.products.iter().map(|stored| &stored.product);
-        Self(products.map(|product| (product.sku().clone(), product.clone())).collect())
+        let products = products.map(|product| (product.sku().clone(), product.clone())).collect();
+        Self { products, cancelled: Vec::new() }
+    }
+
+    /// Marks an order as cancelled: it gets no more lines.
+    pub fn cancel(&mut self, orderid: OrderId) {
+        self.cancelled.push(orderid);
+    }
+
+    pub(crate) fn cancelled(&self) -> &[OrderId] {
+        &self.cancelled
     }
 
     /// A product that was found.
@@ -105,20 +123,20 @@ impl Draft {
     /// # Errors
     /// When no batch of this SKU was ever added.
     pub fn product(&mut self, sku: &Sku) -> Result<&mut Product, Refusal> {
-        self.0.get_mut(sku).ok_or_else(|| Refusal::UnknownSku(sku.clone()))
+        self.products.get_mut(sku).ok_or_else(|| Refusal::UnknownSku(sku.clone()))
     }
 
     /// A product that begins here if it was not found.
     pub fn product_or_new(&mut self, sku: &Sku) -> &mut Product {
-        self.0.entry(sku.clone()).or_insert_with(|| Product::new(sku.clone()))
+        self.products.entry(sku.clone()).or_insert_with(|| Product::new(sku.clone()))
     }
 
     pub(crate) fn products(&self) -> impl Iterator<Item = &Product> {
-        self.0.values()
+        self.products.values()
     }
 
     pub(crate) fn products_mut(&mut self) -> impl Iterator<Item = &mut Product> {
-        self.0.values_mut()
+        self.products.values_mut()
     }
 
     /// The products that have something to tell.
@@ -127,7 +145,7 @@ impl Draft {
     }
 
     pub(crate) fn is_changed(&self) -> bool {
-        self.changed().next().is_some()
+        self.changed().next().is_some() || !self.cancelled.is_empty()
     }
 
     /// The lines that fit nowhere, and are not kept.
@@ -137,7 +155,14 @@ impl Draft {
 
     /// Whether a part is where it was.
     pub(crate) fn stays(&self, part: &Part) -> bool {
-        self.products().all(|product| product.moves().iter().all(|moved| moved.line != part.line))
+        self.moved(part).is_none()
+    }
+
+    /// The part where the change puts it, if it does.
+    fn moved(&self, part: &Part) -> Option<Part> {
+        let product = self.products.get(&part.line.sku)?;
+        let moved = product.moves().iter().find(|moved| moved.line == part.line)?;
+        moved.part_at(product.version())
     }
 }
 

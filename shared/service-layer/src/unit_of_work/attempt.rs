@@ -15,7 +15,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     pub(super) async fn attempt(&mut self) -> Result<Step<H::Answer>, Setback> {
         let found = match self.carried.found.take() {
             Some(found) => found,
-            None => self.store.find(&self.handler.reads()).await?,
+            None => self.store.find(&self.reads()).await?,
         };
         self.recognise_own_commit(&found);
         // A backlog comes before the command, whoever comes by: stock that is owed to waiting lines is not given away.
@@ -29,12 +29,21 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         self.decide(found).await
     }
 
+    /// What the handler reads. Whoever may have made a commit must know, and not guess.
+    fn reads(&self) -> ReadSet {
+        let wanted = self.handler.reads();
+        ReadSet { may_guess: wanted.may_guess && self.carried.sent.is_empty(), ..wanted }
+    }
+
     /// A commit whose reply was lost took effect if a product carries its id. It is counted, and its answer is known.
     fn recognise_own_commit(&mut self, found: &Found) {
         if let Some(own) = self.carried.own_commit(found) {
             let own = self.carried.sent.swap_remove(own);
             self.carried.figures.add_commit(&own.figures);
-            self.carried.answer = own.answer.or(self.carried.answer.take());
+            // Where an order is cancelled, that may have come between: a line of it must give its place back.
+            let answer = own.answer.filter(|_| found.cancelled.is_empty());
+            self.carried.answer = answer.or(self.carried.answer.take());
+            self.carried.goes_on = true;
         }
     }
 
@@ -64,7 +73,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     /// Lets the handler decide, and commits what it changed.
     async fn decide(&mut self, found: Found) -> Result<Step<H::Answer>, Setback> {
         let listed = self.list(&found).await?;
-        let mut case = Case::of(found, listed);
+        let mut case = Case { goes_on: self.carried.goes_on, ..Case::of(found, listed) };
         let step = self.handler.decide(&mut case).map_err(Setback::Refused)?;
         if !case.draft.is_changed() {
             return self.finish_unchanged(&case, step).await;
@@ -87,12 +96,15 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
                 return Err(error.into());
             }
         };
+        self.carried.goes_on = true;
         let is_settled = !case.draft.products().any(Product::has_backlog);
         if is_settled && let Some(answer) = self.carried.answer.take() {
             return Ok(Step::Finish(answer));
         }
         self.carried.listed = case.listed_that_stay();
-        self.carried.found = Some(case.into_found(Some(id)));
+        // What was read before an order was marked does not show all its lines.
+        let is_all = case.draft.cancelled().is_empty();
+        self.carried.found = is_all.then(|| case.into_found(Some(id)));
         Ok(Step::GoOn)
     }
 
@@ -155,7 +167,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         let id = CommitId(self.environment.random());
         let figures = CommandFigures::of_commit(case.draft.changed());
         let (correlation, at) = (&self.call.correlation, self.environment.now());
-        let commit = Commit { id, products: &products, correlation, at };
+        let (cancelled, unread) = (case.draft.cancelled(), &case.found.unread[..]);
+        let commit = Commit { id, products: &products, cancelled, unread, correlation, at };
         if let Err(error) = self.store.commit(commit).await {
             self.carried.sent.push(Sent { id, answer, figures });
             return Err(error);

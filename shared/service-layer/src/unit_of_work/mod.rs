@@ -77,6 +77,8 @@ struct Carried<A> {
     sent: Vec<Sent<A>>,
     /// What to tell the caller. All that was asked is committed, and only a backlog may be left.
     answer: Option<A>,
+    /// Whether a commit of the command was made.
+    goes_on: bool,
     figures: CommandFigures,
 }
 
@@ -89,7 +91,8 @@ struct Sent<A> {
 impl<A> Carried<A> {
     fn new() -> Self {
         let (listed, waiting, sent) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { found: None, listed, waiting, sent, answer: None, figures: CommandFigures::default() }
+        let figures = CommandFigures::default();
+        Self { found: None, listed, waiting, sent, answer: None, goes_on: false, figures }
     }
 
     /// Which of the commits without a reply is the one that a product shows.

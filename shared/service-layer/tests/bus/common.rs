@@ -140,7 +140,7 @@ impl Hooks<InMemoryStore> for Meddles {
     }
 
     async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
-        let items: usize = commit.products.iter().map(items).sum();
+        let items = commit.products.iter().map(items).sum::<usize>() + commit.cancelled.len();
         assert!(items <= MOST_ITEMS, "{items} items");
         let moves: Vec<_> = commit.products.iter().flat_map(|changed| changed.after.moves()).collect();
         let lines: HashSet<_> = moves.iter().map(|moved| &moved.line).collect();

@@ -13,5 +13,6 @@ mod common;
 mod events;
 mod lagging_index;
 mod many_lines;
+mod orders;
 mod races;
 mod verbs;

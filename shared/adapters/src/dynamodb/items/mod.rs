@@ -3,6 +3,7 @@
 mod batch;
 mod head;
 mod line;
+mod order;
 
 use std::collections::HashMap;
 
@@ -14,6 +15,7 @@ pub(super) use batch::{BatchEntry, BatchItem, StoredBatch, batch_partition};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
 pub(super) use line::{LINE_PREFIX, LineItem, order_partition, read_part, shelves, waiting_partition};
+pub(super) use order::{CancelledItem, read_cancelled};
 
 use crate::json::shortened;
 
@@ -37,7 +39,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of what is not a product, a batch or a line.
+    /// The key of what is not a product, a batch, a line or an order.
     pub(super) fn inbox(id: &str) -> Self {
         Self { pk: format!("EVENT#{id}"), sk: INBOX.to_owned() }
     }
@@ -58,6 +60,8 @@ pub(super) enum Kind {
     Head,
     Batch,
     Inbox,
+    /// That an order is cancelled.
+    Cancelled,
     /// And whatever is none of the others, which is no line either, and is told so.
     Line,
 }
@@ -68,6 +72,7 @@ impl Kind {
             Some(AttributeValue::S(sk)) if sk == head::PRODUCT => Self::Head,
             Some(AttributeValue::S(sk)) if sk.starts_with(batch::BATCH_PREFIX) => Self::Batch,
             Some(AttributeValue::S(sk)) if sk == INBOX => Self::Inbox,
+            Some(AttributeValue::S(sk)) if sk == order::CANCELLED => Self::Cancelled,
             _ => Self::Line,
         }
     }
@@ -115,5 +120,6 @@ mod tests {
         assert_eq!(kind_of(Key::batch(&"LAMP".try_into().unwrap(), &"b1".try_into().unwrap())), Kind::Batch);
         assert_eq!(kind_of(Key::inbox("LAMP#1#1")), Kind::Inbox);
         assert_eq!(kind_of(Key::line(&line.id())), Kind::Line);
+        assert_eq!(kind_of(Key::cancelled(&line.orderid)), Kind::Cancelled);
     }
 }

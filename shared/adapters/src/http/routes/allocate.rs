@@ -26,7 +26,7 @@ pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
             return Ok(applied(text(StatusCode::ACCEPTED, "OK"), "respond-async"));
         }
         let command = Allocate(line);
-        let allocation = bus.handle(&command, call).await?;
+        let allocation = bus.handle(&command, call).await?.map_err(Error::from)?;
         Ok(respond(allocation, &command.0.sku, Preference::of(request.headers())))
     })
     .await

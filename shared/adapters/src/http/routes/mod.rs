@@ -4,6 +4,7 @@ mod allocate;
 mod change_batch;
 mod create_batch;
 mod end_line;
+mod orders;
 mod view_allocations;
 
 use std::convert::Infallible;
@@ -66,6 +67,8 @@ routes! {
     CreateBatch: "POST" "/batches" in "batches",
     /// Gives a batch its real quantity, or another ETA.
     ChangeBatch: "PATCH" "/batches/{ref+}" in "batches",
+    /// Cancels an order.
+    CancelOrder: "DELETE" "/orders/{orderid+}" in "orders",
     /// Shows the batches that an order's lines are on.
     ViewAllocations: "GET" "/allocations/{orderid+}" in "allocations-view",
 }
@@ -105,7 +108,9 @@ pub async fn answer_about_lines<S: Products, E: Environment, Q: LineQueue>(
         Some(Route::Allocate) => allocate::allocate(bus, queue, request).await,
         Some(Route::Deallocate) => end_line::deallocate(bus, request).await,
         Some(Route::Ship) => end_line::ship(bus, request).await,
-        Some(Route::CreateBatch | Route::ChangeBatch | Route::ViewAllocations) | None => not_found(),
+        Some(Route::CreateBatch | Route::ChangeBatch | Route::CancelOrder | Route::ViewAllocations) | None => {
+            not_found()
+        }
     })
 }
 
@@ -120,7 +125,30 @@ pub async fn answer_about_batches<S: Products, E: Environment>(
     Ok(match Route::of(&request) {
         Some(Route::CreateBatch) => create_batch::create_batch(bus, request).await,
         Some(Route::ChangeBatch) => change_batch::change_batch(bus, request).await,
-        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::ViewAllocations) | None => not_found(),
+        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CancelOrder | Route::ViewAllocations)
+        | None => not_found(),
+    })
+}
+
+/// The function `orders`: what is asked of whole orders.
+///
+/// # Errors
+/// None: whatever goes wrong is a response too.
+pub async fn answer_about_orders<S: Products, E: Environment>(
+    bus: &MessageBus<S, E>,
+    request: Request,
+) -> Result<Response<Body>, Infallible> {
+    Ok(match Route::of(&request) {
+        Some(Route::CancelOrder) => orders::cancel_order(bus, request).await,
+        Some(
+            Route::Allocate
+            | Route::Deallocate
+            | Route::Ship
+            | Route::CreateBatch
+            | Route::ChangeBatch
+            | Route::ViewAllocations,
+        )
+        | None => not_found(),
     })
 }
 
@@ -135,8 +163,14 @@ pub async fn answer_readers<V: AllocationsView, E: Environment>(
 ) -> Result<Response<Body>, Infallible> {
     Ok(match Route::of(&request) {
         Some(Route::ViewAllocations) => view_allocations::view_allocations(view, environment, request).await,
-        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CreateBatch | Route::ChangeBatch) | None => {
-            not_found()
-        }
+        Some(
+            Route::Allocate
+            | Route::Deallocate
+            | Route::Ship
+            | Route::CreateBatch
+            | Route::ChangeBatch
+            | Route::CancelOrder,
+        )
+        | None => not_found(),
     })
 }

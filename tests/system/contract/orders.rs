@@ -1,0 +1,114 @@
+//! Orders that are cancelled, and all their lines.
+
+use std::collections::BTreeSet;
+
+use domain::{OrderId, OrderLine, Part, SkuLines};
+use service_layer::CorrelationId;
+use service_layer::ports::Timestamp;
+use service_layer::store::{Changed, Commit, Found, ReadSet};
+use testing::{line, new_batch};
+
+use super::{SECOND, Store, ample, commit, stored, with_batch, with_line};
+use crate::layers::Outcome;
+use crate::names::unique;
+
+/// Commits a mark, alone or with products.
+async fn cancel<S: Store>(store: &S, orderid: &OrderId, products: &[Changed<'_>]) -> Outcome {
+    let (correlation, at) = (&CorrelationId::unknown(), Timestamp(4_102_444_800_000));
+    let cancelled = std::slice::from_ref(orderid);
+    store.commit(Commit { id: SECOND, products, cancelled, unread: &[], correlation, at }).await?;
+    Ok(())
+}
+
+async fn find_order<S: Store>(store: &S, orderid: &OrderId) -> anyhow::Result<Found> {
+    Ok(store.find(&ReadSet::of_order(orderid)).await?)
+}
+
+pub(super) async fn an_order_is_cancelled_with_its_line_or_alone_and_more_than_once<S: Store>(store: &S) -> Outcome {
+    let sku = unique("LAMP");
+    let before = with_batch(store, &sku, &unique("batch"), 9).await?;
+    let [with_a_line, unheard_of, another] = [(); 3].map(|()| line(&unique("order"), &sku, 2));
+    let product = with_line(store, &before, &with_a_line).await?;
+    let part = find_order(store, &with_a_line.orderid).await?.parts.pop().expect("a line");
+    let mut after = product.clone();
+    after.deallocate(&part)?;
+    cancel(store, &with_a_line.orderid, &[Changed { before: Some(&product), after: &after }]).await?;
+    for _ in 0..2 {
+        cancel(store, &unheard_of.orderid, &[]).await?;
+    }
+    let lines = [&with_a_line, &unheard_of, &another];
+    let found = store.find(&ReadSet::of_lines(before.sku(), lines)).await?;
+    let cancelled: BTreeSet<_> = found.cancelled.iter().collect();
+    assert_eq!(cancelled, BTreeSet::from([&with_a_line.orderid, &unheard_of.orderid]));
+    assert_eq!(stored(store, &another).await?.product, after.committed(), "the product went with the mark");
+    Ok(())
+}
+
+pub(super) async fn a_commit_that_is_refused_cancels_no_order<S: Store>(store: &S) -> Outcome {
+    let sku = unique("LAMP");
+    let before = with_batch(store, &sku, &unique("batch"), 9).await?;
+    let [first, second] = [(); 2].map(|()| line(&unique("order"), &sku, 2));
+    with_line(store, &before, &first).await?;
+    let mut late = before.clone();
+    late.allocate(&second, None)?;
+    let refused = cancel(store, &second.orderid, &[Changed { before: Some(&before), after: &late }]).await;
+    assert!(refused.is_err());
+    assert!(find_order(store, &second.orderid).await?.cancelled.is_empty());
+    Ok(())
+}
+
+/// More than a page of a query, and more products than one call reads: each line has a name of a thousand bytes, on a
+/// product of its own.
+pub(super) async fn an_order_is_read_with_all_its_lines_and_what_they_name<S: Store>(store: &S) -> Outcome {
+    let orderid = OrderId::try_from(unique("order"))?;
+    let mut expected = BTreeSet::new();
+    for number in 0..102 {
+        let sku = unique(&format!("LAMP-{number}"));
+        let before = with_batch(store, &sku, &unique("batch"), 1).await?;
+        let of_order = line(orderid.as_str(), &sku, 1);
+        with_line(store, &before, &of_order).await?;
+        expected.insert(of_order.id());
+    }
+    // On one product, by the hundred.
+    let sku = unique("DESK");
+    let mut product = with_batch(store, &sku, &unique("batch"), 2_000).await?;
+    let long = |number: usize| format!("{number:04}-{}", "🪑".repeat(225));
+    for numbers in (0..1_000).collect::<Vec<_>>().chunks(90) {
+        let of_order = |number: &usize| OrderLine {
+            name: long(*number).try_into().expect("a name"),
+            ..line(orderid.as_str(), &sku, 1)
+        };
+        let lines: Vec<OrderLine> = numbers.iter().map(of_order).collect();
+        expected.extend(lines.iter().map(OrderLine::id));
+        let mut after = product.clone();
+        let lines = SkuLines::of(lines).pop().expect("lines");
+        assert_eq!(after.allocate_each(&lines, |_| None, &[], &mut ample()).lines, numbers.len());
+        commit(store, &product, &after).await?;
+        product = after.committed();
+    }
+    cancel(store, &orderid, &[]).await?;
+
+    let found = find_order(store, &orderid).await?;
+    assert_eq!(found.parts.len(), expected.len());
+    assert_eq!(found.parts.iter().map(|part| part.line.id()).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(found.cancelled, [orderid]);
+    assert!(found.is_closed() && found.products.len() == 103, "{} products", found.products.len());
+    Ok(())
+}
+
+pub(super) async fn a_shipped_line_of_a_whole_order_names_its_batch<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let before = with_batch(store, &sku, &reference, 2).await?;
+    let shipped = line(&unique("order"), &sku, 2);
+    let product = with_line(store, &before, &shipped).await?;
+    let part: Part = find_order(store, &shipped.orderid).await?.parts.pop().expect("a line");
+    let mut after = product.clone();
+    after.ship(&part)?;
+    commit(store, &product, &after).await?;
+    let found = find_order(store, &shipped.orderid).await?;
+    let batch = new_batch(&reference, &sku, 2).reference;
+    assert!(found.product(before.sku()).is_some_and(|product| product.batch(&batch).is_some()), "though it is full");
+    let alone = store.find(&ReadSet::of_line(&shipped.id())).await?;
+    assert!(alone.product(before.sku()).is_some_and(|product| product.batch(&batch).is_none()), "no other read does");
+    Ok(())
+}

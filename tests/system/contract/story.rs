@@ -1,0 +1,84 @@
+//! All kinds of commands, one after another.
+
+use std::collections::BTreeSet;
+
+use adapters::in_memory::InMemoryStore;
+use adapters::system::System;
+use domain::{EventType, OrderId, Product, Revision};
+use service_layer::MessageBus;
+use service_layer::ports::AllocationsView;
+use testing::{Command, Reply, comes, found_product, holds, line, new_batch};
+
+use super::Store;
+use crate::layers::Outcome;
+use crate::names::{soon, unique};
+
+/// A story with every kind of command, told to this store and, as the reference, to one in memory.
+pub(super) async fn the_same_commands_have_the_same_answers_and_the_same_ends<S: Store>(store: &S) -> Outcome {
+    let (sku, prefix) = (unique("LAMP"), unique("x"));
+    let bus = MessageBus::new(store, System::default(), ());
+    let reference = MessageBus::new(InMemoryStore::default(), System::default(), ());
+    let commands = commands(&sku, &prefix)?;
+    for (number, command) in commands.into_iter().enumerate() {
+        let (answer, expected): (Reply, Reply) =
+            (bus.handle(&command, &soon()).await?, reference.handle(&command, &soon()).await?);
+        assert_eq!(answer, expected, "command {number}: {command:?}");
+        let sorted = |product: Option<Product>| {
+            let product = product.map(|product| product.as_stored())?;
+            let mut batches = product.batches().to_vec();
+            batches.sort_by(|one, other| one.reference.cmp(&other.reference));
+            Some((product.version(), product.refused(), batches))
+        };
+        let found = sorted(found_product(store, &sku).await?);
+        let expected = sorted(found_product(reference.store(), &sku).await?);
+        assert_eq!(found, expected, "command {number}: {command:?}");
+    }
+    let told: BTreeSet<_> = reference.store().outbox().iter().map(|envelope| envelope.event.event_type()).collect();
+    assert_eq!(told, EventType::ALL.iter().copied().collect(), "the story has events of every type");
+    let large = reference.store().outbox().into_iter().filter_map(|envelope| {
+        let line = envelope.event.line().filter(|line| line.qty.get() > 400)?;
+        Some((line.orderid.as_str().chars().last(), line.qty.get()))
+    });
+    assert_eq!(large.collect::<Vec<_>>(), [(Some('a'), 500), (Some('c'), 499), (Some('a'), 500)]);
+    for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
+        let orderid = OrderId::try_from(order)?;
+        assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);
+    }
+    Ok(())
+}
+
+fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
+    let mut commands = Vec::new();
+    for number in 0..4 {
+        commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-b{number}"), sku, 12)));
+    }
+    for number in 0..24 {
+        commands.push(Command::Allocate(line(&format!("{prefix}-o{number:02}"), sku, 1 + number % 4)));
+    }
+    for (as_of, (batch, qty)) in (1..).zip([(0, 5), (1, 0), (0, 3), (2, 30), (3, 11), (1, 12)]) {
+        commands.push(Command::ChangeBatch(holds(&format!("{prefix}-b{batch}"), qty, Revision::AsOf(as_of))));
+        commands.push(Command::Allocate(line(&format!("{prefix}-p{as_of}"), sku, 2)));
+    }
+    for (as_of, (batch, day)) in (10..).zip([(2, Some("2031-02-03")), (1, Some("2031-01-02")), (2, None)]) {
+        commands.push(Command::ChangeBatch(comes(&format!("{prefix}-b{batch}"), day, Revision::AsOf(as_of))));
+        commands.push(Command::Allocate(line(&format!("{prefix}-q{as_of}"), sku, 2)));
+    }
+    for number in 0..6 {
+        let id = line(&format!("{prefix}-o{number:02}"), sku, 1 + number % 4).id();
+        commands.push(Command::Ship(id.clone()));
+        let next = line(&format!("{prefix}-o{:02}", number + 6), sku, 1 + (number + 6) % 4).id();
+        commands.push(Command::Deallocate(next.clone()));
+        commands.extend([Command::Ship(id), Command::Deallocate(next)]);
+    }
+    // More than there ever is: the first one is told, and again one that asks for less, or after stock came free.
+    let large = |order: &str, qty| Command::Allocate(line(&format!("{prefix}-large-{order}"), sku, qty));
+    let refusals = [large("a", 500), large("a", 500), large("b", 501), large("c", 499), large("a", 500)];
+    commands.extend(refusals);
+    commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-late"), sku, 2)));
+    commands.extend([large("a", 500), large("c", 500)]);
+    for number in [0, 6, 12, 18, 12, 99] {
+        commands.push(Command::CancelOrder(format!("{prefix}-o{number:02}").try_into()?));
+    }
+    commands.push(Command::Allocate(line(&format!("{prefix}-o12"), sku, 1)));
+    Ok(commands)
+}
