@@ -10,7 +10,8 @@ use service_layer::outbox::Envelope;
 use service_layer::{ChangeBatch, NewEta};
 use testing::{Command, Reply};
 
-use super::run::{Outbox, Plan, Verdict};
+use super::plan::{Outbox, Plan};
+use super::run::Verdict;
 use super::world::State;
 use crate::history::End;
 

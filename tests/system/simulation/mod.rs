@@ -5,6 +5,7 @@
 
 mod books;
 mod choices;
+mod plan;
 mod queue;
 mod run;
 mod stream;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
 use domain::{Counted, EventType, NewBatch, Revision};
-use run::{Outbox, Plan, Run, Verdict};
+use plan::{Outbox, Plan};
+use run::{Run, Verdict};
 use service_layer::ChangeBatch;
 use testing::{Command, line, new_batch};
 use world::{Adversity, World};

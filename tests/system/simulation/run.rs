@@ -9,17 +9,18 @@ use std::time::Duration;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{Event, OrderLine, Part, Place, Revision, SkuLines};
+use domain::{Event, Part, Place, Revision, SkuLines};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
-use service_layer::{Allocate, AllocateLines, CancelOrder, ChangeBatch, Error, MessageBus, Remembering};
+use service_layer::{Allocate, AllocateLines, CancelOrder, Error, MessageBus, Remembering};
 use testing::{Command, Reply, change_body};
 
 use super::books::{self, Books};
 use super::choices::Odds;
+use super::plan::{Outbox, Plan};
 use super::queue::{Entry, Queue, RECEIVES, Source, event_of, ids};
 use super::world::World;
 use crate::history::{self, Asked, Index, Request, Told};
@@ -31,23 +32,6 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 const INSTANCES: usize = 4;
 /// A run that is longer is stuck.
 const STEPS: u32 = 20_000;
-
-/// What is asked of the service in one run.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) requests: Vec<Command>,
-    pub(crate) changes: Vec<ChangeBatch>,
-    /// Lines that are put on the queue.
-    pub(crate) queued: Vec<OrderLine>,
-    pub(crate) outbox: Outbox,
-}
-
-/// Whether anybody reads the outbox. Where it is not what a run is about, its schedules are not worth trying.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outbox {
-    Relayed,
-    Unread,
-}
 
 /// What went wrong, for a reader.
 pub(crate) type Verdict = Result<(), String>;
