@@ -112,18 +112,20 @@ async fn what_comes_free_goes_to_lines_that_wait_and_not_to_those_of_the_order()
     assert_eq!(do_it(&store, allocate("o2", "LAMP", 3)).await, on("b2"));
 }
 
-/// Each of 70 lines has a batch and a product of its own, all full: three items a line, as many as 32 lines a commit; and
-/// each frees what another line waits for.
+/// Each of 70 lines has a full batch and a product of its own: three items, so 32 lines a commit. Each frees what three
+/// lines wait for, so that more stock is owed than one commit can offer, of more products than it has room for.
 #[tokio::test]
 async fn a_large_order_is_cancelled_in_several_commits_each_of_which_a_store_can_hold() {
     let store = InMemoryStore::default();
     for number in 0..70 {
         let sku = format!("SKU-{number:02}");
         let [first, second] = [format!("a{number}"), format!("b{number}")];
-        do_it(&store, add(&first, &sku, 1)).await;
-        do_it(&store, allocate("o1", &sku, 1)).await;
-        do_it(&store, add(&second, &sku, 2)).await;
-        do_it(&store, allocate("waits", &sku, 1)).await;
+        do_it(&store, add(&first, &sku, 3)).await;
+        do_it(&store, allocate("o1", &sku, 3)).await;
+        do_it(&store, add(&second, &sku, 4)).await;
+        for waits in ["o2", "o3", "o4"] {
+            do_it(&store, allocate(waits, &sku, 1)).await;
+        }
         do_it(&store, resize(&second, 0, Revision::Version(1))).await;
     }
     let meddling = Meddles::default().with(&store);
@@ -131,7 +133,7 @@ async fn a_large_order_is_cancelled_in_several_commits_each_of_which_a_store_can
     assert_eq!((order.done, order.lines.len()), (Done::Now, 70));
     assert!(order.lines.iter().all(|line| line.part.place == Place::Cancelled));
     let is_on = |part: &Part| matches!(part.place, Place::Batch(_));
-    assert_eq!(store.parts().values().filter(|part| is_on(part)).count(), 70, "who waited has what came free");
+    assert_eq!(store.parts().values().filter(|part| is_on(part)).count(), 210, "who waited has what came free");
 }
 
 #[tokio::test]
