@@ -176,12 +176,15 @@ impl Scene {
 
     /// One that has lines on full batches, for which others wait; the same again; and one that nobody has heard of.
     async fn cancel_orders(&self) -> anyhow::Result<()> {
-        let sku = self.with_backlog().await?;
+        let (sku, lost) = (unique("LAMP"), unique("batch"));
         let order = line(&unique("order"), &sku, 1);
         for name in ["one", "other"] {
             self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 1))).await?;
             self.before(Command::Allocate(OrderLine { name: name.try_into()?, ..order.clone() })).await?;
         }
+        self.before(Command::CreateBatch(new_batch(&lost, &sku, 1))).await?;
+        self.before(Command::Allocate(line(&unique("order"), &sku, 1))).await?;
+        self.before(change(&lost, 0)).await?;
         for _ in 0..2 {
             self.does(Command::CancelOrder(order.orderid.clone())).await?;
         }
