@@ -41,7 +41,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_two_equal_requests,
             every_schedule_of_two_requests_for_the_last_piece,
             every_schedule_of_two_requests_for_more_than_there_is,
-            every_schedule_of_equal_requests_for_stock_that_arrives_after_a_refusal,
+            every_schedule_of_equal_requests_and_one_that_comes_too_late,
             every_schedule_of_a_shrink_and_a_request,
             every_schedule_of_stock_that_arrives_and_a_request,
             every_schedule_of_two_changes_of_one_batch,
@@ -268,12 +268,13 @@ async fn every_schedule_of_two_requests_for_more_than_there_is(_: Arc<Servers>) 
     Ok(())
 }
 
-/// One of the twins gets the piece; the other one is not refused after that, nor by what it read before.
-async fn every_schedule_of_equal_requests_for_stock_that_arrives_after_a_refusal(_: Arc<Servers>) -> Outcome {
-    let before = [create("b1", 1), allocate("o0", 2)];
-    let requests = vec![create("b2", 2), allocate("o1", 2), allocate("o1", 2)];
+/// One of the twins gets the last piece, and then another line is refused. Who read the line before and the product after
+/// that must not take the twin for refused as well.
+async fn every_schedule_of_equal_requests_and_one_that_comes_too_late(_: Arc<Servers>) -> Outcome {
+    let requests = vec![allocate("o1", 2), allocate("o1", 2), allocate("o2", 2)];
     let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
-    every_schedule("equal requests and stock that arrives after a refusal", &before, &plan, &[NOTHING])
+    let torn_read = Adversity { torn_reads: 1, ..NOTHING };
+    every_schedule("equal requests and one that comes too late", &[create("b1", 2)], &plan, &[torn_read])
 }
 
 async fn every_schedule_of_a_shrink_and_a_request(_: Arc<Servers>) -> Outcome {
