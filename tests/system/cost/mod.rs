@@ -14,6 +14,7 @@ use adapters::http::Route;
 use adapters::system::System;
 use anyhow::ensure;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, EndpointFuture, Params, ResolveEndpoint};
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
@@ -24,7 +25,7 @@ use service_layer::ports::AllocationsView;
 use service_layer::store::Products;
 use service_layer::{AllocateLines, ChangeBatch, MessageBus, Remembering, VAIN_READS};
 use testing::{Command, comes, holds, line, new_batch, waiting_lines};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 use crate::concurrency::counted;
 use crate::layers::{Layers, Outcome, add_tests};
@@ -61,10 +62,24 @@ fn asked_for() -> Option<usize> {
     std::env::var("HISTORY").ok()?.parse().ok()
 }
 
+/// Requests that are made side by side have all begun before one of them is sent, however fast it is answered.
+#[derive(Debug)]
+struct AfterItsNeighbours(DefaultResolver);
+
+impl ResolveEndpoint for AfterItsNeighbours {
+    fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::new(async {
+            yield_now().await;
+            self.0.resolve_endpoint(params).await
+        })
+    }
+}
+
 /// A client of its own, and what it costs.
 async fn metered_client(servers: &Servers) -> anyhow::Result<(Client, Meter)> {
     let meter = Meter::default();
     let config = Builder::from(&servers.database().await?.sdk_config());
+    let config = config.endpoint_resolver(AfterItsNeighbours(DefaultResolver::new()));
     Ok((Client::from_conf(config.interceptor(SharedInterceptor::new(meter.clone())).build()), meter))
 }
 
