@@ -175,6 +175,7 @@ def environment(api):
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.server_port}",
         "STACK_NAME": "smoke",
         "TABLE_NAME": "allocation",
+        "ENDED_LINES_DAYS": "90",
     }
 
 
