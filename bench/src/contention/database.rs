@@ -146,10 +146,11 @@ impl State {
 
 impl Hooks<InMemoryStore> for Conditions {
     async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
-        let ([sku], Ok(lines @ 1..)) = (&wanted.skus[..], u32::try_from(wanted.lines.len())) else {
+        let lines_and_orders = wanted.lines.len() + wanted.orders.len();
+        let ([sku], Ok(others @ 1..)) = (&wanted.skus[..], u32::try_from(lines_and_orders)) else {
             return store.find(wanted).await;
         };
-        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(lines - 1)));
+        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(others - 1)));
         self.clock.wait(latency / 2).await;
         let found = store.find(wanted).await?;
         let head = found.product(sku).map_or(1.0, read_units);
@@ -157,7 +158,7 @@ impl Hooks<InMemoryStore> for Conditions {
         let taken = State::take(&mut self.state().reads, now, READ_UNITS, &HashMap::from([(sku.to_string(), head)]));
         self.note(|toll| {
             toll.throttled += u32::from(!taken);
-            toll.read_units += if taken { head + f64::from(lines) } else { 0.0 };
+            toll.read_units += if taken { head + f64::from(others) } else { 0.0 };
         });
         self.clock.wait(latency / 2).await;
         if taken { Ok(found) } else { Err(throttled()) }
