@@ -1,5 +1,7 @@
 //! Messages from SQS: each is read by itself and answered by itself.
 
+use std::panic::AssertUnwindSafe;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{ChangeOutcome, Version};
 use futures_util::FutureExt;
@@ -9,7 +11,6 @@ use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment, Inbox, Mailer, Timestamp};
 use service_layer::store::Products;
 use service_layer::{Call, ChangeBatch, Figures, MessageBus, Ship, Source};
-use std::panic::AssertUnwindSafe;
 use tracing::Instrument;
 
 use crate::calls;

@@ -93,7 +93,9 @@ impl AsOf {
 impl ChangeBody {
     fn is_empty(&self) -> bool {
         let Self { sku, qty, on_hand, eta, version, as_of } = self;
-        (sku, eta).eq(&(&None, &None)) && qty.or(*on_hand).is_none() && version.is_none() && as_of.is_none()
+        let is_told =
+            [sku.is_some(), qty.is_some(), on_hand.is_some(), eta.is_some(), version.is_some(), as_of.is_some()];
+        !is_told.contains(&true)
     }
 
     /// The command. How new it is, says `version` or `as_of`, or else the time of sending.

@@ -116,6 +116,12 @@ impl Timestamp {
         Self(self.0.saturating_add(milliseconds))
     }
 
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.0 / 1_000
+    }
+
     /// How long ago `earlier` was; nothing, if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

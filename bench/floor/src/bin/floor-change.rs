@@ -1,8 +1,7 @@
 //! The calls of `change-batch-quantity`: one `Query`, one `GetItem`, one `PutItem`.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
-use floor::{TABLE, head, key};
+use floor::{TABLE, head, key, text};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -16,7 +15,7 @@ async fn main() -> Result<(), Error> {
             .table_name(TABLE)
             .consistent_read(true)
             .key_condition_expression("PK = :batch")
-            .expression_attribute_values(":batch", AttributeValue::S("BATCH#batch-001".to_owned()))
+            .expression_attribute_values(":batch", text("BATCH#batch-001"))
             .send()
             .await?;
         let product = key("SKU#RETRO-CLOCK", "PRODUCT");

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use domain::{Batch, BatchRef};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use domain::Batch;
 use futures_util::future::try_join_all;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
 use super::DynamoDb;
 use super::failure::{classify, fault};
-use super::items::{Item, Key, Kind, StoredBatch, batch_partition, read_cancelled, read_head, read_part};
+use super::items::{
+    Item, Key, Kind, StoredBatch, batch_partition, order_partition, read_cancelled, read_head, read_part,
+};
 use super::list::More;
 
 /// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
 /// caller waits between its own tries.
 const TRIES: u32 = 3;
 /// Most keys in one `BatchGetItem`.
-const KEYS: usize = 100;
+pub(super) const KEYS: usize = 100;
 
 /// What was read so far.
 #[derive(Default)]
@@ -37,12 +39,10 @@ impl DynamoDb {
         keys.extend(wanted.batches.iter().map(|(sku, reference)| Key::batch(sku, reference)));
         keys.extend(wanted.orders.iter().map(Key::cancelled));
         for reference in &wanted.references {
-            self.add_batches_of(reference, &mut reading).await?;
+            self.add_all_in(batch_partition(reference), &mut reading).await?;
         }
         if let Some(orderid) = &wanted.whole_order {
-            for item in Box::pin(self.order(orderid)).await? {
-                reading.add(item)?;
-            }
+            self.add_all_in(order_partition(orderid), &mut reading).await?;
             reading.found.whole_order = Some(orderid.clone());
         }
         if keys.is_empty() {
@@ -65,15 +65,9 @@ impl DynamoDb {
         reading.closed()
     }
 
-    /// All batches that share a reference.
-    async fn add_batches_of(&self, reference: &BatchRef, reading: &mut Reading) -> Result<(), StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("PK = :batch")
-            .expression_attribute_values(":batch", AttributeValue::S(batch_partition(reference)));
+    /// All that a partition of the table has: the batches that share a reference, or what is stored of an order.
+    async fn add_all_in(&self, partition: String, reading: &mut Reading) -> Result<(), StoreError> {
+        let query = self.stored_in(partition).key_condition_expression("PK = :partition");
         // Boxed, so that the futures of callers stay flat.
         let pages = self.pages(query, |item| {
             reading.add(item)?;

@@ -72,7 +72,7 @@ pub(super) fn claimed(id: &str, claimant: u64, now: Timestamp, lease: Duration) 
 /// An entry without a lease is a finished one. `expires_at` is in seconds, as DynamoDB's time to live wants it.
 pub(super) fn finished(id: &str, now: Timestamp) -> Item {
     let mut item = Key::inbox(id).into_item();
-    item.insert("expires_at".to_owned(), number(now.plus(MEMORY).0 / 1_000));
+    item.insert("expires_at".to_owned(), number(now.plus(MEMORY).seconds()));
     item
 }
 

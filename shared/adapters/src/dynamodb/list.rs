@@ -54,22 +54,10 @@ impl DynamoDb {
         Ok(parts)
     }
 
-    /// All that is stored of an order: its lines, and whether it is cancelled.
-    pub(super) async fn order(&self, orderid: &OrderId) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
-        let query = self.of_order(orderid).key_condition_expression("PK = :order");
-        self.pages(query, |item| {
-            items.push(item);
-            Ok(More::Needed)
-        })
-        .await?;
-        Ok(items)
-    }
-
-    /// Consistent: what was committed before is seen.
-    fn of_order(&self, orderid: &OrderId) -> QueryFluentBuilder {
+    /// What one partition of the table has, under a condition on its keys. Consistent: what was committed before is seen.
+    pub(super) fn stored_in(&self, partition: String) -> QueryFluentBuilder {
         let query = self.client.query().table_name(&self.table).consistent_read(true);
-        query.expression_attribute_values(":order", AttributeValue::S(order_partition(orderid)))
+        query.expression_attribute_values(":partition", AttributeValue::S(partition))
     }
 
     /// What one partition of the index lists.
@@ -115,8 +103,8 @@ impl AllocationsView for DynamoDb {
     /// Consistent, so that a client sees the line that it was just told about.
     async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
         let query = self
-            .of_order(orderid)
-            .key_condition_expression("PK = :order AND begins_with(SK, :line)")
+            .stored_in(order_partition(orderid))
+            .key_condition_expression("PK = :partition AND begins_with(SK, :line)")
             .expression_attribute_values(":line", AttributeValue::S(LINE_PREFIX.to_owned()));
         let mut parts = self.parts(query).await?;
         // Sort keys are text, in which 10 comes before 2.

@@ -8,13 +8,12 @@ use service_layer::store::StoreError;
 
 use super::DynamoDb;
 use super::failure::classify;
+use super::find::KEYS;
 use super::items::{
     Item, Key, Kind, StoredBatch, UnreadableItem, read_cancelled, read_head, read_part, shelves, waiting_partition,
 };
 use super::list::More;
 
-/// Most keys in one `BatchGetItem`.
-const KEYS: usize = 100;
 /// How often keys that DynamoDB left unprocessed are asked for again.
 const TRIES: u32 = 10;
 

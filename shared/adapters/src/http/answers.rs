@@ -153,7 +153,11 @@ pub(super) fn carried_out(done: Done) -> Response<Body> {
         message: &'static str,
     }
 
-    let response = json(StatusCode::OK, &Message { message: "OK" });
+    replayed_unless_new(done, json(StatusCode::OK, &Message { message: "OK" }))
+}
+
+/// An answer that is marked as replayed if the request was carried out before.
+pub(super) fn replayed_unless_new(done: Done, response: Response<Body>) -> Response<Body> {
     match done {
         Done::Now => response,
         Done::Before => replayed(response),

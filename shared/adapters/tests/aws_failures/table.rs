@@ -156,14 +156,12 @@ impl Table {
 
     fn query(&self, query: &Value) -> Value {
         let values = &query["ExpressionAttributeValues"];
-        let (attribute, value) = match (&query["IndexName"], &values[":batch"]) {
-            (Value::String(_), _) => ("place", ":place"),
-            (_, Value::Null) => ("PK", ":order"),
-            _ => ("PK", ":batch"),
-        };
-        if attribute == "PK" {
+        let (attribute, value) = if query["IndexName"].is_string() {
+            ("place", ":place")
+        } else {
             assert_consistent(query);
-        }
+            ("PK", ":partition")
+        };
         let mut found: Vec<&Value> = self.items.values().filter(|item| item[attribute] == values[value]).collect();
         found.sort_by_key(|item| item["age"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
         if query["ScanIndexForward"] == false {

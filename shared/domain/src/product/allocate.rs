@@ -1,6 +1,6 @@
 //! Binding lines to batches.
 
-use super::{Product, items_to_place, preferred};
+use super::{Product, allocated, items_to_place, preferred};
 use crate::{BatchRef, Budget, Event, Move, OrderId, OrderLine, Part, Place, Refusal, SkuLines};
 
 /// The answer to a line that asks for a place.
@@ -53,9 +53,9 @@ impl Product {
             return Ok(Allocation::OutOfStock);
         };
         batch.take(line.qty);
-        let (batchref, eta) = (batch.reference.clone(), batch.eta);
+        let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch));
         self.put(line.clone(), part, Place::Batch(batchref.clone()));
-        self.record(Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta });
+        self.record(allocated);
         Ok(Allocation::Allocated(batchref))
     }
 
@@ -107,11 +107,7 @@ impl Product {
             Some(Part { place: Place::Waiting, .. }) | None => {}
         }
         match (preferred(&mut self.state.batches, line, None), part) {
-            (Some(batch), _) => {
-                let (batchref, eta) = (batch.reference.clone(), batch.eta);
-                let allocated = Event::Allocated { line: line.clone(), batchref, eta };
-                budget.spend(items_to_place(line, batch), &[&allocated])
-            }
+            (Some(batch), _) => budget.spend(items_to_place(line, batch), &[&allocated(line, batch)]),
             // That it still has no place is checked where it would be stored.
             (None, None) => budget.spend(1, self.news_of_refusal(line).as_ref().as_slice()),
             (None, Some(_)) => true,

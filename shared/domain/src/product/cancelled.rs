@@ -1,7 +1,8 @@
 //! Lines of orders that are cancelled.
 
+use super::deallocate::cancelled;
 use super::{Allocation, Done, Product};
-use crate::{Budget, CancellationReason, Event, OrderLine, Part, Refusal};
+use crate::{Budget, OrderLine, Part, Refusal};
 
 impl Product {
     /// Cancels a promised line as [`Product::deallocate`] does. None: the budget does not hold that.
@@ -12,9 +13,7 @@ impl Product {
         let opens = batch.and_then(|reference| self.batch(reference)).is_some_and(|batch| !batch.is_open());
         let is_first = self.events().is_empty();
         let items = [true, opens, is_first].into_iter().filter(|is_item| *is_item).count();
-        let (line, batchref, reason) = (part.line.clone(), batch.cloned(), CancellationReason::Asked);
-        let cancelled = Event::Cancelled { line, batchref, reason };
-        budget.spend(items, &[&cancelled]).then(|| self.deallocate(part))
+        budget.spend(items, &[&cancelled(part)]).then(|| self.deallocate(part))
     }
 
     /// Answers a line whose order is cancelled, and which asks for a place. None: the budget does not hold the answer.

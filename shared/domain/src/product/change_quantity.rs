@@ -1,6 +1,6 @@
 //! The warehouse says how large a batch really is. Where that is less than what is allocated, lines give way.
 
-use super::{Product, preferred};
+use super::{Product, allocated, preferred};
 use crate::{Batch, BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Refusal, Revision, Step};
 
 /// The warehouse's word on how large a batch is.
@@ -222,10 +222,6 @@ impl Product {
 
 pub(super) fn deallocated(line: &OrderLine, batchref: &BatchRef, reason: DeallocationReason) -> Event {
     Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason }
-}
-
-pub(super) fn allocated(line: &OrderLine, batch: &Batch) -> Event {
-    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta }
 }
 
 fn out_of_stock(line: &OrderLine) -> Event {

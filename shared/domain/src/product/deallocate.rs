@@ -18,11 +18,15 @@ impl Product {
             Place::Waiting => {}
             Place::Batch(reference) => self.give_back(reference, line.qty)?,
         }
-        let (batchref, reason) = (part.place.batch().cloned(), CancellationReason::Asked);
         self.put(line.clone(), Some(part), Place::Cancelled);
-        self.record(Event::Cancelled { line: line.clone(), batchref, reason });
+        self.record(cancelled(part));
         Ok(Done::Now)
     }
+}
+
+pub(super) fn cancelled(part: &Part) -> Event {
+    let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
+    Event::Cancelled { line, batchref, reason: CancellationReason::Asked }
 }
 
 #[cfg(test)]

@@ -243,6 +243,11 @@ fn preferred<'a>(batches: &'a mut [Batch], line: &OrderLine, except: Option<&Bat
         .min_by(|one, other| one.preference().cmp(&other.preference()))
 }
 
+/// That a line has a place on a batch.
+fn allocated(line: &OrderLine, batch: &Batch) -> Event {
+    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta }
+}
+
 /// A line is stored by itself, and so is a batch that it fills.
 fn items_to_place(line: &OrderLine, batch: &Batch) -> usize {
     if batch.free() == line.qty.get() { 2 } else { 1 }

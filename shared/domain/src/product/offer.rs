@@ -1,7 +1,7 @@
 //! Offering free stock to lines that wait.
 
-use super::{Product, items_to_place, preferred};
-use crate::{Budget, Event, Part, Place, Step, Tally};
+use super::{Product, allocated, items_to_place, preferred};
+use crate::{Budget, Part, Place, Step, Tally};
 
 /// All lines of a product that waited before a change.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +32,15 @@ impl Product {
             let Some(batch) = preferred(&mut self.state.batches, line, None) else {
                 continue;
             };
-            let (batchref, eta) = (batch.reference.clone(), batch.eta);
-            let allocated = Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta };
+            let allocated = allocated(line, batch);
             // The product is an item too: the one that the command names has its room, but others may have a backlog.
             let items = items_to_place(line, batch).saturating_add(usize::from(self.pending.events.is_empty()));
             if !budget.spend(items, &[&allocated]) {
                 return Step::GoOn;
             }
             batch.take(line.qty);
-            self.put(line.clone(), Some(part), Place::Batch(batchref));
+            let to = Place::Batch(batch.reference.clone());
+            self.put(line.clone(), Some(part), to);
             self.record(allocated);
         }
         Step::Finish(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Answered, LineId, OrderLine, Refusal, SkuLines, Step};
+use domain::{Answered, LineName, OrderId, OrderLine, Refusal, SkuLines, Step};
 
 use super::{Case, Handler};
 use crate::store::ReadSet;
@@ -23,9 +23,15 @@ impl Handler for AllocateLines {
 
     fn decide(&self, case: &mut Case) -> Result<Step<Answered>, Refusal> {
         let product = case.draft.product(self.0.sku())?;
-        let parts: HashMap<LineId, _> = case.found.parts.iter().map(|part| (part.line.id(), part)).collect();
-        let part_of = |line: &OrderLine| parts.get(&line.id()).copied();
+        // They are all of one SKU.
+        let parts: HashMap<_, _> = case.found.parts.iter().map(|part| (within_sku(&part.line), part)).collect();
+        let part_of = |line: &OrderLine| parts.get(&within_sku(line)).copied();
         let answered = product.allocate_each(&self.0, part_of, &case.found.cancelled, &mut case.budget);
         Ok(Step::Finish(answered))
     }
+}
+
+/// What names a line among those of its SKU.
+fn within_sku(line: &OrderLine) -> (&OrderId, &LineName) {
+    (&line.orderid, &line.name)
 }

@@ -31,10 +31,10 @@ pub(in crate::dynamodb) struct BatchEntry {
     reference: BatchRef,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     eta: Option<Eta>,
-    pub(super) purchased: u32,
-    pub(super) allocated: u32,
+    purchased: u32,
+    allocated: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) shipped: u32,
+    shipped: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<Revision>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,11 +55,6 @@ impl BatchEntry {
             on_hand: batch.on_hand,
             eta_revision: batch.eta_revision,
         }
-    }
-
-    /// Pieces that are some line's.
-    pub(super) fn bound(&self) -> u32 {
-        self.allocated.saturating_add(self.shipped)
     }
 
     pub(super) fn into_batch(self, sku: &Sku) -> Batch {
@@ -110,7 +105,8 @@ impl StoredBatch {
         let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
         let sku = item.key.sk.strip_prefix(BATCH_PREFIX).unwrap_or_default();
         let sku = Sku::try_from(sku).map_err(|error| item.key.unreadable(format!("SK: {error}")))?;
-        if let Some(full) = &item.full {
+        let full = item.full.map(|entry| entry.into_batch(&sku));
+        if let Some(full) = &full {
             if full.reference != reference {
                 return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
             }
@@ -118,7 +114,6 @@ impl StoredBatch {
                 return Err(item.key.unreadable("full.allocated: must be at most purchased, with shipped"));
             }
         }
-        let full = item.full.map(|entry| entry.into_batch(&sku));
         Ok(Self { added: NewBatch { reference, sku, qty: item.qty, eta: item.eta }, full })
     }
 }

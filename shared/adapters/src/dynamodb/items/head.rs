@@ -67,12 +67,12 @@ pub(in crate::dynamodb) fn read_head(item: Item) -> Result<Stored, UnreadableIte
     let commit = u64::from_str_radix(&item.commit, 16);
     let commit = commit.map_err(|error| item.key.unreadable(format!("commit: {error}")))?;
     // The next commit would leave such a batch out of the head, and its counters would be nowhere.
-    if let Some(index) = item.batches.iter().position(|open| open.bound() >= open.purchased) {
+    let batches: Vec<_> = item.batches.into_iter().map(|entry| entry.into_batch(&sku)).collect();
+    if let Some(index) = batches.iter().position(|batch| !batch.is_open()) {
         return Err(item
             .key
             .unreadable(format!("batches[{index}].allocated: must be less than purchased, with shipped")));
     }
-    let batches = item.batches.into_iter().map(|entry| entry.into_batch(&sku)).collect();
     let HeadItem { version, waiting, backlog, refused, .. } = item;
     let state = ProductState { sku, version, batches, waiting, backlog, refused };
     let product = Product::restore(state);

@@ -94,7 +94,7 @@ impl LineItem {
             key: Key::line(&part.line.id()),
             qty: part.line.qty,
             place: index_partition(part),
-            expires_at: ended.is_some().then(|| at.plus(kept).0 / 1_000),
+            expires_at: ended.is_some().then(|| at.plus(kept).seconds()),
             ended,
             age: part.age,
             since: part.since,

@@ -29,7 +29,7 @@ pub(in crate::dynamodb) struct CancelledItem {
 impl CancelledItem {
     /// Of a commit made at this time, to be kept for so long.
     pub(in crate::dynamodb) fn new(orderid: &OrderId, at: Timestamp, kept: Duration) -> Self {
-        Self { key: Key::cancelled(orderid), expires_at: at.plus(kept).0 / 1_000 }
+        Self { key: Key::cancelled(orderid), expires_at: at.plus(kept).seconds() }
     }
 }
 

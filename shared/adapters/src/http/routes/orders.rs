@@ -1,6 +1,6 @@
 //! `DELETE /orders/{orderid}`, and how an order is shown.
 
-use domain::{BatchRef, Done, Eta, LineName, OrderId, Place, Quantity, Sku};
+use domain::{BatchRef, Eta, LineName, OrderId, Place, Quantity, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use service_layer::ports::Environment;
 use service_layer::store::Products;
 use service_layer::{CancelOrder, MessageBus, OrderedLine};
 
-use crate::http::answers::{json, replayed};
+use crate::http::answers::{json, replayed_unless_new};
 use crate::http::{Route, answered, named};
 
 /// Most lines in one answer.
@@ -76,11 +76,7 @@ pub(super) async fn cancel_order<S: Products, E: Environment>(
     answered(Route::CancelOrder, bus.environment(), &request, async |call| {
         let command = CancelOrder(named(&request, "orderid")?);
         let cancelled = bus.handle(&command, call).await?;
-        let response = show(&command.0, &cancelled.lines);
-        Ok(match cancelled.done {
-            Done::Now => response,
-            Done::Before => replayed(response),
-        })
+        Ok(replayed_unless_new(cancelled.done, show(&command.0, &cancelled.lines)))
     })
     .await
 }
