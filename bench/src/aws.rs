@@ -99,7 +99,7 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
     let head = json!({
         "PK": text("SKU#RETRO-CLOCK"), "SK": text("PRODUCT"), "version": number("7"), "commit": text("00000000000000fe"),
         "batches": {"L": [batch("batch-001"), batch("batch-002"), batch("batch-003")]}, "backlog": {"BOOL": false},
-        "waiting": {"M": {"lines": number("0"), "since": number("0")}}, "events": {"L": [{"M": event}]},
+        "waiting": {"M": {"lines": number("0"), "since": number("0"), "qty": number("0")}}, "events": {"L": [{"M": event}]},
         "at": text("2031-01-01T12:00:00.000Z"), "correlation": text("order-000")
     });
     let known = contains(body, "RETRO-CLOCK") || contains(body, "batch-001") || contains(body, "order-001");
@@ -122,7 +122,7 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
             }]})
         }
         "Query" if known => json!({"Count": 1, "ScannedCount": 1, "Items": [{
-            "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK#3"), "qty": number("3"), "place": text("BATCH#1#batch-001\u{1f}RETRO-CLOCK"),
+            "PK": text("ORDER#order-001"), "SK": text("LINE#RETRO-CLOCK\u{1f}3"), "qty": number("3"), "place": text("BATCH#1#batch-001\u{1f}RETRO-CLOCK"),
             "age": number("7"), "since": number("7")
         }]}),
         "Query" => json!({"Count": 0, "ScannedCount": 0, "Items": []}),

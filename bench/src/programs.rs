@@ -111,7 +111,7 @@ fn stream() -> Value {
                 "PK": {"S": "SKU#RETRO-CLOCK"}, "SK": {"S": "PRODUCT"}, "version": {"N": "8"},
                 "commit": {"S": "00000000000000ff"}, "backlog": {"BOOL": false}, "correlation": {"S": "order-001"},
                 "batches": {"L": [batch("batch-001"), batch("batch-002"), batch("batch-003")]},
-                "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": [event]},
+                "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}, "qty": {"N": "0"}}}, "events": {"L": [event]},
                 "at": {"S": "2031-01-01T12:00:00.000Z"}
             }
         }

@@ -15,7 +15,7 @@ pub enum Drift {
     Allocated { batch: BatchRef, allocated: u32, lines: u64, pieces: u64 },
     #[error("batch {batch} is oversold: {bound} allocated or shipped of {purchased}")]
     Oversold { batch: BatchRef, bound: u32, purchased: u32 },
-    #[error("the head counts {} waiting lines (sum of versions {}), but {} wait ({})", counted.count, counted.version_sum, found.count, found.version_sum)]
+    #[error("the head counts {} waiting lines ({} pieces, sum of versions {}), but {} wait ({}, {})", counted.count, counted.pieces, counted.version_sum, found.count, found.pieces, found.version_sum)]
     Waiting { counted: Tally, found: Tally },
     #[error("{lines} lines stand on batch {batch}, which does not exist")]
     NoBatch { batch: BatchRef, lines: u64 },
@@ -80,9 +80,10 @@ impl Sums {
                 standing.pieces = standing.pieces.saturating_add(qty.into());
             }
             Place::Waiting => {
-                let Tally { count, version_sum } = Tally::of([part]);
+                let Tally { count, version_sum, pieces } = Tally::of([part]);
                 self.waiting.count = self.waiting.count.saturating_add(count);
                 self.waiting.version_sum = self.waiting.version_sum.wrapping_add(version_sum);
+                self.waiting.pieces = self.waiting.pieces.saturating_add(pieces);
                 self.smallest_waiting = Some(self.smallest_waiting.map_or(qty, |other| other.min(qty)));
             }
             // These expire, and no counter says how many are left.

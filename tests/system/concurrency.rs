@@ -7,9 +7,8 @@ use adapters::dynamodb::DynamoDb;
 use adapters::system::System;
 use domain::{OrderId, Revision};
 use service_layer::MessageBus;
-use service_layer::ports::AllocationsView;
 use service_layer::store::{Commit, Found, Products, ReadSet, StoreError};
-use testing::{Command, Hooked, Hooks, Reply, found_product, holds, line, new_batch, waiting_lines};
+use testing::{Command, Hooked, Hooks, Reply, allocations, found_product, holds, line, new_batch, waiting_lines};
 use tokio::task::JoinSet;
 
 use crate::layers::{Layers, Outcome, add_tests};
@@ -92,7 +91,7 @@ async fn version<S: Products>(store: &S, sku: &str) -> anyhow::Result<u64> {
 }
 
 async fn batch_of(store: &DynamoDb, orderid: &str) -> anyhow::Result<Option<String>> {
-    let shown = store.allocations(&OrderId::try_from(orderid)?).await?;
+    let shown = allocations(store, &OrderId::try_from(orderid)?).await?;
     Ok(shown.first().map(|(_, batchref)| batchref.to_string()))
 }
 

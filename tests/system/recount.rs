@@ -109,7 +109,10 @@ fn number(number: u32) -> AttributeValue {
 }
 
 fn waiting(lines: u32, since: u32) -> AttributeValue {
-    AttributeValue::M([("lines".to_owned(), number(lines)), ("since".to_owned(), number(since))].into())
+    AttributeValue::M(
+        [("lines".to_owned(), number(lines)), ("since".to_owned(), number(since)), ("qty".to_owned(), number(7))]
+            .into(),
+    )
 }
 
 fn told(report: &Report) -> Vec<String> {
@@ -141,14 +144,14 @@ async fn items_that_were_edited_by_hand_are_named(servers: Arc<Servers>) -> Outc
     }
     table.edit(["SKU#A", "PRODUCT"], "SET batches[0].allocated = :n", &[(":n", number(3))]).await?;
     table.edit(["SKU#B", "PRODUCT"], "SET waiting = :w", &[(":w", waiting(2, 7))]).await?;
-    table.delete(["ORDER#o3-C", "LINE#C#4"]).await?;
+    table.delete(["ORDER#o3-C", "LINE#C\u{1f}4"]).await?;
     table.edit(["BATCH#full-D", "SKU#D"], "REMOVE #full", &[]).await?;
     let place = AttributeValue::S("BATCH#1#nowhere\u{1f}E".to_owned());
-    table.edit(["ORDER#o2-E", "LINE#E#3"], "SET place = :p", &[(":p", place)]).await?;
-    table.edit(["ORDER#o2-F", "LINE#F#3"], "SET since = :n", &[(":n", number(99))]).await?;
+    table.edit(["ORDER#o2-E", "LINE#E\u{1f}3"], "SET place = :p", &[(":p", place)]).await?;
+    table.edit(["ORDER#o2-F", "LINE#F\u{1f}3"], "SET since = :n", &[(":n", number(99))]).await?;
     table.delete(["SKU#G", "PRODUCT"]).await?;
     let place = AttributeValue::S("BATCH#0#open-healthy\u{1f}H".to_owned());
-    table.edit(["ORDER#o3-H", "LINE#H#4"], "SET place = :p", &[(":p", place)]).await?;
+    table.edit(["ORDER#o3-H", "LINE#H\u{1f}4"], "SET place = :p", &[(":p", place)]).await?;
 
     let report = table.recount().await?;
     assert_eq!(
@@ -156,7 +159,7 @@ async fn items_that_were_edited_by_hand_are_named(servers: Arc<Servers>) -> Outc
         [
             "A: batch open-A: 3 pieces are counted as allocated, but its 1 lines hold 4",
             "A: a line of 7 waits beside batch open-A, which has 7 free, and nothing is owed",
-            "B: the head counts 2 waiting lines (sum of versions 7), but 1 wait (7)",
+            "B: the head counts 2 waiting lines (7 pieces, sum of versions 7), but 1 wait (7, 7)",
             "C: batch open-C: 4 pieces are counted as allocated, but its 0 lines hold 0",
             "D: batch full-D is neither in the head nor full",
             "E: batch full-E: 3 pieces are counted as allocated, but its 0 lines hold 0",
@@ -191,7 +194,7 @@ async fn items_that_cannot_be_read_are_named_and_stop_nothing(servers: Arc<Serve
         "{unreadable:?}"
     );
     assert!(unreadable[1].contains("SOMETHING/ELSE"), "{unreadable:?}");
-    assert_eq!(told(&report), ["C: the head counts 2 waiting lines (sum of versions 7), but 1 wait (7)"]);
+    assert_eq!(told(&report), ["C: the head counts 2 waiting lines (7 pieces, sum of versions 7), but 1 wait (7, 7)"]);
     // Without its head, nothing can be said of A.
     assert_eq!(report.undecided.len(), 1, "{report:?}");
     Ok(())

@@ -58,7 +58,7 @@ pub fn head() -> Result<Put, BuildError> {
         ("version", number("8")),
         ("commit", text("00000000000000ff")),
         ("batches", AttributeValue::L(vec![batch("batch-001"), batch("batch-002"), batch("batch-003")])),
-        ("waiting", AttributeValue::M(item([("lines", number("0")), ("since", number("0"))]))),
+        ("waiting", AttributeValue::M(item([("lines", number("0")), ("since", number("0")), ("qty", number("0"))]))),
         ("backlog", AttributeValue::Bool(false)),
         ("events", AttributeValue::L(vec![AttributeValue::M(event)])),
         ("at", text("2031-01-01T12:00:00.000Z")),

@@ -51,7 +51,7 @@ fn healthy() -> Rows {
             line("o3", 2, on("full"), 4),
             line("o4", 7, Place::Waiting, 6),
         ],
-        waiting: Tally { count: 1, version_sum: 6 },
+        waiting: Tally { count: 1, version_sum: 6, pieces: 7 },
         backlog: false,
         refused: Some(8),
     }
@@ -104,11 +104,15 @@ fn counters_and_lines() {
 fn waiting_lines() {
     assert_eq!(
         told(|rows| rows.waiting.count = 2),
-        ["the head counts 2 waiting lines (sum of versions 6), but 1 wait (6)"]
+        ["the head counts 2 waiting lines (7 pieces, sum of versions 6), but 1 wait (7, 6)"]
     );
     assert_eq!(
         told(|rows| rows.lines[3].since = Version(7)),
-        ["the head counts 1 waiting lines (sum of versions 6), but 1 wait (7)"]
+        ["the head counts 1 waiting lines (7 pieces, sum of versions 6), but 1 wait (7, 7)"]
+    );
+    assert_eq!(
+        told(|rows| rows.waiting.pieces = 8),
+        ["the head counts 1 waiting lines (8 pieces, sum of versions 6), but 1 wait (7, 6)"]
     );
     assert_eq!(
         told(|rows| rows.open[0].purchased = 11),

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Product, Sku};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
-    AllocationsView, Claim, Environment, Inbox, LineQueue, Mail, Mailer, PublishError, Publisher, Timestamp,
+    ByAge, Claim, Environment, Inbox, LinePages, LineQueue, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
+    Timestamp,
 };
 use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
 use service_layer::{Call, CorrelationId, Figures, Source};
@@ -60,6 +61,10 @@ impl InMemoryStore {
     #[must_use]
     pub fn cancelled(&self) -> BTreeSet<OrderId> {
         self.state().cancelled.clone()
+    }
+
+    fn parts_that(&self, are_wanted: impl Fn(&Part) -> bool) -> Vec<Part> {
+        self.state().parts.values().filter(|part| are_wanted(part)).cloned().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,15 +161,41 @@ impl Products for InMemoryStore {
     }
 }
 
-impl AllocationsView for InMemoryStore {
-    async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+impl LinePages for InMemoryStore {
+    async fn of_order(
+        &self,
+        orderid: &OrderId,
+        after: Option<&LineId>,
+        at_most: usize,
+    ) -> Result<OrderLines, StoreError> {
         let state = self.state();
-        let mut of_order: Vec<&Part> = state.parts.values().filter(|part| part.line.orderid == *orderid).collect();
-        // Names of lines are text, in which 10 comes before 2.
-        of_order.sort_by_key(|part| &part.line);
-        let allocated = of_order.into_iter();
-        let allocated = allocated.filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone())));
-        Ok(allocated.collect())
+        let of_order = state.parts.iter().filter(|(id, _)| id.orderid == *orderid);
+        let listed = of_order.filter(|(id, _)| after.is_none_or(|after| *id > after));
+        let parts = listed.take(at_most).map(|(_, part)| part.clone()).collect();
+        let is_cancelled = after.is_none() && state.cancelled.contains(orderid);
+        Ok(OrderLines { is_cancelled, parts })
+    }
+
+    async fn waiting(&self, sku: &Sku, after: Option<&Rank>, at_most: usize) -> Result<Vec<Part>, StoreError> {
+        let waits = |part: &Part| part.line.sku == *sku && part.place == Place::Waiting;
+        Ok(ByAge::OldestFirst.page(self.parts_that(waits), after, at_most))
+    }
+
+    async fn on_batch(
+        &self,
+        sku: &Sku,
+        reference: &BatchRef,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> Result<Vec<Part>, StoreError> {
+        let stands = |part: &Part| part.line.sku == *sku && part.place == Place::Batch(reference.clone());
+        Ok(ByAge::YoungestFirst.page(self.parts_that(stands), after, at_most))
+    }
+
+    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
+        let state = self.state();
+        let of_reference = state.batches.keys().filter(|(known, _)| known == reference);
+        Ok(of_reference.map(|(_, sku)| sku.clone()).collect())
     }
 }
 

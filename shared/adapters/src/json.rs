@@ -35,7 +35,8 @@ impl InvalidJson {
                 return format!("{field}{wrong}, expected {expected}");
             }
         }
-        text.to_owned()
+        // A date that is none is quoted at the end.
+        text.split_once(", not \"").map_or(text, |(reason, _)| reason).to_owned()
     }
 }
 
@@ -119,6 +120,8 @@ mod tests {
         );
         assert_eq!(told(r#"{"orderid":"o1","sku":5,"qty":1}"#), "sku: invalid type, expected a string");
         assert_eq!(told(r#"{"orderid":"","sku":"s","qty":1}"#), "orderid: must not be empty");
+        let day = read_object::<domain::NewBatch>(br#"{"ref":"b","sku":"s","qty":1,"eta":"a@b.c, not \"5\""}"#);
+        assert_eq!(day.unwrap_err().without_value(), "eta: must be a date such as 2011-01-31, or null");
         let huge = error(&format!(r#"{{"orderid":"o1","sku":"s","qty":"{}"}}"#, "x".repeat(1_000_000)));
         assert!(huge.starts_with("qty: invalid value: string \"xxx") && huge.len() < 400, "{huge}");
         assert!(huge.contains("expected a whole number from 1 to"), "{huge}");

@@ -100,7 +100,8 @@ async fn allocate_some<S: Products, E: Environment>(
         Ok(Ok(Answered { lines: answered, refusals })) => {
             // Nobody waits for these answers, and asking again would not change them.
             for refusal in refusals {
-                tracing::warn!(reason = chain(&refusal), "a queued line is refused");
+                let span = calls::span(call, bus.environment());
+                span.in_scope(|| tracing::warn!(reason = chain(&refusal), "a queued line is refused"));
             }
             return Next::Try(lines.after(answered).into_iter().collect());
         }

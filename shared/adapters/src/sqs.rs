@@ -3,14 +3,14 @@
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{ChangeOutcome, Version};
+use domain::Version;
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use serde::Deserialize;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment, Inbox, Mailer, Timestamp};
 use service_layer::store::Products;
-use service_layer::{Call, ChangeBatch, Figures, MessageBus, Ship, Source};
+use service_layer::{Call, Figures, MessageBus, Ship, Source};
 use tracing::Instrument;
 
 use crate::calls;
@@ -30,27 +30,13 @@ pub async fn hear_warehouse<S: Products, E: Environment>(
         match warehouse::read(message)? {
             Word::Change(change) => {
                 let outcome = bus.handle(&change, call).await?;
-                note(bus.environment(), call, &change, outcome);
+                warehouse::note(bus.environment(), call, &change, outcome);
             }
             Word::Shipped(id) => drop(bus.handle(&Ship(id), call).await?),
         }
         Ok(())
     })
     .await
-}
-
-/// What came of a change, for the log and the figures.
-fn note<E: Environment>(environment: &E, call: &Call, change: &ChangeBatch, outcome: ChangeOutcome) {
-    let (batchref, revision) = (change.reference.as_str(), change.revision);
-    match outcome {
-        ChangeOutcome::Applied | ChangeOutcome::Known => {}
-        ChangeOutcome::Outdated => tracing::info!(batchref, ?revision, "change of a batch is not newer"),
-        ChangeOutcome::Unnumbered => {
-            let reason = "the batch has seen a version, and this change has none";
-            tracing::warn!(batchref, ?revision, reason, "change of a batch is ignored");
-            environment.record(call, &Figures::UnnumberedChange);
-        }
-    }
 }
 
 /// Reacts to the events in a batch of messages, and reports those that SQS is to deliver again.

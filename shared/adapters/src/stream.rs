@@ -135,7 +135,7 @@ mod tests {
         json!({
             "PK": {"S": "SKU#LAMP"}, "SK": {"S": "PRODUCT"}, "version": {"N": version.to_string()},
             "commit": {"S": "00000000000000ff"}, "batches": {"L": []}, "backlog": {"BOOL": false},
-            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": [event]},
+            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}, "qty": {"N": "0"}}}, "events": {"L": [event]},
             "at": {"S": "2031-01-01T12:00:00.000Z"}
         })
     }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn line() -> Value {
-        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP#3"}, "qty": {"N": "3"}, "place": {"S": "BATCH#0#b1\u{1f}LAMP"}, "age": {"N": "2"}, "since": {"N": "2"}})
+        json!({"PK": {"S": "ORDER#o1"}, "SK": {"S": "LINE#LAMP\u{1f}3"}, "qty": {"N": "3"}, "place": {"S": "BATCH#0#b1\u{1f}LAMP"}, "age": {"N": "2"}, "since": {"N": "2"}})
     }
 
     /// The published ids, and what the stream is answered.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
-use domain::{BatchRef, Counted, Eta, LineId, Revision, Sku};
+use domain::{BatchRef, ChangeOutcome, Counted, Eta, LineId, LineName, OrderId, Quantity, Revision, Sku};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
-use service_layer::ports::Timestamp;
-use service_layer::{ChangeBatch, NewEta, Source};
+use service_layer::ports::{Environment, Timestamp};
+use service_layer::{Call, ChangeBatch, Figures, NewEta, Source};
 
 use crate::json::read_object;
 
@@ -33,7 +33,29 @@ struct MessageBody {
     eta: Option<NewEta>,
     version: Option<Count>,
     as_of: Option<AsOf>,
-    shipped: Option<LineId>,
+    shipped: Option<Shipped>,
+}
+
+/// The line that was shipped.
+#[derive(Deserialize)]
+#[serde(try_from = "ShippedFields")]
+struct Shipped(LineId);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShippedFields {
+    orderid: OrderId,
+    sku: Sku,
+    qty: Option<Quantity>,
+    line: Option<LineName>,
+}
+
+impl TryFrom<ShippedFields> for Shipped {
+    type Error = String;
+
+    fn try_from(ShippedFields { orderid, sku, qty, line }: ShippedFields) -> Result<Self, String> {
+        LineId::named(orderid, sku, line, qty).map(Self)
+    }
 }
 
 /// How a batch is, as a body of a request says it.
@@ -134,13 +156,27 @@ pub(crate) fn read(message: &SqsMessage) -> Result<Word, Source> {
     let MessageBody { batchref, sku, qty, on_hand, eta, version, as_of, shipped } = body;
     let change = ChangeBody { sku, qty, on_hand, eta, version, as_of };
     match (batchref, shipped) {
-        (None, Some(id)) if change.is_empty() => Ok(Word::Shipped(id)),
+        (None, Some(Shipped(id))) if change.is_empty() => Ok(Word::Shipped(id)),
         (_, Some(_)) => Err("shipped: must be alone".into()),
         (None, None) => Err("missing field `batchref` or `shipped`".into()),
         (Some(reference), None) => {
             let named = reference.clone();
             let change = change.into_command(reference, sent(message));
             change.map(Word::Change).map_err(|reason| format!("batch {:?}: {reason}", named.as_str()).into())
+        }
+    }
+}
+
+/// What came of a change, for the log and the figures.
+pub(crate) fn note<E: Environment>(environment: &E, call: &Call, change: &ChangeBatch, outcome: ChangeOutcome) {
+    let (batchref, revision) = (change.reference.as_str(), change.revision);
+    match outcome {
+        ChangeOutcome::Applied | ChangeOutcome::Known => {}
+        ChangeOutcome::Outdated => tracing::info!(batchref, ?revision, "change of a batch is not newer"),
+        ChangeOutcome::Unnumbered => {
+            let reason = "the batch has seen a version, and this change has none";
+            tracing::warn!(batchref, ?revision, reason, "change of a batch is ignored");
+            environment.record(call, &Figures::UnnumberedChange);
         }
     }
 }
@@ -267,6 +303,9 @@ mod tests {
             let reason = change(&format!(r#"{{"batchref":"b1","qty":0,"{misspelt}":5}}"#)).unwrap_err();
             assert!(reason.contains(&format!("unknown field `{misspelt}`")), "{reason}");
         }
+        // Without it, another line would be meant.
+        let shipped = word(r#"{"shipped":{"orderid":"o1","sku":"S","qty":3,"lin":"left"}}"#).unwrap_err();
+        assert!(shipped.starts_with("shipped.lin: unknown field `lin`"), "{shipped}");
     }
 
     #[test]

@@ -75,6 +75,16 @@ impl TryFrom<LineFields> for LineId {
     type Error = String;
 
     fn try_from(LineFields { orderid, sku, qty, line }: LineFields) -> Result<Self, String> {
+        Self::named(orderid, sku, line, qty)
+    }
+}
+
+impl LineId {
+    /// What names the line that has this name or, where nobody gave it one, this quantity.
+    ///
+    /// # Errors
+    /// When there is neither, or the names are too long together. Says which field is wrong.
+    pub fn named(orderid: OrderId, sku: Sku, line: Option<LineName>, qty: Option<Quantity>) -> Result<Self, String> {
         let name = line.or(qty.map(LineName::from)).ok_or("missing field `line` or `qty`")?;
         let bytes = sku.as_str().len().saturating_add(name.as_str().len());
         if bytes > NAMES_BYTES {
@@ -169,8 +179,8 @@ impl Move {
     }
 }
 
-/// How many parts there are, and the sum of the versions since which they stand where they do. A list of parts that
-/// agrees in both is complete, also if it comes from an index that may lag.
+/// How many parts there are, the sum of the versions since which they stand where they do, and their pieces. A list of
+/// parts that agrees in all is complete, also if it comes from an index that may lag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// How many parts.
@@ -179,21 +189,32 @@ pub struct Tally {
     /// The sum of their versions.
     #[serde(rename = "since")]
     pub version_sum: u64,
+    /// All the pieces that they ask for.
+    #[serde(rename = "qty")]
+    pub pieces: u64,
 }
 
 impl Tally {
     /// What parts come to.
     #[must_use]
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
-        parts.into_iter().fold(Self::default(), |tally, part| tally.with(part.since))
+        parts.into_iter().fold(Self::default(), |tally, part| tally.with(part.line.qty, part.since))
     }
 
-    pub(crate) fn with(self, since: Version) -> Self {
-        Self { count: self.count.saturating_add(1), version_sum: self.version_sum.wrapping_add(since.0) }
+    pub(crate) fn with(self, pieces: Quantity, since: Version) -> Self {
+        Self {
+            count: self.count.saturating_add(1),
+            version_sum: self.version_sum.wrapping_add(since.0),
+            pieces: self.pieces.saturating_add(pieces.get().into()),
+        }
     }
 
-    pub(crate) fn without(self, since: Version) -> Self {
-        Self { count: self.count.saturating_sub(1), version_sum: self.version_sum.wrapping_sub(since.0) }
+    pub(crate) fn without(self, pieces: Quantity, since: Version) -> Self {
+        Self {
+            count: self.count.saturating_sub(1),
+            version_sum: self.version_sum.wrapping_sub(since.0),
+            pieces: self.pieces.saturating_sub(pieces.get().into()),
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub enum Refusal {
     /// The line waits for stock, so there is nothing to ship.
     #[error("line {} has no batch", named(.0))]
     NotAllocated(LineId),
+    /// No line of this order was ever promised, nor was it cancelled. Lines on the queue are not known yet.
+    #[error("unknown order {:?}: nobody asked for it, or its lines are still on the queue", .0.as_str())]
+    UnknownOrder(OrderId),
     /// The order was cancelled, so it gets no more lines.
     #[error("order {:?} is cancelled", .0.as_str())]
     OrderCancelled(OrderId),

@@ -100,8 +100,11 @@ impl Shop {
             Place::Cancelled => Ok(Done::Before),
             Place::Shipped(_) => Err(Refusal::LineShipped(part.line.id())),
         };
-        assert_eq!(product.deallocate(&part), expected);
-        self.commit_with_offer(product, &mut self.budget.clone());
+        let mut budget = self.budget.clone();
+        // The line, a batch that it opens, and the product.
+        budget.items = budget.items.max(3);
+        assert_eq!(product.cancel(&part, &mut budget), Some(expected));
+        self.commit_with_offer(product, &mut budget);
     }
 
     fn ship(&mut self, order: u8, qty: u32) {

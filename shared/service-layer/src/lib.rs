@@ -1,6 +1,6 @@
 //! What the service does with commands and events, apart from any technology.
 //!
-//! A command goes through the [`MessageBus`] to its handler, which runs in a unit of work: find products, change
+//! Questions are answered by the [`Views`]. A command goes through the [`MessageBus`] to its handler, which runs in a unit of work: find products, change
 //! them, commit products, lines and events together or not at all. Events leave through the outbox: the store keeps
 //! those of a commit with it, [`outbox::relay`] publishes them, and whoever subscribes may bring them back to a bus.
 //!
@@ -18,10 +18,12 @@ pub mod ports;
 mod remembered;
 pub mod store;
 mod unit_of_work;
+mod views;
 
 pub use call::{Call, CommandFigures, CorrelationId, Figures, InvalidCorrelationId};
 pub use error::{Error, Source};
 pub use handlers::*;
 pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};
-pub use unit_of_work::{BUDGET, in_time};
+pub use unit_of_work::BUDGET;
+pub use views::{BatchRank, Lines, OrderedLine, Page, Views};

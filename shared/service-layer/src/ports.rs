@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{BatchRef, OrderId, OrderLine, Sku};
+use domain::{BatchRef, LineId, OrderId, OrderLine, Part, Sku, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::Envelope;
@@ -15,10 +15,100 @@ pub trait LineQueue: Send + Sync {
     fn put(&self, line: &OrderLine, call: &Call) -> impl Future<Output = Result<(), Source>> + Send;
 }
 
-/// The read side.
-pub trait AllocationsView: Send + Sync {
-    /// The lines of an order that have a batch, in the order of SKU and quantity.
-    fn allocations(&self, orderid: &OrderId) -> impl Future<Output = Result<Vec<(Sku, BatchRef)>, StoreError>> + Send;
+/// Where a line comes in a list that is sorted by age: it keeps its place there for as long as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// The version of the product at which it was first promised.
+    pub age: Version,
+    /// Those of one age come by their names.
+    pub line: LineId,
+}
+
+impl Rank {
+    /// Where this part comes.
+    #[must_use]
+    pub fn of(part: &Part) -> Self {
+        Self { age: part.age, line: part.line.id() }
+    }
+}
+
+/// How a list of lines is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByAge {
+    /// The oldest promise comes first.
+    OldestFirst,
+    /// The youngest promise comes first.
+    YoungestFirst,
+}
+
+impl ByAge {
+    /// The first of these parts after the one that is named.
+    #[must_use]
+    pub fn page(self, mut parts: Vec<Part>, after: Option<&Rank>, at_most: usize) -> Vec<Part> {
+        parts.retain(|part| self.comes_after(part, after));
+        parts.sort_by_cached_key(|part| {
+            let Rank { age, line } = Rank::of(part);
+            (self.sorted(age), line)
+        });
+        parts.truncate(at_most);
+        parts
+    }
+
+    /// Whether a part comes after the one that is named.
+    #[must_use]
+    pub fn comes_after(self, part: &Part, after: Option<&Rank>) -> bool {
+        let line = part.line.id();
+        after.is_none_or(|after| (self.sorted(part.age), &line) > (self.sorted(after.age), &after.line))
+    }
+
+    /// A number that is smaller for what comes earlier.
+    fn sorted(self, age: Version) -> u64 {
+        match self {
+            Self::OldestFirst => age.0,
+            Self::YoungestFirst => u64::MAX.wrapping_sub(age.0),
+        }
+    }
+}
+
+/// Lines in pages, for whoever asks. A page has the first lines after the one that is named, `at_most` so many; fewer only
+/// if there are no more.
+pub trait LinePages: Send + Sync {
+    /// Lines of an order by SKU and name, whatever became of them. As of the last commits.
+    fn of_order(
+        &self,
+        orderid: &OrderId,
+        after: Option<&LineId>,
+        at_most: usize,
+    ) -> impl Future<Output = Result<OrderLines, StoreError>> + Send;
+
+    /// The lines of a SKU that wait, the oldest promise first. From an index, which may lag behind the last commits.
+    fn waiting(
+        &self,
+        sku: &Sku,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
+
+    /// The lines on a batch, the youngest promise first. From an index, which may lag behind the last commits.
+    fn on_batch(
+        &self,
+        sku: &Sku,
+        reference: &BatchRef,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
+
+    /// The SKUs of which there is a batch with this reference, sorted. As of the last commits.
+    fn skus_of(&self, reference: &BatchRef) -> impl Future<Output = Result<Vec<Sku>, StoreError>> + Send;
+}
+
+/// Lines of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderLines {
+    /// Whether the order is cancelled. Only told beside its first lines.
+    pub is_cancelled: bool,
+    /// Lines that were promised.
+    pub parts: Vec<Part>,
 }
 
 /// What became of an attempt to claim an event.

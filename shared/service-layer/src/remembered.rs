@@ -114,7 +114,9 @@ impl<S: Products> Products for Remembering<S> {
                 let is_open = orders.is_ok_and(|orders| orders.cancelled.is_empty());
                 return Err(StoreError::Conflict(if is_open { newer } else { Vec::new() }));
             }
-            (Ok(()), Err(error)) | (Err(error), _) => return Err(error),
+            // What was committed stands, whatever is wrong with the order's mark.
+            (Ok(()), Err(error)) => return Err(StoreError::Unavailable(error.into())),
+            (Err(error), _) => return Err(error),
         }
         for (changed, before) in commit.products.iter().zip(before) {
             let stored = Stored { product: changed.after.as_stored(), commit: commit.id };

@@ -77,6 +77,15 @@ impl ReadSet {
         Self { skus: vec![sku.clone()], lines, orders, ..Self::default() }
     }
 
+    /// The batches that lines name, with their products.
+    #[must_use]
+    pub fn of_batches_of(parts: &[Part]) -> Self {
+        let named = parts.iter().filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone())));
+        let batches: BTreeSet<(Sku, BatchRef)> = named.collect();
+        let skus: BTreeSet<Sku> = batches.iter().map(|(sku, _)| sku.clone()).collect();
+        Self { skus: skus.into_iter().collect(), batches: batches.into_iter().collect(), ..Self::default() }
+    }
+
     /// An order, with all its lines.
     #[must_use]
     pub fn of_order(orderid: &OrderId) -> Self {
@@ -242,10 +251,11 @@ impl Listing {
     pub fn is_complete(&self, parts: &[Part]) -> bool {
         match self {
             Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
-            Self::OnBatch { allocated, .. } => held_by(parts) == *allocated,
-            Self::Youngest { pieces, allocated, at_most, .. } => {
+            Self::OnBatch { sku, batch, allocated } => are_on(parts, sku, batch) && held_by(parts) == *allocated,
+            Self::Youngest { sku, batch, pieces, allocated, at_most } => {
                 let held = held_by(parts);
-                held <= *allocated && (held >= *pieces || parts.len() >= *at_most)
+                let is_enough = held >= *pieces || parts.len() >= *at_most;
+                are_on(parts, sku, batch) && held <= *allocated && is_enough
             }
         }
     }
@@ -253,6 +263,11 @@ impl Listing {
 
 fn is_on(part: &Part, sku: &Sku, batch: &BatchRef) -> bool {
     part.line.sku == *sku && matches!(&part.place, Place::Batch(reference) if reference == batch)
+}
+
+/// What is left of another batch's list may hold as many pieces.
+fn are_on(parts: &[Part], sku: &Sku, batch: &BatchRef) -> bool {
+    parts.iter().all(|part| is_on(part, sku, batch))
 }
 
 fn held_by(parts: &[Part]) -> u32 {
@@ -393,7 +408,7 @@ mod tests {
     #[test]
     fn a_list_of_waiting_lines_is_complete_if_it_comes_to_what_the_product_counted() {
         let [old, young, stale, both] = [3, 5, 4, 8].map(|since| waiting(line(&format!("o{since}"), "LAMP", 1), since));
-        let tally = Tally { count: 2, version_sum: 8 };
+        let tally = Tally { count: 2, version_sum: 8, pieces: 2 };
         let is_complete = |parts: &[&Part]| {
             let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
             Listing::Waiting { sku: "LAMP".try_into().unwrap(), tally }.is_complete(&parts)
@@ -421,6 +436,11 @@ mod tests {
         let is_complete = |pieces: &[u32]| listing(5, 9).is_complete(&lines(pieces));
         assert!(is_complete(&[3, 2]) && is_complete(&[9]));
         assert!(!is_complete(&[]) && !is_complete(&[4]), "the index lags");
+        let others = [on_batch(line("o1", "DESK", 9), &"b1".try_into().unwrap(), 3)];
+        assert!(!listing(5, 9).is_complete(&others), "of a batch that shares the reference");
+        let on_batch =
+            Listing::OnBatch { sku: "LAMP".try_into().unwrap(), batch: "b1".try_into().unwrap(), allocated: 9 };
+        assert!(on_batch.is_complete(&lines(&[3, 6])) && !on_batch.is_complete(&others));
         assert!(!is_complete(&[3, 7]), "one that has left is among them");
         assert!(!is_complete(&[u32::MAX, 6]), "so many that no counter holds them");
         // The most that may be listed will do, however many pieces are wanted.

@@ -15,7 +15,7 @@ fn line() -> OrderLine {
 
 fn product(version: u64, batches: u32, backlog: bool) -> Product {
     let batches = (0..batches).map(|number| batch(&format!("b{number}"), "LAMP", 10)).collect();
-    let waiting = Tally { count: u32::from(backlog), version_sum: 0 };
+    let waiting = Tally { count: u32::from(backlog), version_sum: 0, pieces: u64::from(backlog) };
     Product::restore(ProductState {
         sku: line().sku,
         version: Version(version),

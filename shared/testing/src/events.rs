@@ -10,14 +10,14 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::{AllocationsView, Environment, LineQueue};
+use service_layer::ports::{Environment, LinePages, LineQueue};
 use service_layer::store::Products;
 
 /// A request of a route as an HTTP API hands it over, payload format 2.0; one without a body, if that is empty. A test
 /// changes whatever it cares about.
 #[must_use]
 pub fn api_event(route: Route, body: &str) -> Value {
-    let (method, path) = (route.method(), route.path());
+    let (method, path) = (route.method(), route.gateway_path());
     let host = "example.execute-api.eu-west-1.amazonaws.com";
     json!({
         "version": "2.0",
@@ -44,7 +44,7 @@ pub fn api_request(event: &Value, context: Context) -> Request {
 }
 
 /// What the route's own function answers.
-pub async fn answer<S: Products + AllocationsView, E: Environment, Q: LineQueue>(
+pub async fn answer<S: Products + LinePages, E: Environment, Q: LineQueue>(
     route: Route,
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,

@@ -2,8 +2,8 @@
 
 use std::future::{pending, ready};
 
-use domain::{BatchRef, OrderId, Part, Sku};
-use service_layer::ports::AllocationsView;
+use domain::{BatchRef, LineId, OrderId, Part, Sku};
+use service_layer::ports::{LinePages, OrderLines, Rank};
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 
 /// What happens instead of a store's call. By default, the call does.
@@ -64,10 +64,36 @@ impl<S: Products, H: Hooks<S>> Products for Hooked<S, H> {
     }
 }
 
-impl<S: AllocationsView, H: Hooks<S>> AllocationsView for Hooked<S, H> {
-    async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+impl<S: LinePages, H: Hooks<S>> LinePages for Hooked<S, H> {
+    async fn of_order(
+        &self,
+        orderid: &OrderId,
+        after: Option<&LineId>,
+        at_most: usize,
+    ) -> Result<OrderLines, StoreError> {
         self.hooks.before_any().await?;
-        self.store.allocations(orderid).await
+        self.store.of_order(orderid, after, at_most).await
+    }
+
+    async fn waiting(&self, sku: &Sku, after: Option<&Rank>, at_most: usize) -> Result<Vec<Part>, StoreError> {
+        self.hooks.before_any().await?;
+        self.store.waiting(sku, after, at_most).await
+    }
+
+    async fn on_batch(
+        &self,
+        sku: &Sku,
+        reference: &BatchRef,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> Result<Vec<Part>, StoreError> {
+        self.hooks.before_any().await?;
+        self.store.on_batch(sku, reference, after, at_most).await
+    }
+
+    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
+        self.hooks.before_any().await?;
+        self.store.skus_of(reference).await
     }
 }
 

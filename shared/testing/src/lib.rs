@@ -11,6 +11,6 @@ pub use command::{Command, Reply, Subject, change_body};
 pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
 pub use hooks::{Failing, Hanging, Hooked, Hooks};
 pub use values::{
-    batch, change, comes, found_product, holds, line, new_batch, on_batch, stored_product, waiting, waiting_lines,
-    youngest,
+    allocations, batch, change, comes, found_product, holds, line, new_batch, on_batch, stored_product, waiting,
+    waiting_lines, youngest,
 };

@@ -1,9 +1,10 @@
 //! Short ways to say values.
 
 use domain::{
-    Batch, BatchRef, ChangeBatchQuantity, Counted, NewBatch, OrderLine, Part, Place, Product, ProductState, Revision,
-    Sku, Tally, Version,
+    Batch, BatchRef, ChangeBatchQuantity, Counted, NewBatch, OrderId, OrderLine, Part, Place, Product, ProductState,
+    Revision, Sku, Tally, Version,
 };
+use service_layer::ports::LinePages;
 use service_layer::store::{Listing, Products, ReadSet, StoreError};
 use service_layer::{ChangeBatch, NewEta};
 
@@ -100,4 +101,14 @@ pub async fn found_product<S: Products>(store: &S, sku: &str) -> Result<Option<P
     let sku: Sku = sku.try_into().unwrap();
     let found = store.find(&ReadSet { skus: vec![sku.clone()], ..ReadSet::default() }).await?;
     Ok(found.product(&sku).cloned())
+}
+
+/// The lines of an order that have a batch, by SKU and quantity. Of a larger order, some of them.
+///
+/// # Errors
+/// When the store can't list them.
+pub async fn allocations<S: LinePages>(store: &S, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
+    let mut parts = store.of_order(orderid, None, 1_000).await?.parts;
+    parts.sort_by(|one, other| one.line.cmp(&other.line));
+    Ok(parts.into_iter().filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone()))).collect())
 }

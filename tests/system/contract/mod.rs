@@ -2,6 +2,7 @@
 //! stack's emulator.
 
 mod orders;
+mod pages;
 mod places;
 mod several;
 mod story;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use adapters::in_memory::InMemoryStore;
 use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
 use service_layer::CorrelationId;
-use service_layer::ports::{AllocationsView, Claim, Inbox, Timestamp};
+use service_layer::ports::{Claim, Inbox, LinePages, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
-use testing::{found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
+use testing::{allocations, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::unique;
@@ -22,6 +23,11 @@ use orders::{
     a_commit_that_is_refused_cancels_no_order, a_shipped_line_of_a_whole_order_names_its_batch,
     an_order_is_cancelled_with_its_line_or_alone_and_more_than_once,
     an_order_is_read_with_all_its_lines_and_what_they_name,
+};
+use pages::{
+    a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once, lines_of_an_order_come_by_sku_and_name,
+    lines_on_a_batch_come_in_pages_the_youngest_first, skus_of_a_reference_are_listed,
+    that_an_order_is_cancelled_is_told_beside_its_first_lines, waiting_lines_come_in_pages_the_oldest_first,
 };
 use places::{
     a_line_that_moves_keeps_its_age, lines_of_a_batch_come_youngest_first_and_no_more_than_needed,
@@ -36,9 +42,9 @@ use several::{
 use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
-trait Store: Products + AllocationsView + Inbox {}
+trait Store: Products + LinePages + Inbox {}
 
-impl<S: Products + AllocationsView + Inbox> Store for S {}
+impl<S: Products + LinePages + Inbox> Store for S {}
 
 macro_rules! contract {
     ($($test:ident),+ $(,)?) => {
@@ -86,6 +92,12 @@ contract![
     a_commit_that_is_refused_cancels_no_order,
     an_order_is_read_with_all_its_lines_and_what_they_name,
     a_shipped_line_of_a_whole_order_names_its_batch,
+    lines_of_an_order_come_by_sku_and_name,
+    that_an_order_is_cancelled_is_told_beside_its_first_lines,
+    lines_on_a_batch_come_in_pages_the_youngest_first,
+    waiting_lines_come_in_pages_the_oldest_first,
+    a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once,
+    skus_of_a_reference_are_listed,
     the_same_commands_have_the_same_answers_and_the_same_ends,
 ];
 
@@ -166,7 +178,7 @@ async fn nothing_is_found_before_the_first_commit<S: Store>(store: &S) -> Outcom
         assert!(found.products.is_empty() && found.parts.is_empty() && found.batches.is_empty(), "{found:?}");
     }
     assert!(waiting_lines(store, &line.sku).await?.is_empty());
-    assert!(store.allocations(&OrderId::try_from(unique("order"))?).await?.is_empty());
+    assert!(allocations(store, &OrderId::try_from(unique("order"))?).await?.is_empty());
     Ok(())
 }
 
@@ -367,7 +379,7 @@ async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     lamps.create_batch(&third)?;
     lamps.allocate(&line(&order, &lamp, 10), None)?;
     commit_as(store, FIRST, Some(&before), &lamps).await?;
-    let shown = store.allocations(&order.as_str().try_into()?).await?;
+    let shown = allocations(store, &order.as_str().try_into()?).await?;
     let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();
     assert_eq!(shown, [(lamp.as_str(), first.as_str()), (&lamp, third.reference.as_str()), (&vase, &second)]);
     Ok(())
@@ -389,7 +401,7 @@ async fn any_name_is_kept_as_it_is<S: Store>(store: &S) -> Outcome {
         let product = with_line(store, &product, &line).await?;
         assert_eq!(stored(store, &line).await?.product, product);
         assert_eq!(product_of_batch(store, &name).await?, Some(product));
-        let shown = store.allocations(&line.orderid).await?;
+        let shown = allocations(store, &line.orderid).await?;
         assert_eq!(shown, [(line.sku.clone(), name.as_str().try_into()?)]);
         let youngest = youngest(store, &name, &name.as_str().try_into()?, 1, 98).await?;
         assert_eq!(youngest[0].line, line);

@@ -13,7 +13,7 @@ use crate::layers::Outcome;
 use crate::names::unique;
 
 /// Commits a mark, alone or with products.
-async fn cancel<S: Store>(store: &S, orderid: &OrderId, products: &[Changed<'_>]) -> Outcome {
+pub(super) async fn cancel<S: Store>(store: &S, orderid: &OrderId, products: &[Changed<'_>]) -> Outcome {
     let (correlation, at) = (&CorrelationId::unknown(), Timestamp(4_102_444_800_000));
     let cancelled = std::slice::from_ref(orderid);
     store.commit(Commit { id: SECOND, products, cancelled, unread: &[], correlation, at }).await?;
@@ -31,7 +31,7 @@ pub(super) async fn an_order_is_cancelled_with_its_line_or_alone_and_more_than_o
     let product = with_line(store, &before, &with_a_line).await?;
     let part = find_order(store, &with_a_line.orderid).await?.parts.pop().expect("a line");
     let mut after = product.clone();
-    after.deallocate(&part)?;
+    after.cancel(&part, &mut ample()).expect("room for one line")?;
     cancel(store, &with_a_line.orderid, &[Changed { before: Some(&product), after: &after }]).await?;
     for _ in 0..2 {
         cancel(store, &unheard_of.orderid, &[]).await?;

@@ -1,7 +1,7 @@
 //! Where lines stand: the lists of the index.
 
 use domain::{BatchRef, Part, Tally, Version};
-use testing::{line, new_batch, on_batch, waiting, waiting_lines, youngest};
+use testing::{allocations, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
 use super::{Store, ample, change, commit, stored, with_batch, with_line};
 use crate::layers::Outcome;
@@ -39,9 +39,9 @@ pub(super) async fn waiting_lines_are_those_of_the_sku<S: Store>(store: &S) -> O
     commit(store, &before, &after).await?;
 
     assert_eq!(waiting_lines(store, &line.sku).await?, [Part { age: Version(2), ..waiting(line.clone(), 3) }]);
-    assert_eq!(stored(store, &line).await?.product.waiting(), Tally { count: 1, version_sum: 3 });
+    assert_eq!(stored(store, &line).await?.product.waiting(), Tally { count: 1, version_sum: 3, pieces: 10 });
     assert!(youngest(store, &sku, &batch, 10, 98).await?.is_empty());
-    assert!(store.allocations(&line.orderid).await?.is_empty());
+    assert!(allocations(store, &line.orderid).await?.is_empty());
     Ok(())
 }
 

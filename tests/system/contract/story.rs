@@ -6,8 +6,7 @@ use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
 use domain::{EventType, OrderId, Product, Revision};
 use service_layer::MessageBus;
-use service_layer::ports::AllocationsView;
-use testing::{Command, Reply, comes, found_product, holds, line, new_batch};
+use testing::{Command, Reply, allocations, comes, found_product, holds, line, new_batch};
 
 use super::Store;
 use crate::layers::Outcome;
@@ -42,7 +41,7 @@ pub(super) async fn the_same_commands_have_the_same_answers_and_the_same_ends<S:
     assert_eq!(large.collect::<Vec<_>>(), [(Some('a'), 500), (Some('c'), 499), (Some('a'), 500)]);
     for order in (0..24).map(|number| format!("{prefix}-o{number:02}")) {
         let orderid = OrderId::try_from(order)?;
-        assert_eq!(store.allocations(&orderid).await?, reference.store().allocations(&orderid).await?);
+        assert_eq!(allocations(store, &orderid).await?, allocations(reference.store(), &orderid).await?);
     }
     Ok(())
 }

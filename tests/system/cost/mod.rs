@@ -5,6 +5,7 @@
 mod memory;
 mod meter;
 mod past;
+mod views;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use past::{filled, full_batches, name, orders};
-use service_layer::ports::AllocationsView;
 use service_layer::store::Products;
 use service_layer::{AllocateLines, ChangeBatch, MessageBus, Remembering, VAIN_READS};
-use testing::{Command, comes, holds, line, new_batch, waiting_lines};
+use testing::{Command, allocations, comes, holds, line, new_batch, waiting_lines};
 use tokio::task::{JoinSet, yield_now};
+use views::an_order_of_a_hundred_lines_is_shown_in_two_round_trips;
 
 use crate::concurrency::counted;
 use crate::layers::{Layers, Outcome, add_tests};
@@ -49,6 +50,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_hundred_queued_lines_of_a_sold_out_sku_make_no_commit,
             lines_that_wait_are_read_once,
             remembering_pays_where_one_process_has_a_product_to_itself,
+            an_order_of_a_hundred_lines_is_shown_in_two_round_trips,
             an_order_of_a_megabyte_is_viewed_in_one_page,
             one_document_with_all_allocations_costs_more_with_each,
         ]
@@ -155,6 +157,11 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
     assert_eq!(prices["change an ETA, 0 lines move"], cost(2, 1, 2.0, [1.0, 0.0]));
     assert_eq!(prices["change an ETA, 1 lines move"], cost(3, 1, 3.0, [4.0, 2.0]));
     assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
+    assert_eq!(prices["show an order of 1 line"], cost(2, 0, 3.0, [0.0, 0.0]));
+    assert_eq!(prices["show a product"], cost(1, 0, 1.0, [0.0, 0.0]));
+    assert_eq!(prices["list lines that wait"], cost(2, 0, 1.5, [0.0, 0.0]));
+    assert_eq!(prices["show a batch"], cost(2, 0, 2.0, [0.0, 0.0]));
+    assert_eq!(prices["list a batch's lines"], cost(2, 0, 2.0, [0.0, 0.0]));
     for route in Route::ALL {
         let command = match route {
             Route::Allocate => "allocate",
@@ -164,6 +171,11 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
             Route::CreateBatch => "add a batch",
             Route::ChangeBatch => "change an ETA, 0 lines move",
             Route::ViewAllocations => "view an order",
+            Route::ShowOrder => "show an order of 1 line",
+            Route::ShowProduct => "show a product",
+            Route::ListWaiting => "list lines that wait",
+            Route::ShowBatches => "show a batch",
+            Route::ListLines => "list a batch's lines",
         };
         assert!(prices.contains_key(command), "{route:?} has no price");
     }
@@ -229,6 +241,8 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
         do_it(&plain, command).await?;
     }
     price("change an ETA, 1 lines move", in_a_month(sku, &delayed.reference)).await?;
+    // Before the next commits, which have much to tell: that is stored with the product.
+    let questions = views::prices(&store, &meter, first).await?;
     for victims in VICTIMS {
         // Preferred by its name, and never full before.
         let new = new_batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);
@@ -238,10 +252,7 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
         price(&change_of(victims), Command::ChangeBatch(shrink)).await?;
     }
 
-    let Command::Allocate(OrderLine { orderid, .. }) = &order else { anyhow::bail!("no line") };
-    meter.read();
-    store.allocations(orderid).await?;
-    prices.push(("view an order".to_owned(), meter.read()));
+    prices.extend(questions);
     Ok(prices)
 }
 
@@ -371,7 +382,7 @@ async fn an_order_of_a_megabyte_is_viewed_in_one_page(servers: Arc<Servers>) -> 
         filled(&store, None, &new_batch(&name("batch"), &sku, 1_000_000), &lines[shown..count]).await?;
         shown = count;
         meter.read();
-        assert_eq!(store.allocations(&orderid).await?.len(), count);
+        assert_eq!(allocations(&store, &orderid).await?.len(), count);
         let cost = meter.read();
         println!("view of {count} lines: {cost:?}");
         assert_eq!(cost.round_trips, pages);

@@ -69,6 +69,7 @@ impl Told {
             Refusal::OrderCancelled(_) => Self::OrderCancelled,
             Refusal::UnknownBatch(_)
             | Refusal::AmbiguousBatch(_)
+            | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)
             | Refusal::LineDiffers { .. } => return None,
         })

@@ -7,8 +7,8 @@ use domain::{DeallocationReason, Event, OrderId, Place, Revision, Version};
 use futures_util::FutureExt as _;
 use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
-use service_layer::ports::{AllocationsView as _, Timestamp};
-use testing::{Command, Reply, holds, line, new_batch};
+use service_layer::ports::Timestamp;
+use testing::{Command, Reply, allocations, holds, line, new_batch};
 
 use super::{Asked, Index, Request, Told, check};
 use crate::layers::{Layers, Outcome, add_tests};
@@ -103,7 +103,7 @@ impl Shop {
 
     fn view(&mut self, orderid: &str) -> &mut Self {
         let orderid = OrderId::try_from(orderid).unwrap();
-        let shown = self.store.allocations(&orderid).now_or_never().unwrap().unwrap();
+        let shown = allocations(&self.store, &orderid).now_or_never().unwrap().unwrap();
         self.note(Asked::View(orderid), Some(Told::Shown(shown)))
     }
 

@@ -14,9 +14,9 @@ use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
-use service_layer::ports::{AllocationsView as _, Environment, Timestamp};
+use service_layer::ports::{Environment, Timestamp};
 use service_layer::{Allocate, AllocateLines, CancelOrder, Error, MessageBus, Remembering};
-use testing::{Command, Reply, change_body};
+use testing::{Command, Reply, allocations, change_body};
 
 use super::books::{self, Books};
 use super::choices::Odds;
@@ -461,7 +461,7 @@ impl Run {
         self.history[asked].answer = told.map(|told| (now, told));
         if let Command::Allocate(line) = command {
             let store = Arc::clone(&self.world.state().store);
-            let shown = store.allocations(&line.orderid).now_or_never().expect("a store in memory does not wait");
+            let shown = allocations(&*store, &line.orderid).now_or_never().expect("a store in memory does not wait");
             let (now, orderid) = (self.tick(), line.orderid.clone());
             let answer = Some((now, Told::Shown(shown.unwrap())));
             self.history.push(Request { asked: Asked::View(orderid), invoked: now, answer });

@@ -101,7 +101,7 @@ impl Record {
         let mut image = json!({
             "PK": {"S": format!("SKU#{sku}")}, "SK": {"S": "PRODUCT"}, "version": {"N": self.version.to_string()},
             "commit": {"S": "00000000000000ff"}, "batches": {"L": []}, "backlog": {"BOOL": false},
-            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": vec![event; self.events]},
+            "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}, "qty": {"N": "0"}}}, "events": {"L": vec![event; self.events]},
             "at": {"S": "2031-01-01T12:00:00.000Z"}
         });
         if !readable {

@@ -101,10 +101,10 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("SKU#LAMP/PRODUCT", head_item(&product(), CommitId(255)), head),
         ("BATCH#b1/SKU#LAMP", to_item(&BatchItem::new(&new_batch(), Some(&full))).unwrap(), batch),
         ("BATCH#b1/SKU#LAMP", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
-        ("ORDER#o1/LINE#LAMP#3", item_of(&on_batch), line_item),
-        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Waiting)), line_item),
-        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
-        ("ORDER#o1/LINE#LAMP#3", item_of(&part(Place::Cancelled)), line_item),
+        ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&on_batch), line_item),
+        ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Waiting)), line_item),
+        ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
+        ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Cancelled)), line_item),
         ("ORDER#o1/CANCELLED", cancelled_item(), cancelled),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
@@ -371,7 +371,7 @@ proptest! {
         prop_assert_eq!(StoredBatch::read(item).unwrap(), StoredBatch { added: new.clone(), full: Some(full.clone()) });
 
         let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
-        let waiting = Tally { count: 2, version_sum: 5 };
+        let waiting = Tally { count: 2, version_sum: 5, pieces: 9 };
         let (version, batches) = (Version(3), vec![open]);
         let refused = refused.map(|pieces| pieces.try_into().unwrap());
         let state = ProductState { sku: new.sku, version, batches, waiting, backlog: true, refused };

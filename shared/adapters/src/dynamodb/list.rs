@@ -1,14 +1,13 @@
-//! Listing by partition: lines for commands that move them, and the view.
+//! Listing by partition: lines for commands that move them.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{BatchRef, OrderId, Part, Sku};
+use domain::Part;
 use futures_util::future::try_join_all;
-use service_layer::ports::AllocationsView;
 use service_layer::store::{Listing, Needed, StoreError};
 
 use super::failure::classify;
-use super::items::{Item, LINE_PREFIX, order_partition, read_part, shelves, waiting_partition};
+use super::items::{Item, read_part, shelves, waiting_partition};
 use super::{DynamoDb, INDEX};
 
 impl DynamoDb {
@@ -97,19 +96,4 @@ impl DynamoDb {
 pub(super) enum More {
     Needed,
     Enough,
-}
-
-impl AllocationsView for DynamoDb {
-    /// Consistent, so that a client sees the line that it was just told about.
-    async fn allocations(&self, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
-        let query = self
-            .stored_in(order_partition(orderid))
-            .key_condition_expression("PK = :partition AND begins_with(SK, :line)")
-            .expression_attribute_values(":line", AttributeValue::S(LINE_PREFIX.to_owned()));
-        let mut parts = self.parts(query).await?;
-        // Sort keys are text, in which 10 comes before 2.
-        parts.sort_by(|one, other| one.line.cmp(&other.line));
-        let allocated = parts.into_iter().filter_map(|part| Some((part.line.sku, part.place.batch()?.clone())));
-        Ok(allocated.collect())
-    }
 }

@@ -7,6 +7,7 @@ mod find;
 mod inbox;
 mod items;
 mod list;
+mod pages;
 mod recount;
 mod transaction;
 mod warm_up;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use service_layer::Error;
 
 use super::Route;
+use super::prefer::Format;
 use crate::report::chain;
 
 /// Seconds after which a client may ask again.
@@ -29,6 +30,8 @@ pub enum Code {
     AmbiguousBatch,
     /// Nobody asked for this line, or it was refused.
     UnknownLine,
+    /// Nobody asked for a line of this order, nor was it cancelled.
+    UnknownOrder,
     /// No batch has enough pieces left.
     OutOfStock,
     /// The reference is taken by another batch.
@@ -62,6 +65,7 @@ impl Code {
         Self::UnknownBatch,
         Self::AmbiguousBatch,
         Self::UnknownLine,
+        Self::UnknownOrder,
         Self::OutOfStock,
         Self::BatchDiffers,
         Self::LineDiffers,
@@ -122,6 +126,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::UnknownSku(_) => (StatusCode::NOT_FOUND, Code::UnknownSku),
         Refusal::UnknownBatch(_) => (StatusCode::NOT_FOUND, Code::UnknownBatch),
         Refusal::AmbiguousBatch(_) => (StatusCode::CONFLICT, Code::AmbiguousBatch),
+        Refusal::UnknownOrder(_) => (StatusCode::NOT_FOUND, Code::UnknownOrder),
         Refusal::UnknownLine(_) => (StatusCode::NOT_FOUND, Code::UnknownLine),
         Refusal::BatchDiffers(_) => (StatusCode::CONFLICT, Code::BatchDiffers),
         Refusal::LineDiffers { .. } => (StatusCode::CONFLICT, Code::LineDiffers),
@@ -146,14 +151,17 @@ pub(super) fn problem(status: StatusCode, code: Code, message: &str, details: Op
     json(status, &Problem { message, code, details })
 }
 
-/// That a request was carried out, now or before.
-pub(super) fn carried_out(done: Done) -> Response<Body> {
+/// That a request was carried out.
+pub(super) fn ok(status: StatusCode, format: Format) -> Response<Body> {
     #[derive(Serialize)]
     struct Message {
         message: &'static str,
     }
 
-    replayed_unless_new(done, json(StatusCode::OK, &Message { message: "OK" }))
+    match format {
+        Format::Text => text(status, "OK"),
+        Format::Json => json(status, &Message { message: "OK" }),
+    }
 }
 
 /// An answer that is marked as replayed if the request was carried out before.
@@ -175,7 +183,7 @@ pub(super) fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "not found")
 }
 
-pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
+fn text(status: StatusCode, text: &str) -> Response<Body> {
     response(status, "text/plain; charset=utf-8", text.into())
 }
 

@@ -1,6 +1,7 @@
 //! HTTP: requests to commands, answers and errors to responses.
 
 mod answers;
+mod pages;
 mod prefer;
 mod routes;
 
@@ -27,6 +28,9 @@ use answers::{Details, problem, refuse};
 
 /// Largest body that is read. The longest command takes less than a tenth of it, with every character escaped.
 pub const BODY_BYTES: usize = 65_536;
+/// Largest answer. Lambda's own limit is 6 MB, for the answer as a text in JSON with its headers beside it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub const ANSWER_BYTES: usize = 6 * 1_024 * 1_024 - 16 * 1_024;
 
 /// Serves requests, one after the other.
 ///
@@ -44,8 +48,8 @@ where
     .await
 }
 
-/// Leaves out what nobody here reads: path, query and what else makes an URI. A client may put anything there, such as
-/// `?<`, and `lambda_http` panics when it is no URI.
+/// Leaves out what makes an URI. A client may put anything there, such as `?<`, and `lambda_http` panics when it is no
+/// URI. What is read of it stands elsewhere too: the path's names, and the parameters of the query.
 #[must_use]
 pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
     if let LambdaRequest::ApiGatewayV2(request) = &mut request {
@@ -65,6 +69,8 @@ enum Failure {
     Unreadable(InvalidJson),
     /// What it asks for could not be done.
     Undone(Error),
+    /// The answer is larger than Lambda takes.
+    LongAnswer,
 }
 
 impl From<Error> for Failure {
@@ -83,8 +89,15 @@ async fn answered<E: Environment>(
 ) -> Response<Body> {
     let call = calls::of_request(environment, request);
     let response = async {
-        match answer(&call).await {
+        match answer(&call).await.and_then(short) {
             Ok(response) => response,
+            Err(Failure::LongAnswer) => {
+                let reason = format!(
+                    "the answer has more than {ANSWER_BYTES} bytes: GET /orders/{{orderid}} gives an order's lines in pages, \
+                    and limit makes pages smaller"
+                );
+                problem(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, &reason, None)
+            }
             Err(Failure::TooLarge(bytes)) => {
                 let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
                 problem(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, &reason, None)
@@ -103,6 +116,18 @@ async fn answered<E: Environment>(
     response
 }
 
+/// Refuses an answer that Lambda would fail, and with it the invocation.
+fn short(response: Response<Body>) -> Result<Response<Body>, Failure> {
+    let escaped = |byte: &u8| if matches!(byte, b'"' | b'\\') { 2 } else { 1 };
+    let bytes: usize = response.body().iter().map(escaped).sum();
+    if bytes > ANSWER_BYTES { Err(Failure::LongAnswer) } else { Ok(response) }
+}
+
+/// What can't be read: a reason that begins with where it stands.
+fn invalid(reason: &str) -> Failure {
+    Failure::Unreadable(InvalidJson::because(reason))
+}
+
 /// What a request's body says.
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     let bytes = request.body().len();
@@ -112,16 +137,18 @@ fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     read_object(request.body()).map_err(Failure::Unreadable)
 }
 
-/// What the path names by a parameter.
+/// What the path of a route names.
 ///
 /// An HTTP API decodes every escape of a path but `%25`, and `cargo lambda watch` none of them. So each `%` that is
 /// left begins an escape, and decoding once gives the name, whoever handed it over.
-fn named<N: for<'a> TryFrom<&'a str, Error = InvalidName>>(request: &Request, parameter: &str) -> Result<N, Failure> {
+fn named<N: for<'a> TryFrom<&'a str, Error = InvalidName>>(route: Route, request: &Request) -> Result<N, Failure> {
+    let (parameter, after) = route.parameter().unwrap_or_default();
     let parameters = request.path_parameters_ref();
-    let encoded = parameters.and_then(|parameters| parameters.first(parameter)).unwrap_or_default();
+    let rest = parameters.and_then(|parameters| parameters.first(parameter)).unwrap_or_default();
+    let encoded = rest.strip_suffix(after).unwrap_or(rest);
     let name = match percent_decode_str(encoded).decode_utf8() {
         Ok(name) => N::try_from(&name).map_err(|error| error.to_string()),
         Err(_) => Err("must be UTF-8, percent-encoded".to_owned()),
     };
-    name.map_err(|reason| Failure::Unreadable(InvalidJson::because(&format!("{parameter}: {reason}"))))
+    name.map_err(|reason| invalid(&format!("{parameter}: {reason}")))
 }

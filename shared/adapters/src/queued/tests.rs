@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_lambda_events::sqs::SqsMessageAttribute;
 use lambda_runtime::tracing::subscriber;
-use service_layer::ports::AllocationsView;
 use service_layer::store::{Commit, Found, ReadSet, StoreError};
 use service_layer::{CreateBatch, Figures};
-use testing::{Hooked, Hooks, new_batch, sqs_event, sqs_message};
+use testing::{Hooked, Hooks, allocations, new_batch, sqs_event, sqs_message};
 
 use super::*;
 use crate::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
@@ -127,7 +126,7 @@ async fn a_line_that_fails_does_not_take_its_neighbours_along() {
     records.push(sqs_message("twice", r#"{"orderid":"o7","sku":"LAMP","qty":1}"#));
     assert_eq!(failures(&bus, records).await, ["o7", "twice"], "both that ask for the line");
     assert_eq!(bus.store().store.parts().len(), 99);
-    assert_eq!(bus.store().store.allocations(&"o7".try_into().unwrap()).await.unwrap(), []);
+    assert_eq!(allocations(&bus.store().store, &"o7".try_into().unwrap()).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -373,7 +373,7 @@ async fn queries_of_many_pages() {
     assert_eq!(shop.view("o1").await, on("b1"));
     assert_eq!(shop.change(0, || ()).await, Done(1));
     let place = |qty: u32| {
-        shop.wire.service(|table| table.item("ORDER#o1", &format!("LINE#LAMP#{qty}")).unwrap()["place"].clone())
+        shop.wire.service(|table| table.item("ORDER#o1", &format!("LINE#LAMP\u{1f}{qty}")).unwrap()["place"].clone())
     };
     assert_eq!([place(1), place(2), place(3)], ["WAITING#LAMP"; 3].map(|place| json!({"S": place})));
     assert_eq!(shop.create_batch("b2", 10).await.0, Answered);
@@ -386,7 +386,7 @@ async fn lines_that_are_listed_twice() {
     let shop = Shop::open().await;
     let entry = |since: &str| {
         let [partition, sort, place] =
-            ["ORDER#o1", "LINE#LAMP#3", "BATCH#0#b1\u{1f}LAMP"].map(|text| json!({"S": text}));
+            ["ORDER#o1", "LINE#LAMP\u{1f}3", "BATCH#0#b1\u{1f}LAMP"].map(|text| json!({"S": text}));
         json!({"PK": partition, "SK": sort, "qty": {"N": "3"}, "place": place, "age": {"N": "2"}, "since": {"N": since}})
     };
     let moved = json!({"Items": [entry("4"), entry("2")]});
@@ -415,7 +415,7 @@ async fn a_head_that_is_not_there() {
 #[tokio::test]
 async fn items_that_can_not_be_read() {
     for (partition, sort, attribute) in
-        [("SKU#LAMP", "PRODUCT", "waiting"), ("BATCH#b1", "SKU#LAMP", "qty"), ("ORDER#o1", "LINE#LAMP#3", "place")]
+        [("SKU#LAMP", "PRODUCT", "waiting"), ("BATCH#b1", "SKU#LAMP", "qty"), ("ORDER#o1", "LINE#LAMP\u{1f}3", "place")]
     {
         let shop = Shop::open().await;
         shop.wire.service(|table| table.remove_attribute(partition, sort, attribute));

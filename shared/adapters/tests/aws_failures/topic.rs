@@ -147,7 +147,7 @@ fn record(version: usize) -> Value {
     let image = json!({
         "PK": {"S": "SKU#LAMP"}, "SK": {"S": "PRODUCT"}, "version": {"N": version.to_string()},
         "commit": {"S": "00000000000000ff"}, "batches": {"L": []}, "backlog": {"BOOL": false},
-        "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}}, "events": {"L": vec![event; 4]},
+        "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}, "qty": {"N": "0"}}}, "events": {"L": vec![event; 4]},
         "at": {"S": "2031-01-01T12:00:00.000Z"}
     });
     json!({

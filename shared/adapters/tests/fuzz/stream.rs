@@ -26,7 +26,7 @@ fn head(version: u32) -> Value {
     json!({
         "PK": {"S": "SKU#LAMP"}, "SK": {"S": "PRODUCT"}, "version": {"N": version.to_string()},
         "commit": {"S": "00000000000000ff"}, "batches": {"L": [{"M": batch}]}, "backlog": {"BOOL": false},
-        "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}}},
+        "waiting": {"M": {"lines": {"N": "0"}, "since": {"N": "0"}, "qty": {"N": "0"}}},
         "events": {"L": [{"M": line}, {"M": created}]}, "at": {"S": "2031-01-01T12:00:00.000Z"}
     })
 }

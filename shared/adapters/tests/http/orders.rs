@@ -88,6 +88,10 @@ async fn the_first_hundred_lines_are_shown() {
     let cancelled = api.cancel("o1").await;
     assert_eq!(cancelled.matches(r#""state":"cancelled""#).count(), 100);
     assert!(cancelled.contains(r#""line":"099""#) && !cancelled.contains(r#""line":"100""#), "by their names");
+    let next = cancelled.split_once(r#""next":""#).unwrap().1.trim_end_matches(['"', '}']);
+    let rest = api.ask(Route::ShowOrder, "o1", &[("after", next)]).await;
+    assert!(rest.contains(r#""line":"100""#) && rest.contains(r#""next":null"#), "{rest}");
+    assert_eq!(rest.matches(r#""line""#).count(), 1, "{rest}");
     assert!(
         api.post(Route::Ship, r#"{"orderid": "o1", "sku": "RETRO-CLOCK", "line": "100"}"#)
             .await

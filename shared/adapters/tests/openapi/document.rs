@@ -1,15 +1,12 @@
 //! The description. Its limits are the code's own where the code has them as constants, and its examples are what the
 //! service answered while this was generated.
 
-use adapters::http::{BODY_BYTES, Code, Route};
-use serde_json::{Value, json};
+use adapters::http::{ANSWER_BYTES, BODY_BYTES, Code, Route};
+use serde_json::{Map, Value, json};
 use service_layer::CorrelationId;
 
-use crate::batches;
-use crate::events;
-use crate::lines::{self, Lines};
-use crate::orders;
 use crate::service::{Answer, Sent, Shop, broken, silent};
+use crate::{batches, events, lines, orders, products};
 
 /// What the document says of a route. Its path is greedy, which `OpenAPI` has no word for.
 pub(crate) fn operation(document: &Value, route: Route) -> &Value {
@@ -17,326 +14,285 @@ pub(crate) fn operation(document: &Value, route: Route) -> &Value {
     &document["paths"][path][route.method().to_lowercase()]
 }
 
-/// The whole numbers from 1 to 4294967295, in digits.
-pub(crate) const DIGITS: &str = "^0*([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}|429[0-3][0-9]{6}|4294[0-8][0-9]{5}|\
-    42949[0-5][0-9]{4}|429496[0-6][0-9]{3}|4294967[01][0-9]{2}|42949672[0-8][0-9]|429496729[0-5])$";
-
 /// Blanks, as a part of a regular expression's class.
 const BLANK: &str = "\\u0020\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000";
 /// What no name has: control and format characters of Unicode's first plane, what SQS does not take, and U+FFFD.
 const UNSEEN: &str = "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890-\\u0891\\u08e2\\u180e\
     \\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb\\ufffd-\\uffff";
 
-#[expect(clippy::too_many_lines, reason = "a document is read as one")]
 pub(crate) fn document() -> Value {
     let shop = Shop::new();
-    let allocate = |qty: &str, headers: &[(&'static str, &str)]| {
-        let line = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": qty});
-        let sent = headers.iter().fold(Sent::body(&line), |sent, (name, value)| sent.with(name, value));
-        shop.answer(Route::Allocate, &sent)
-    };
-    let told = &[("prefer", "return=representation"), ("x-correlation-id", "order-002")];
-    let can_wait = &[("prefer", "respond-async")];
-    let unknown = json!({"orderid": "order-002", "sku": "NO-SUCH-THING", "qty": 3});
-    let zero = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 0});
-    let again = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 5});
-    let created = json!({"ref": "batch-002", "sku": "RETRO-CLOCK", "qty": 20, "eta": "2030-01-02"});
-    let no_batch = json!({"ref": "", "sku": "RETRO-CLOCK", "qty": 20});
-    let too_large = Sent { body: Some(" ".repeat(BODY_BYTES + 1)), ..Sent::default() };
-    let post = |route: Route, body: &Value| shop.answer(route, &Sent::body(body));
-    let view = |orderid: &str| {
-        shop.answer(Route::ViewAllocations, &Sent { name: Some(orderid.to_owned()), ..Sent::default() })
-    };
-    let lines = Lines::of(&shop);
-    let line = Sent::body(&json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 3}));
-    let failed = json!({
-        "401": {"$ref": "#/components/responses/Unauthorized"},
-        "403": {"$ref": "#/components/responses/Forbidden"},
-        "429": {"$ref": "#/components/responses/TooManyRequests"},
-        "500": {"$ref": "#/components/responses/Failed"},
-        "503": {"$ref": "#/components/responses/Unavailable"}
-    });
-    let with_failed = |responses: Value| {
-        let mut all = failed.clone();
-        all.as_object_mut().unwrap().extend(responses.as_object().unwrap().clone());
-        all
-    };
-    let with_errors = |mut operation: Value| {
-        operation["responses"] = with_failed(operation["responses"].take());
-        operation
-    };
-
-    let mut document = json!({
+    json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Allocation",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Binds order lines to batches of stock: the warehouse first, then the shipment that is \
-                expected earliest. Unknown fields of a body are ignored; a known field may come once. Asking again is \
-                always safe.",
+                expected earliest. Asking again is always safe.\n\nUnknown fields of a body are ignored; a known field may \
+                come once. Answers are JSON for whoever names `application/json` in `Accept`. (Without it, an answer that \
+                has nothing to tell is the text `OK`, and that to `GET /allocations/{orderid}` the text `not found`.) \
+                Answers may get more fields, and `code` more values, as the service grows.",
+            "contact": {"name": "Whoever runs the stack"},
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
         },
         "servers": [{
             "url": "https://{api}.execute-api.{region}.amazonaws.com",
             "description": "The stack's output ApiUrl.",
-            "variables": {"api": {"default": "example"}, "region": {"default": "eu-west-1"}}
+            "variables": {
+                "api": {"default": "api-id", "description": "The first part of ApiUrl."},
+                "region": {"default": "eu-west-1", "description": "Where the stack is."}
+            }
         }],
         // One of them, as the stack's parameter Authorization says.
         "security": [{"iam": []}, {"token": []}, {}],
-        "paths": {
-            "/allocate": {"post": {
-                "operationId": "allocate",
-                "summary": "Bind an order line to a batch",
-                "description": "A line is named by its order id, its SKU and `line`, or else its quantity. Asked again, it \
-                    keeps its batch and nothing changes, also once it is shipped.",
-                "parameters": [
-                    {"$ref": "#/components/parameters/Prefer"}, {"$ref": "#/components/parameters/Correlation"}
-                ],
-                "requestBody": {
-                    "required": true,
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/OrderLine"}}}
-                },
-                "responses": with_failed(json!({
-                    "201": response("With `Prefer: return=representation`: the line has a place on this batch.",
-                        "Allocated", &[("allocated", allocate("3", told)), ("again", allocate("3", told))]),
-                    "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then, once for a stock. With \
-                        `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is on a queue and \
-                        is allocated soon; an unknown SKU is not refused.",
-                        "Ok", &[("taken", allocate("2", &[])), ("again", allocate("2", &[])), ("queued", allocate("3", can_wait))]),
-                    "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
-                        return=representation`) it is out of stock. Nothing was changed.", "Error", &[
-                        ("invalid", post(Route::Allocate, &zero)), ("unknownSku", post(Route::Allocate, &unknown)),
-                        ("outOfStock", allocate("1000", told)),
-                    ]),
-                    "409": lines.not_allocated(),
-                    "413": {"$ref": "#/components/responses/TooLarge"}
-                }))
-            }},
-            "/deallocate": {"post": with_errors(lines.deallocate())},
-            "/ship": {"post": with_errors(lines.ship())},
-            "/batches": {"post": {
-                "operationId": "createBatch",
-                "summary": "Add a batch",
-                "parameters": [{"$ref": "#/components/parameters/Correlation"}],
-                "requestBody": {
-                    "required": true,
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewBatch"}}}
-                },
-                "responses": with_failed(json!({
-                    "201": response("The batch is there; also if the same was added before.", "Ok",
-                        &[("created", post(Route::CreateBatch, &created)), ("again", post(Route::CreateBatch, &created))]),
-                    "400": response("The body is not valid. Nothing was changed.", "Error",
-                        &[("invalid", post(Route::CreateBatch, &no_batch))]),
-                    "409": response("Another batch has this reference, or the SKU holds as many batches with free stock \
-                        as it can.", "Error", &[("exists", post(Route::CreateBatch, &again))]),
-                    "413": {"$ref": "#/components/responses/TooLarge"}
-                }))
-            }},
-            "/batches/{ref}": {"patch": with_errors(batches::change(&shop))},
-            "/orders/{orderid}": {"delete": with_errors(orders::cancellation(&shop))},
-            "/allocations/{orderid}": {"get": {
-                "operationId": "allocations",
-                "summary": "The lines of an order that have a batch",
-                "parameters": [
-                    {
-                        "name": "orderid", "in": "path", "required": true,
-                        "description": "Percent-encoded, slashes too.",
-                        "schema": {"$ref": "#/components/schemas/Name"}
-                    },
-                    {"$ref": "#/components/parameters/Correlation"}
-                ],
-                "responses": with_failed(json!({
-                    "200": response("Its lines, in the order of SKU and quantity.", "Allocations",
-                        &[("order", view("order-001"))]),
-                    "404": response("There is nothing to show, or the id is no valid name.", "NotFound",
-                        &[("nothing", view("order-009"))])
-                }))
-            }}
-        },
+        "tags": [
+            {"name": "lines", "description": "What an order asks of one SKU: bind it to a batch, give it back, ship it."},
+            {"name": "orders", "description": "All lines of an order."},
+            {"name": "batches", "description": "Stock of a SKU under a reference, in the warehouse or on its way."},
+            {"name": "products", "description": "What there is of a SKU, and who waits for it."},
+            {"name": "events", "description": "What subscribers of the stack's topic are told."}
+        ],
+        "paths": paths(&shop),
         "webhooks": events::webhooks(),
         "components": {
-            "schemas": {
-                "Name": {
-                    "description": "At most 1,000 bytes of UTF-8, all of it seen: no control or format characters, no \
-                        U+FFFD, and no blank at either end.",
-                    "type": "string", "minLength": 1, "maxLength": 255,
-                    "pattern": format!("^[^{BLANK}{UNSEEN}]([^{UNSEEN}]*[^{BLANK}{UNSEEN}])?$")
-                },
-                "Quantity": {
-                    "description": "A whole number, or a string of its digits.",
-                    "anyOf": [
-                        {"type": "integer", "minimum": 1, "maximum": u32::MAX},
-                        {"type": "string", "pattern": DIGITS}
-                    ]
-                },
-                "OrderLine": {
-                    "type": "object", "required": ["orderid", "sku", "qty"],
-                    "properties": {
-                        "orderid": {"$ref": "#/components/schemas/Name"},
-                        "sku": {"$ref": "#/components/schemas/Name"},
-                        "qty": {"$ref": "#/components/schemas/Quantity"},
-                        "line": {"$ref": "#/components/schemas/LineOwnName"}
-                    },
-                    "examples": [
-                        {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
-                        {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": "11", "line": "gift"}
-                    ]
-                },
-                "LineOwnName": lines::own_name(),
-                "LineName": lines::name(),
-                "NewBatch": {
-                    "type": "object", "required": ["ref", "sku", "qty"],
-                    "properties": {
-                        "ref": {"$ref": "#/components/schemas/Name"},
-                        "sku": {"$ref": "#/components/schemas/Name"},
-                        "qty": {"$ref": "#/components/schemas/Quantity"},
-                        "eta": {"$ref": "#/components/schemas/Eta"}
-                    },
-                    "examples": [
-                        {"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100, "eta": null},
-                        {"ref": "batch-002", "sku": "RETRO-CLOCK", "qty": 20, "eta": "2030-01-02"}
-                    ]
-                },
-                "Eta": {
-                    "description": "The day it is expected; null, or in a new batch absent, for stock in the warehouse.",
-                    "anyOf": [
-                        {
-                            "type": "string", "format": "date",
-                            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
-                        },
-                        {"type": "null"}
-                    ]
-                },
-                "BatchChange": batches::change_schema(),
-                "Applied": {
-                    "type": "object", "required": ["applied"], "additionalProperties": false,
-                    "properties": {"applied": {"type": "boolean"}}
-                },
-                "Order": orders::order(),
-                "ShownLine": orders::line(),
-                "Ok": {"const": "OK"},
-                "NotFound": {"const": "not found"},
-                "Allocated": {
-                    "type": "object", "required": ["batchref"], "additionalProperties": false,
-                    "properties": {"batchref": {"$ref": "#/components/schemas/Name"}}
-                },
-                "Allocations": {
-                    "type": "array", "minItems": 1,
-                    "items": {
-                        "type": "object", "required": ["sku", "batchref"], "additionalProperties": false,
-                        "properties": {
-                            "sku": {"$ref": "#/components/schemas/Name"},
-                            "batchref": {"$ref": "#/components/schemas/Name"}
-                        }
-                    }
-                },
-                "Done": {
-                    "type": "object", "required": ["message"], "additionalProperties": false,
-                    "properties": {"message": {"const": "OK"}}
-                },
-                "Message": {
-                    "type": "object", "required": ["message"], "additionalProperties": false,
-                    "properties": {"message": {"type": "string", "minLength": 1}}
-                },
-                "Error": error(),
-                "CorrelationId": {
-                    "type": "string", "minLength": 1, "maxLength": CorrelationId::LONGEST, "pattern": "^[!-~]+$"
-                }
-            },
-            "parameters": {
-                "Prefer": {
-                    "name": "Prefer", "in": "header",
-                    "description": "RFC 7240. `return=representation` asks what became of the line; `respond-async` asks \
-                        only that it is taken, and wins. Anything else is ignored.",
-                    "schema": {"type": "string"}, "example": "return=representation"
-                },
-                "Correlation": {
-                    "name": "X-Correlation-Id", "in": "header",
-                    "description": "Names what the request belongs to, in logs, events and mails: 1 to 128 visible ASCII \
-                        characters. Anything else is ignored.",
-                    "schema": {"type": "string"}
-                }
-            },
-            "headers": {
-                "X-Correlation-Id": {
-                    "description": "The request's own, or else one made from its trace.", "required": true,
-                    "schema": {"$ref": "#/components/schemas/CorrelationId"}
-                },
-                "Idempotent-Replayed": {
-                    "description": "Sent where the same was done before, and this request changed nothing.",
-                    "schema": {"const": "true"}
-                },
-                "Preference-Applied": {
-                    "description": "Sent where the preference made a difference.",
-                    "schema": {"type": "string"}
-                },
-                "Retry-After": {
-                    "description": "Seconds.", "required": true, "schema": {"type": "integer", "minimum": 1}
-                }
-            },
-            "responses": {
-                "TooLarge": response(&format!("The body has more than {BODY_BYTES} bytes."), "Error",
-                    &[("tooLarge", shop.answer(Route::Allocate, &too_large))]),
-                "Failed": response("Asking again will not help; the log says why.", "Error",
-                    &[("failed", broken().answer(Route::Allocate, &line))]),
-                "Unavailable": response("Too many others are changing the same product, or the database or the queue does \
-                    not answer. Asking again is safe.", "Error",
-                    &[("unavailable", silent().answer(Route::Allocate, &line))]),
-                "Unauthorized": by_the_gateway("No valid token."),
-                "Forbidden": by_the_gateway("Not signed, or by somebody who may not."),
-                "TooManyRequests": by_the_gateway("More requests a second than the stack allows.")
-            },
-            "securitySchemes": {
-                "iam": {
-                    "type": "apiKey", "in": "header", "name": "Authorization",
-                    "description": "Authorization=AWS_IAM, the default: AWS Signature Version 4 for execute-api.",
-                    "x-amazon-apigateway-authtype": "awsSigv4"
-                },
-                "token": {
-                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "Authorization=JWT: a token of the stack's JwtIssuer for its JwtAudience."
-                }
-            }
+            "schemas": schemas(),
+            "parameters": parameters(),
+            "headers": headers(),
+            "responses": failures(&shop),
+            "securitySchemes": security_schemes()
+        }
+    })
+}
+
+fn paths(shop: &Shop) -> Map<String, Value> {
+    let operations =
+        [lines::operations(shop), orders::operations(shop), batches::operations(shop), products::operations(shop)];
+    let mut paths: Map<String, Value> = Map::new();
+    for (route, mut operation) in operations.into_iter().flatten() {
+        let responses = operation["responses"].as_object_mut().unwrap();
+        responses.extend(FAILURES.iter().map(|(status, name)| ((*status).to_owned(), shared(name))));
+        operation["parameters"].as_array_mut().unwrap().push(parameter("Correlation"));
+        let path = route.path().replace("+}", "}");
+        let methods = paths.entry(path).or_insert_with(|| json!({}));
+        methods[route.method().to_lowercase()] = operation;
+    }
+    paths
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "iam": {
+            "type": "apiKey", "in": "header", "name": "Authorization",
+            "description": "Authorization=AWS_IAM, the default: AWS Signature Version 4 for execute-api.",
+            "x-amazon-apigateway-authtype": "awsSigv4"
+        },
+        "token": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "Authorization=JWT: a token of the stack's JwtIssuer for its JwtAudience."
+        }
+    })
+}
+
+/// What any request may be answered.
+const FAILURES: &[(&str, &str)] = &[
+    ("401", "Unauthorized"),
+    ("403", "Forbidden"),
+    ("429", "TooManyRequests"),
+    ("500", "Failed"),
+    ("503", "Unavailable"),
+];
+
+fn failures(shop: &Shop) -> Value {
+    let line = Sent::body(&json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 3}));
+    let too_large = Sent { body: Some(" ".repeat(BODY_BYTES + 1)), ..Sent::default() };
+    json!({
+        "TooLarge": response(&format!("The body has more than {BODY_BYTES} bytes."), "Error",
+            &[("tooLarge", shop.answer(Route::Allocate, &too_large))]),
+        "LongAnswer": {
+            "description": format!("The answer would have more than {ANSWER_BYTES} bytes, which Lambda does not take."),
+            "headers": {"X-Correlation-Id": {"$ref": "#/components/headers/X-Correlation-Id"}},
+            "content": {"application/json": {"schema": schema("Error")}}
+        },
+        "Failed": response("Asking again will not help; the log says why.", "Error",
+            &[("failed", broken().answer(Route::Allocate, &line))]),
+        "Unavailable": response("Too many others are changing the same product, or the database or the queue does not \
+            answer. Asking again is safe.", "Error", &[("unavailable", silent().answer(Route::Allocate, &line))]),
+        "Unauthorized": by_the_gateway("No valid token."),
+        "Forbidden": by_the_gateway("Not signed, or by somebody who may not."),
+        "TooManyRequests": by_the_gateway("More requests a second than the stack allows.")
+    })
+}
+
+fn schemas() -> Value {
+    let mut schemas = json!({
+        "Name": {
+            "description": "At most 1,000 bytes of UTF-8, all of it seen: no control or format characters, no U+FFFD, and \
+                no blank at either end.",
+            "type": "string", "minLength": 1, "maxLength": 255,
+            "pattern": format!("^[^{BLANK}{UNSEEN}]([^{UNSEEN}]*[^{BLANK}{UNSEEN}])?$")
+        },
+        "Quantity": {
+            "description": "Pieces.", "type": "integer", "format": "int64", "minimum": 1, "maximum": u32::MAX
+        },
+        "Pieces": {
+            "description": "Pieces, or none.", "type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX
+        },
+        "Sum": {"description": "Pieces of several.", "type": "integer", "format": "int64", "minimum": 0},
+        "Version": {
+            "description": "How many commits the product has seen.", "type": "integer", "format": "int64", "minimum": 1
+        },
+        "Eta": {
+            "description": "The day on which it is expected; null for stock in the warehouse.",
+            "type": ["string", "null"], "format": "date",
+            "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+        },
+        "Next": {
+            "description": "The next page's `after`; null, if this is the last one.",
+            "type": ["string", "null"], "minLength": 1
+        },
+        "Done": object(&[("message", json!({"type": "string", "const": "OK"}))]),
+        "Message": object(&[("message", json!({"type": "string", "minLength": 1}))]),
+        "Error": error(),
+        "CorrelationId": {
+            "type": "string", "minLength": 1, "maxLength": CorrelationId::LONGEST, "pattern": "^[!-~]+$"
         }
     });
-    document["components"]["schemas"].as_object_mut().unwrap().extend(events::schemas());
-    document
+    let all = schemas.as_object_mut().unwrap();
+    for more in [lines::schemas(), orders::schemas(), batches::schemas(), products::schemas()] {
+        all.extend(more.as_object().unwrap().clone());
+    }
+    all.extend(events::schemas());
+    schemas
+}
+
+fn parameters() -> Value {
+    json!({
+        "Prefer": {
+            "name": "Prefer", "in": "header",
+            "description": "RFC 7240. `return=representation` asks what became of the line; `respond-async` asks only that \
+                it is taken, and wins. Anything else is ignored.",
+            "schema": {"type": "string"}, "example": "return=representation"
+        },
+        "Correlation": {
+            "name": "X-Correlation-Id", "in": "header",
+            "description": "Names what the request belongs to, in logs, events and mails: 1 to 128 visible ASCII \
+                characters. Anything else is ignored.",
+            "schema": {"type": "string"}
+        },
+        "Limit": {
+            "name": "limit", "in": "query", "description": "Most lines in the page.",
+            "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 1_000, "default": 100}
+        },
+        "After": {
+            "name": "after", "in": "query",
+            "description": "The `next` of the page before. It stays good, whatever changes between two pages.",
+            "schema": {"type": "string"}
+        },
+        "Orderid": named_in_path("orderid", ""),
+        "Sku": named_in_path("sku", " A SKU that ends in `/waiting` can't be asked for."),
+        "Ref": named_in_path("ref", " A reference that ends in `/lines` can't be asked for.")
+    })
+}
+
+fn named_in_path(name: &str, but: &str) -> Value {
+    json!({
+        "name": name, "in": "path", "required": true,
+        "description": format!("Percent-encoded, slashes too.{but}"),
+        "schema": schema("Name")
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "X-Correlation-Id": {
+            "description": "The request's own, or else one made from its trace.", "required": true,
+            "schema": schema("CorrelationId")
+        },
+        "Idempotent-Replayed": {
+            "description": "Sent where the same was done before, and this request changed nothing.",
+            "schema": {"type": "string", "const": "true"}
+        },
+        "Preference-Applied": {
+            "description": "Sent where the preference made a difference.",
+            "schema": {"type": "string"}
+        },
+        "Retry-After": {
+            "description": "Seconds.", "required": true, "schema": {"type": "integer", "minimum": 1}
+        }
+    })
 }
 
 /// An error of the service's own.
 fn error() -> Value {
     json!({
-        "type": "object", "required": ["message", "code"], "additionalProperties": false,
+        "type": "object", "required": ["message", "code"],
         "properties": {
             "message": {"type": "string", "minLength": 1, "description": "For a person."},
-            "code": {"enum": Code::ALL, "description": "For a program."},
+            "code": {"type": "string", "enum": Code::ALL, "description": "For a program."},
             "field": {"type": "string", "description": "invalid_input: where the wrong value stands."},
-            "qty": {"type": "integer", "description": "line_differs: what the line asked for."},
+            "qty": {
+                "type": "integer", "format": "int64", "minimum": 1,
+                "description": "line_differs: what the line asked for."
+            },
             "waiting": {
-                "const": true,
+                "type": "boolean", "const": true,
                 "description": "out_of_stock: the line was promised, lost its batch, and waits for stock."
             },
             "stored": {
-                "type": "object", "required": ["sku", "qty", "eta"], "additionalProperties": false,
+                "type": "object", "required": ["sku", "qty", "eta"],
                 "description": "batch_differs: the batch that has the reference, as it was added.",
-                "properties": {
-                    "sku": {"$ref": "#/components/schemas/Name"}, "qty": {"type": "integer"},
-                    "eta": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}
-                }
+                "properties": {"sku": schema("Name"), "qty": schema("Quantity"), "eta": schema("Eta")}
             }
         }
     })
 }
 
+/// A reference to a schema.
+pub(crate) fn schema(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// An object with these fields, always.
+pub(crate) fn object(fields: &[(&str, Value)]) -> Value {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({"type": "object", "required": names, "properties": properties})
+}
+
+/// A page of a list.
+pub(crate) fn page(of: &str) -> Value {
+    object(&[("lines", list(of)), ("next", schema("Next"))])
+}
+
+pub(crate) fn list(of: &str) -> Value {
+    json!({"type": "array", "items": schema(of)})
+}
+
+/// A parameter that several operations have.
+pub(crate) fn parameter(name: &str) -> Value {
+    json!({"$ref": format!("#/components/parameters/{name}")})
+}
+
+/// What a body must be.
+pub(crate) fn body(name: &str) -> Value {
+    json!({"required": true, "content": {"application/json": {"schema": schema(name)}}})
+}
+
+/// A response that several operations have.
+pub(crate) fn shared(name: &str) -> Value {
+    json!({"$ref": format!("#/components/responses/{name}")})
+}
+
 /// A response with what was answered as its examples, all of one status.
-pub(crate) fn response(description: &str, schema: &str, answers: &[(&str, Answer)]) -> Value {
-    let (_, Answer { status, headers, .. }) = &answers[0];
-    let content_type = headers.iter().find(|(name, _)| name == "content-type").unwrap().1.split(';').next().unwrap();
+pub(crate) fn response(description: &str, schema_name: &str, answers: &[(&str, Answer)]) -> Value {
+    let (_, Answer { status, .. }) = &answers[0];
     let mut examples = json!({});
     let mut described = json!({});
     for (name, answer) in answers {
         assert_eq!(answer.status, *status, "{name}: {}", answer.body);
-        let body: Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| answer.body.as_str().into());
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{name}: {}", answer.body);
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
         examples[*name] = json!({"value": body});
         for sent in ["X-Correlation-Id", "Idempotent-Replayed", "Preference-Applied", "Retry-After"] {
             if answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(sent)) {
@@ -344,10 +300,9 @@ pub(crate) fn response(description: &str, schema: &str, answers: &[(&str, Answer
             }
         }
     }
-    let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
     json!({
         "description": description, "headers": described,
-        "content": {content_type: {"schema": schema, "examples": examples}}
+        "content": {"application/json": {"schema": schema(schema_name), "examples": examples}}
     })
 }
 
@@ -355,6 +310,6 @@ pub(crate) fn response(description: &str, schema: &str, answers: &[(&str, Answer
 fn by_the_gateway(description: &str) -> Value {
     json!({
         "description": format!("{description} Answered by API Gateway."),
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
+        "content": {"application/json": {"schema": schema("Message")}}
     })
 }

@@ -10,14 +10,14 @@ use service_layer::ports::Timestamp;
 use testing::{Command, comes, holds, line, new_batch};
 
 use crate::document::document;
-use crate::schema::matches;
+use crate::schema::{describes_all, matches};
 
 fn name() -> Value {
     json!({"$ref": "#/components/schemas/Name"})
 }
 
 fn pieces(least: u32) -> Value {
-    json!({"type": "integer", "minimum": least, "maximum": u32::MAX})
+    json!({"type": "integer", "format": "int64", "minimum": least, "maximum": u32::MAX})
 }
 
 /// The fields of one type beside those that all have.
@@ -27,15 +27,18 @@ fn fields(event_type: EventType) -> Map<String, Value> {
     let of_line = || vec![("orderid", name()), ("qty", pieces(1)), ("line", name())];
     let own = match event_type {
         EventType::Allocated => [of_line(), vec![("batchref", name()), ("eta", eta())]].concat(),
-        EventType::Deallocated => {
-            [of_line(), vec![("batchref", name()), ("reason", json!({"enum": ["shrunk", "delayed"]}))]].concat()
-        }
+        EventType::Deallocated => [
+            of_line(),
+            vec![("batchref", name()), ("reason", json!({"type": "string", "enum": ["shrunk", "delayed"]}))],
+        ]
+        .concat(),
         EventType::OutOfStock => {
             [of_line(), vec![("waiting", json!({"type": "boolean"})), ("lines", pieces(1))]].concat()
         }
         EventType::Shipped => [of_line(), vec![("batchref", name())]].concat(),
         EventType::Cancelled => {
-            [of_line(), vec![("batchref", or_null(name())), ("reason", json!({"enum": ["asked"]}))]].concat()
+            [of_line(), vec![("batchref", or_null(name())), ("reason", json!({"type": "string", "enum": ["asked"]}))]]
+                .concat()
         }
         EventType::BatchCreated => vec![("batchref", name()), ("qty", pieces(1)), ("eta", eta())],
         EventType::BatchQuantityChanged => vec![("batchref", name()), ("qty", pieces(0))],
@@ -47,18 +50,19 @@ fn fields(event_type: EventType) -> Map<String, Value> {
 fn schema(event_type: EventType) -> Value {
     let mut properties = fields(event_type);
     let of_all = [
-        ("type", json!({"const": event_type.name()})),
+        ("type", json!({"type": "string", "const": event_type.name()})),
         ("sku", name()),
         ("id", json!({"description": "sku#version#n: the same event has the same one.", "type": "string"})),
-        ("version", json!({"description": "The product's, since this event.", "type": "integer", "minimum": 1})),
+        (
+            "version",
+            json!({"description": "The product's, since this event.", "type": "integer", "format": "int64", "minimum": 1}),
+        ),
         ("of", json!({"description": "How many events this version has.", "type": "integer", "minimum": 1})),
         ("at", json!({"description": "The time of the commit.", "type": "string", "format": "date-time"})),
     ];
     properties.extend(of_all.map(|(field, schema)| (field.to_owned(), schema)));
     let required: Vec<&String> = properties.keys().collect();
-    json!({
-        "type": "object", "required": required, "properties": properties, "additionalProperties": false
-    })
+    json!({"type": "object", "required": required, "properties": properties})
 }
 
 /// Schemas by type.
@@ -72,6 +76,7 @@ pub(crate) fn webhooks() -> Value {
         let schema = json!({"$ref": format!("#/components/schemas/{}Event", event_type.name())});
         let post = json!({"post": {
             "operationId": format!("on{}", event_type.name()),
+            "tags": ["events"],
             "summary": format!("{} (channel {})", event_type.name(), event_type.channel()),
             "description": "Sent by SNS to subscribers of the stack's topic, raw; its attributes `type` and `channel` are \
                 for filter policies. It may come more than once, and in any order.",
@@ -110,6 +115,7 @@ fn each_event_is_as_its_webhook_says() {
         let schema = &document["components"]["schemas"][format!("{}Event", event_type.name())];
         let event = serde_json::to_value(&envelope).unwrap();
         assert!(matches(&document, schema, &event), "{event} is not what {schema} says");
+        assert!(describes_all(&document, schema, &event), "{event} has more than {schema} says");
         told.insert(event_type);
     }
     assert_eq!(told, EventType::ALL.iter().copied().collect(), "each of them was held against its schema");

@@ -1,29 +1,75 @@
-//! How lines are named, and how they end.
+//! How lines get a place, how they are named, and how they end.
 
 use adapters::http::Route;
 use serde_json::{Value, json};
 
-use crate::document::response;
+use crate::document::{body, object, parameter, response, schema, shared};
 use crate::orders;
-use crate::service::{Sent, Shop};
+use crate::service::{Answer, Sent, Shop};
 
 /// What is answered about lines.
-pub(crate) struct Lines<'a>(&'a Shop);
+struct Lines<'a>(&'a Shop);
 
-impl<'a> Lines<'a> {
-    pub(crate) fn of(shop: &'a Shop) -> Self {
-        let lines = Self(shop);
-        for name in ["left", "right"] {
-            lines.post(Route::Allocate, &named(name, 1));
-        }
-        lines
+pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
+    let lines = Lines(shop);
+    for name in ["left", "right"] {
+        lines.post(Route::Allocate, &named(name, 1));
     }
+    vec![(Route::Allocate, lines.allocate()), (Route::Deallocate, lines.deallocate()), (Route::Ship, lines.ship())]
+}
 
-    fn post(&self, route: Route, body: &Value) -> crate::service::Answer {
+impl Lines<'_> {
+    fn post(&self, route: Route, body: &Value) -> Answer {
         self.0.answer(route, &Sent::body(body))
     }
 
-    pub(crate) fn deallocate(&self) -> Value {
+    fn allocate(&self) -> Value {
+        let allocate = |qty: u32, headers: &[(&'static str, &str)]| {
+            let line = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": qty});
+            let sent = headers.iter().fold(Sent::body(&line), |sent, (name, value)| sent.with(name, value));
+            self.0.answer(Route::Allocate, &sent)
+        };
+        let told = &[("prefer", "return=representation"), ("x-correlation-id", "order-002")];
+        let can_wait = &[("prefer", "respond-async")];
+        let unknown = json!({"orderid": "order-002", "sku": "NO-SUCH-THING", "qty": 3});
+        let zero = json!({"orderid": "order-002", "sku": "RETRO-CLOCK", "qty": 0});
+        let waiting = Sent::body(&json!({"orderid": "order-004", "sku": "TALL-LAMP", "qty": 3}));
+        let waiting = waiting.with("prefer", "return=representation");
+        json!({
+            "operationId": "allocate",
+            "tags": ["lines"],
+            "summary": "Bind an order line to a batch",
+            "description": "A line is named by its order id, its SKU and `line`, or else its quantity. Asked again, it \
+                keeps its batch and nothing changes, also once it is shipped. Without `Prefer`, the answer only says that \
+                the request was taken.",
+            "parameters": [parameter("Prefer")],
+            "requestBody": body("OrderLine"),
+            "responses": {
+                "201": response("With `Prefer: return=representation`: the line has a place on this batch.",
+                    "Allocated", &[("allocated", allocate(3, told)), ("again", allocate(3, told))]),
+                "202": response("The request was taken, also if the SKU is out of stock: the mail goes out then, once for \
+                    a stock. With `Prefer: respond-async` (answered with `Preference-Applied: respond-async`) the line is \
+                    on a queue and is allocated soon; an unknown SKU is not refused.", "Done",
+                    &[("taken", allocate(2, &[])), ("again", allocate(2, &[])), ("queued", allocate(3, can_wait))]),
+                "400": response("The body is not valid, no batch of the SKU was ever added, or (with `Prefer: \
+                    return=representation`) it is out of stock. Nothing was changed.", "Error", &[
+                    ("invalid", self.post(Route::Allocate, &zero)),
+                    ("unknownSku", self.post(Route::Allocate, &unknown)),
+                    ("outOfStock", allocate(1_000, told)),
+                    ("waiting", self.0.answer(Route::Allocate, &waiting)),
+                ]),
+                "409": response("The line or its order is cancelled, or the line was asked for before with another \
+                    quantity.", "Error", &[
+                    ("cancelled", self.post(Route::Allocate, &cancelled())),
+                    ("orderCancelled", orders::refused(self.0)),
+                    ("differs", self.post(Route::Allocate, &named("left", 2))),
+                ]),
+                "413": shared("TooLarge")
+            }
+        })
+    }
+
+    fn deallocate(&self) -> Value {
         let asked = || self.post(Route::Deallocate, &named("right", 1));
         let (done, again) = (asked(), asked());
         self.ending(
@@ -39,7 +85,7 @@ impl<'a> Lines<'a> {
         )
     }
 
-    pub(crate) fn ship(&self) -> Value {
+    fn ship(&self) -> Value {
         let asked = || self.post(Route::Ship, &named("left", 1));
         let (done, again) = (asked(), asked());
         self.ending(
@@ -60,35 +106,20 @@ impl<'a> Lines<'a> {
         let nameless = json!({"orderid": "order-009", "sku": "RETRO-CLOCK"});
         json!({
             "operationId": route.path().trim_start_matches('/'),
+            "tags": ["lines"],
             "summary": summary,
             "description": description,
-            "parameters": [{"$ref": "#/components/parameters/Correlation"}],
-            "requestBody": {
-                "required": true,
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LineName"}}}
-            },
+            "parameters": [],
+            "requestBody": body("LineName"),
             "responses": {
                 "200": responses["200"],
                 "400": response("The body is not valid.", "Error", &[("invalid", self.post(route, &nameless))]),
                 "404": response("Nobody asked for this line, or it was refused.", "Error",
                     &[("unknown", self.post(route, &unknown))]),
                 "409": responses["409"],
-                "413": {"$ref": "#/components/responses/TooLarge"}
+                "413": shared("TooLarge")
             }
         })
-    }
-
-    /// Why a line that was promised before is refused.
-    pub(crate) fn not_allocated(&self) -> Value {
-        response(
-            "The line or its order is cancelled, or the line was asked for before with another quantity.",
-            "Error",
-            &[
-                ("cancelled", self.post(Route::Allocate, &cancelled())),
-                ("orderCancelled", orders::refused(self.0)),
-                ("differs", self.post(Route::Allocate, &named("left", 2))),
-            ],
-        )
     }
 }
 
@@ -104,32 +135,36 @@ fn cancelled() -> Value {
     json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2})
 }
 
-pub(crate) fn own_name() -> Value {
-    json!({
+pub(crate) fn schemas() -> Value {
+    let line = json!({
         "description": "Tells the line from the others of its order and SKU. Without it, its quantity in digits does. \
             Together with the SKU at most 1,018 bytes of UTF-8.",
-        "anyOf": [{"$ref": "#/components/schemas/Name"}, {"type": "null"}]
-    })
-}
-
-pub(crate) fn name() -> Value {
+        "allOf": [schema("Name")]
+    });
     json!({
-        "description": "What names a line: `line` or, of one that was asked for without it, `qty`.",
-        "type": "object", "required": ["orderid", "sku"],
-        "properties": {
-            "orderid": {"$ref": "#/components/schemas/Name"},
-            "sku": {"$ref": "#/components/schemas/Name"},
-            "line": {"$ref": "#/components/schemas/LineOwnName"},
-            "qty": {"anyOf": [{"$ref": "#/components/schemas/Quantity"}, {"type": "null"}]}
+        "OrderLine": {
+            "type": "object", "required": ["orderid", "sku", "qty"],
+            "properties": {
+                "orderid": schema("Name"), "sku": schema("Name"), "qty": schema("Quantity"), "line": line
+            },
+            "examples": [
+                {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
+                {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 11, "line": "gift"}
+            ]
         },
-        "anyOf": [
-            {"required": ["line"], "properties": {"line": {"$ref": "#/components/schemas/Name"}}},
-            {"required": ["qty"], "properties": {"qty": {"$ref": "#/components/schemas/Quantity"}}}
-        ],
-        "examples": [
-            {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
-            {"orderid": "order-003", "sku": "RETRO-CLOCK", "line": "gift"},
-            {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2}
-        ]
+        "LineName": {
+            "description": "What names a line: `line` or, of one that was asked for without it, `qty`.",
+            "type": "object", "required": ["orderid", "sku"],
+            "properties": {
+                "orderid": schema("Name"), "sku": schema("Name"), "line": line, "qty": schema("Quantity")
+            },
+            "anyOf": [{"required": ["line"]}, {"required": ["qty"]}],
+            "examples": [
+                {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
+                {"orderid": "order-003", "sku": "RETRO-CLOCK", "line": "gift"},
+                {"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2}
+            ]
+        },
+        "Allocated": object(&[("batchref", schema("Name"))])
     })
 }

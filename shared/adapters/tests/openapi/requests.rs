@@ -1,9 +1,16 @@
 //! Requests made from the document: what its schemas allow, at their limits, and what they don't, just beyond.
 
+use adapters::http::Route;
 use serde_json::{Value, json};
 
+use crate::batches::SAFE;
 use crate::schema::{matches, resolved};
-use crate::service::Sent;
+use crate::service::{Answer, Sent, Shop};
+
+/// Names that say something in a path.
+const NAMED: [&str; 6] = ["batch-001", "batch-004", "order-001", "order-003", "RETRO-CLOCK", "TALL-LAMP"];
+/// All parameters of queries.
+const QUERY: [&str; 3] = ["after", "limit", "sku"];
 
 /// Asks for an answer before the line is allocated.
 const RESPOND_ASYNC: &str = "respond-async";
@@ -23,10 +30,15 @@ pub(crate) fn can_wait(request: &Sent) -> bool {
 
 /// Requests with a value of every kind that the schemas allow, one field at a time.
 pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
-    let names = path_name(operation).map(|name| candidates(document, name).0).unwrap_or_default();
+    let names = path_name(document, operation).map(|name| candidates(document, name).0).unwrap_or_default();
     let names = || names.iter().cloned().map(path);
     let Some(schema) = body(document, operation) else {
-        return names().collect();
+        let mut requests: Vec<_> = names().chain(NAMED.map(Sent::name)).collect();
+        // Of pages, only the service knows how the next one is named.
+        for (name, schema) in query(document, operation).filter(|(name, _)| *name != "after") {
+            requests.extend(asking(name, candidates(document, schema).0));
+        }
+        return requests;
     };
     let mut bodies = schema["examples"].as_array().unwrap().clone();
     for (body, name, field) in fields(document, schema) {
@@ -39,14 +51,14 @@ pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
     for body in &bodies {
         assert!(matches(document, schema, body), "{body}");
         for preference in PREFERENCES {
-            let request = named(operation, Sent::body(body)).with("x-correlation-id", "order-7");
+            let request = named(document, operation, Sent::body(body)).with("x-correlation-id", "order-7");
             requests.push(preference.map_or(request.clone(), |preference| request.with("prefer", preference)));
         }
     }
     // Each name with the first body, and the one that several batches have.
     let first = bodies.first().map(ToString::to_string);
     let several = Sent { name: Some("batch-004".to_owned()), ..Sent::default() };
-    let of_names = names().chain([several]).filter(|_| path_name(operation).is_some());
+    let of_names = names().chain([several]).filter(|_| path_name(document, operation).is_some());
     requests.extend(of_names.map(|request| Sent { body: first.clone(), ..request }));
     requests
 }
@@ -54,18 +66,26 @@ pub(crate) fn valid(document: &Value, operation: &Value) -> Vec<Sent> {
 /// Requests with one thing in them that no schema allows.
 pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
     let Some(schema) = body(document, operation) else {
-        let names = candidates(document, path_name(operation).unwrap()).1;
-        return names.into_iter().filter(Value::is_string).map(path).collect();
+        let names = candidates(document, path_name(document, operation).unwrap()).1;
+        let mut requests: Vec<_> = names.into_iter().filter(Value::is_string).map(path).collect();
+        for (name, schema) in query(document, operation) {
+            requests.extend(asking(name, candidates(document, schema).1));
+        }
+        requests.extend(query(document, operation).flat_map(|(name, _)| asking(name, [json!("")])));
+        return requests;
     };
     let mut bodies = vec![json!([]), json!("text"), json!(1), Value::Null];
     for (body, name, field) in fields(document, schema) {
-        bodies.extend(candidates(document, field).1.into_iter().map(|value| with(&body, &name, value)));
+        let values = candidates(document, field).1.into_iter();
+        let is_required = schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
+        let values = values.filter(|value| !is_taken_all_the_same(document, field, value, is_required));
+        bodies.extend(values.map(|value| with(&body, &name, value)));
         let shorter = without(&body, &name);
         if !matches(document, schema, &shorter) {
             bodies.push(shorter);
         }
     }
-    let mut requests: Vec<Sent> = bodies.iter().map(|body| named(operation, Sent::body(body))).collect();
+    let mut requests: Vec<Sent> = bodies.iter().map(|body| named(document, operation, Sent::body(body))).collect();
     for body in &bodies {
         assert!(!matches(document, schema, body), "{body}");
     }
@@ -81,10 +101,37 @@ fn body<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
     schema.is_object().then(|| resolved(document, schema))
 }
 
+fn parameters<'a>(document: &'a Value, operation: &'a Value) -> impl Iterator<Item = &'a Value> {
+    operation["parameters"].as_array().unwrap().iter().map(|parameter| resolved(document, parameter))
+}
+
 /// What the path names, if it names something.
-fn path_name(operation: &Value) -> Option<&Value> {
-    let parameters = operation["parameters"].as_array().unwrap();
-    parameters.iter().find(|parameter| parameter["in"] == "path").map(|parameter| &parameter["schema"])
+fn path_name<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Value> {
+    parameters(document, operation).find(|parameter| parameter["in"] == "path").map(|parameter| &parameter["schema"])
+}
+
+/// The parameters of the query.
+fn query<'a>(document: &'a Value, operation: &'a Value) -> impl Iterator<Item = (&'static str, &'a Value)> {
+    let name = |parameter: &Value| QUERY.into_iter().find(|known| parameter["name"] == **known).unwrap();
+    let of_query = parameters(document, operation).filter(|parameter| parameter["in"] == "query");
+    of_query.map(move |parameter| (name(parameter), &parameter["schema"]))
+}
+
+/// A parameter of the query with each of these values.
+fn asking(name: &'static str, values: impl IntoIterator<Item = Value>) -> impl Iterator<Item = Sent> {
+    let written = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // A query knows no types: digits are a number.
+    let is_digits = |value: &Value| value.as_str().is_some_and(|text| text.parse::<u64>().is_ok());
+    let is_writable =
+        move |value: &Value| !value.is_array() && !value.is_object() && !value.is_f64() && !is_digits(value);
+    let values = values.into_iter().filter(is_writable).map(written);
+    values.map(move |value| Sent { query: vec![(name, value)], ..Sent::name("order-001") })
+}
+
+/// What no single request comes to, on a shop as most are.
+pub(crate) fn special() -> Vec<(Route, Answer)> {
+    let route = Route::CancelOrder;
+    vec![(route, Shop::with_a_stuck_line().answer(route, &Sent::name("order-001")))]
 }
 
 fn path(name: Value) -> Sent {
@@ -93,8 +140,8 @@ fn path(name: Value) -> Sent {
 }
 
 /// About something that is there, if the path is to name it.
-fn named(operation: &Value, request: Sent) -> Sent {
-    let name = path_name(operation).map(|_| "batch-001".to_owned());
+fn named(document: &Value, operation: &Value, request: Sent) -> Sent {
+    let name = path_name(document, operation).map(|_| "batch-001".to_owned());
     Sent { name, ..request }
 }
 
@@ -105,11 +152,20 @@ fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<(Value, String, &'a
         for (name, field) in schema["properties"].as_object().unwrap() {
             let field = resolved(document, field);
             // What no schema can say has tests of its own.
-            let says_something = field.as_object().unwrap().keys().any(|keyword| keyword != "description");
-            fields.extend(says_something.then(|| (body.clone(), name.clone(), field)));
+            fields.extend((field["format"] != "date-time").then(|| (body.clone(), name.clone(), field)));
         }
     }
     fields
+}
+
+/// What is taken, though the document does not say so: null for what may be left out, numbers as text, and larger ones
+/// than every client can hold.
+fn is_taken_all_the_same(document: &Value, field: &Value, value: &Value, is_required: bool) -> bool {
+    let number = value.as_str().and_then(|text| text.parse::<u64>().ok());
+    let is_large = value.as_u64().is_some_and(|number| number > SAFE);
+    (value.is_null() && !is_required)
+        || is_large
+        || number.is_some_and(|number| matches(document, field, &json!(number)))
 }
 
 fn with(body: &Value, name: &str, value: Value) -> Value {

@@ -1,26 +1,33 @@
 //! The service in memory, and one whose store fails, asked as API Gateway would.
 
+use std::sync::LazyLock;
+
 use adapters::http::Route;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
 use domain::OrderLine;
 use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::AllocationsView;
+use service_layer::ports::LinePages;
 use service_layer::store::{Products, StoreError};
 use testing::{Failing, Hooked, api_event, api_request};
 
-/// What is sent: a body or the order id of a path, and headers.
+/// What is sent: a body, the name in a path, parameters of a query, and headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) body: Option<String>,
     pub(crate) name: Option<String>,
+    pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Sent {
     pub(crate) fn body(body: &Value) -> Self {
         Self { body: Some(body.to_string()), ..Self::default() }
+    }
+
+    pub(crate) fn name(name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::default() }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -51,8 +58,14 @@ pub(crate) struct Shop<S = InMemoryStore> {
 
 impl Shop {
     /// With a batch `batch-001` of a hundred `RETRO-CLOCK`, and a line of `order-001` on it. Of `order-003`, the line
-    /// `gift` is shipped, and an unnamed one of 2 pieces cancelled. A batch `batch-004` has two SKUs.
+    /// `gift` is shipped, and an unnamed one of 2 pieces cancelled. A batch `batch-004` has two SKUs. Of `order-004`, a
+    /// line of 3 `TALL-LAMP` waits.
     pub(crate) fn new() -> Self {
+        static STOCKED: LazyLock<InMemoryStore> = LazyLock::new(|| Shop::stocked().bus.store().clone());
+        Self::of(STOCKED.copied())
+    }
+
+    fn stocked() -> Self {
         let shop = Self::of(InMemoryStore::default());
         let batch = json!({"ref": "batch-001", "sku": "RETRO-CLOCK", "qty": 100});
         assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&batch)).status, 201);
@@ -68,11 +81,37 @@ impl Shop {
         }
         assert_eq!(shop.answer(Route::Ship, &Sent::body(&gift)).status, 200);
         assert_eq!(shop.answer(Route::Deallocate, &Sent::body(&two)).status, 200);
+        let lamps = json!({"ref": "batch-005", "sku": "TALL-LAMP", "qty": 3});
+        assert_eq!(shop.answer(Route::CreateBatch, &Sent::body(&lamps)).status, 201);
+        let waits = json!({"orderid": "order-004", "sku": "TALL-LAMP", "qty": 3});
+        assert_eq!(shop.answer(Route::Allocate, &Sent::body(&waits)).status, 202);
+        let none = Sent { name: Some("batch-005".to_owned()), ..Sent::body(&json!({"qty": 0})) };
+        assert_eq!(shop.answer(Route::ChangeBatch, &none).status, 200);
+        shop
+    }
+
+    /// With so many open batches of `RETRO-CLOCK` that the full one of `order-001` can't be opened.
+    pub(crate) fn with_a_stuck_line() -> Self {
+        static STUCK: LazyLock<InMemoryStore> = LazyLock::new(|| Shop::stuck().bus.store().clone());
+        Self::of(STUCK.copied())
+    }
+
+    fn stuck() -> Self {
+        let shop = Self::of(InMemoryStore::default());
+        let add = |reference: &str| {
+            let batch = json!({"ref": reference, "sku": "RETRO-CLOCK", "qty": 1});
+            shop.answer(Route::CreateBatch, &Sent::body(&batch)).status == 201
+        };
+        assert!(add("batch-001"));
+        let line = json!({"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 1});
+        assert_eq!(shop.answer(Route::Allocate, &Sent::body(&line)).status, 202);
+        let long = "\u{1fa91}".repeat(240);
+        assert!((0..1_000).any(|number| !add(&format!("{number}{long}"))), "there is room for all of them");
         shop
     }
 }
 
-impl<S: Products + AllocationsView> Shop<S> {
+impl<S: Products + LinePages> Shop<S> {
     fn of(store: S) -> Self {
         let bus = MessageBus::new(store, InMemoryEnvironment::default(), ());
         Self { bus, queue: InMemoryLineQueue::default() }
@@ -85,12 +124,18 @@ impl<S: Products + AllocationsView> Shop<S> {
 
     pub(crate) fn answer(&self, route: Route, sent: &Sent) -> Answer {
         let mut event = api_event(route, sent.body.as_deref().unwrap_or_default());
+        event["headers"]["accept"] = "application/json".into();
+        for (name, value) in &sent.query {
+            event["queryStringParameters"][*name] = value.as_str().into();
+        }
         for (name, value) in &sent.headers {
             event["headers"][*name] = value.as_str().into();
         }
         if let Some(name) = &sent.name {
+            // Of a list, what follows the name is part of what the greedy name stands for.
             let (_, parameter) = route.path().split_once('{').unwrap();
-            event["pathParameters"][parameter.trim_end_matches("+}")] = json!(name);
+            let (parameter, after) = parameter.split_once("+}").unwrap();
+            event["pathParameters"][parameter] = json!(format!("{name}{after}"));
         }
         let mut context = Context::default();
         "request-1".clone_into(&mut context.request_id);

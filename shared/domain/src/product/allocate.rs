@@ -213,7 +213,7 @@ mod tests {
                 product.change_batch_quantity(&change("b1", 5, 1), &[], &mut ample()).unwrap();
             }),
             ("a cancelled line", |product| {
-                product.deallocate(&on("b1", 8, line("o0", 4))).unwrap();
+                product.cancel(&on("b1", 8, line("o0", 4)), &mut ample()).unwrap().unwrap();
             }),
             ("what a shrink leaves over", |product| {
                 product
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_waiting_line_that_asks_again_is_answered_without_a_second_event() {
-        let mut product = product_with_waiting(&[batch("b1", 1, None)], Tally { count: 1, version_sum: 5 });
+        let mut product = product_with_waiting(&[batch("b1", 1, None)], Tally { count: 1, version_sum: 5, pieces: 2 });
         let part = waiting(5, line("o1", 2));
         assert_eq!(product.allocate(&part.line, Some(&part)), Ok(Allocation::Waiting));
         assert!(product.events().is_empty() && product.moves().is_empty());

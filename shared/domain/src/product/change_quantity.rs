@@ -264,7 +264,7 @@ mod tests {
         let youngest = [on("batch1", 8, line("o1", 20))];
         product.change_batch_quantity(&change("batch1", 0, 1), &youngest, &mut ample()).unwrap();
         assert_eq!(story(&product), ["20 of o1 off batch1", "20 of o1 out of stock", "batch1 holds 0"]);
-        assert_eq!(product.waiting(), Tally { count: 1, version_sum: 9 });
+        assert_eq!(product.waiting(), Tally { count: 1, version_sum: 9, pieces: 20 });
     }
 
     #[test]
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn stock_that_comes_free_is_owed_to_lines_that_wait() {
         let owes = |waiting: u32, backlog: bool, qty: u32| {
-            let tally = Tally { count: waiting, version_sum: u64::from(waiting) };
+            let tally = Tally { count: waiting, version_sum: waiting.into(), pieces: waiting.into() };
             let mut product = product_with_waiting(&[batch("batch1", 10, None)], tally);
             product.state.backlog = backlog;
             product.change_batch_quantity(&change("batch1", qty, 1), &[], &mut ample()).unwrap();

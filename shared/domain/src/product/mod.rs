@@ -1,11 +1,10 @@
 //! The aggregate: one SKU's batches. Each rule about who gets which of them has a file of its own.
 
 mod allocate;
-mod cancelled;
+mod cancel;
 mod change_eta;
 mod change_quantity;
 mod create_batch;
-mod deallocate;
 mod offer;
 mod ship;
 
@@ -110,6 +109,14 @@ impl Product {
         self.state.batches.iter().filter(|batch| batch.is_open())
     }
 
+    /// The same, those first that are used first: the warehouse, then the earliest.
+    #[must_use]
+    pub fn open_batches_by_preference(&self) -> Vec<&Batch> {
+        let mut batches: Vec<&Batch> = self.open_batches().collect();
+        batches.sort_by(|one, other| one.preference().cmp(&other.preference()));
+        batches
+    }
+
     /// The promised lines that have no batch.
     #[must_use]
     pub fn waiting(&self) -> Tally {
@@ -187,25 +194,25 @@ impl Product {
 
     fn put(&mut self, line: OrderLine, from: Option<&Part>, to: Place) {
         if let Some(Part { place: Place::Waiting, since, .. }) = from {
-            self.state.waiting = self.state.waiting.without(*since);
+            self.state.waiting = self.state.waiting.without(line.qty, *since);
         }
         if to == Place::Waiting {
             // The version that this change makes, also if this is the first thing it does.
-            self.state.waiting = self.state.waiting.with(self.changed_version());
+            self.state.waiting = self.state.waiting.with(line.qty, self.changed_version());
         }
         self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
     }
 
-    /// Takes pieces off a batch that are nobody's any more.
+    /// Takes pieces off a batch that are nobody's any more; or changes nothing, if it was full and there is no room for
+    /// one more that is not.
     fn give_back(&mut self, reference: &BatchRef, pieces: Quantity) -> Result<(), Refusal> {
+        if self.batch(reference).is_some_and(|batch| !batch.is_open()) {
+            self.check_room_for(reference)?;
+        }
         let Some(batch) = self.batch_mut(reference) else {
             return Err(Refusal::UnknownBatch(reference.clone()));
         };
-        let was_open = batch.is_open();
         batch.give_back(pieces);
-        if !was_open {
-            self.check_room_for(reference)?;
-        }
         self.stock_came_free();
         Ok(())
     }

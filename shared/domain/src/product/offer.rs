@@ -59,19 +59,19 @@ mod tests {
 
     #[test]
     fn stock_that_arrives_goes_to_waiting_lines_oldest_first() {
-        let mut product = product_with_waiting(&[], Tally { count: 3, version_sum: 13 });
+        let mut product = product_with_waiting(&[], Tally { count: 3, version_sum: 13, pieces: 14 });
         product.create_batch(&batch("b1", 5, None)).unwrap();
         assert!(product.has_backlog());
         let lines = [waiting(6, line("young", 2)), waiting(4, line("large", 9)), waiting(3, line("old", 3))];
         product.offer(&all(&lines), &mut ample());
         assert_eq!(story(&product), ["new b1 of 5", "3 of old on b1", "2 of young on b1"]);
-        assert_eq!((product.waiting(), product.has_backlog()), (Tally { count: 1, version_sum: 4 }, false));
+        assert_eq!((product.waiting(), product.has_backlog()), (Tally { count: 1, version_sum: 4, pieces: 9 }, false));
         assert_eq!(product.version(), Version(8));
     }
 
     #[test]
     fn a_backlog_that_one_commit_cannot_hold_stays_known() {
-        let mut product = product_with_waiting(&[], Tally { count: 2, version_sum: 7 });
+        let mut product = product_with_waiting(&[], Tally { count: 2, version_sum: 7, pieces: 2 });
         product.create_batch(&batch("b1", 5, None)).unwrap();
         let lines = [waiting(3, line("old", 1)), waiting(4, line("young", 1))];
         product.offer(&all(&lines), &mut Budget { items: 1, ..ample() });
@@ -84,8 +84,8 @@ mod tests {
         let mut product = product_with_waiting(&[batch("b1", 4, None)], Tally::of(&lines));
         product.allocate(&line("o1", 4), None).unwrap();
         let mut product = product.committed();
-        product.deallocate(&lines[0]).unwrap();
-        product.deallocate(&on("b1", 8, line("o1", 4))).unwrap();
+        product.cancel(&lines[0], &mut ample()).unwrap().unwrap();
+        product.cancel(&on("b1", 8, line("o1", 4)), &mut ample()).unwrap().unwrap();
         product.offer(&all(&lines), &mut ample());
         assert_eq!(story(&product), ["3 of o1 cancelled", "4 of o1 cancelled, off b1", "3 of o2 on b1"]);
     }

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn only_lines_with_a_batch_are_shipped_and_only_once() {
-        let mut product = product_with_waiting(&[batch("batch1", 10, None)], Tally { count: 1, version_sum: 1 });
+        let mut product =
+            product_with_waiting(&[batch("batch1", 10, None)], Tally { count: 1, version_sum: 1, pieces: 4 });
         let mut ship = |place| {
             let outcome = product.ship(&Part { line: line("o1", 4), place, age: Version(1), since: Version(1) });
             assert!(product.events().is_empty());

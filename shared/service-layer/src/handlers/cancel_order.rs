@@ -1,9 +1,10 @@
 //! Cancel an order.
 
-use domain::{Done, Eta, OrderId, Part, Place, Refusal, Step};
+use domain::{Done, OrderId, Part, Place, Refusal, Step};
 
 use super::{Case, Handler};
-use crate::store::{Found, ReadSet};
+use crate::OrderedLine;
+use crate::store::ReadSet;
 
 /// Cancels an order: the lines that it has, and whatever lines would come. Those that were shipped stay so.
 ///
@@ -19,26 +20,6 @@ pub struct CancelledOrder {
     pub done: Done,
     /// All its lines, by SKU and name.
     pub lines: Vec<OrderedLine>,
-}
-
-/// A line of an order, as it can be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderedLine {
-    /// The line, and where it stands.
-    pub part: Part,
-    /// When its batch is expected, if it has one that is.
-    pub eta: Option<Eta>,
-}
-
-impl OrderedLine {
-    /// All lines that were found, in their order.
-    fn all(found: &Found) -> Vec<Self> {
-        let eta = |part: &Part| found.product(&part.line.sku)?.batch(part.place.batch()?)?.eta;
-        let line = |part: &Part| Self { part: part.clone(), eta: eta(part) };
-        let mut lines: Vec<Self> = found.parts.iter().map(line).collect();
-        lines.sort_by_cached_key(|line| line.part.line.id());
-        lines
-    }
 }
 
 impl Handler for CancelOrder {
@@ -57,17 +38,24 @@ impl Handler for CancelOrder {
         let mut standing: Vec<&Part> = found.parts.iter().filter(|part| part.place.is_standing()).collect();
         // Those that wait come first, so that they are not given what the others give back.
         standing.sort_by_cached_key(|part| (part.place != Place::Waiting, part.line.id()));
+        let mut stuck = None;
         for part in &standing {
-            match draft.product(&part.line.sku)?.deallocate_within(part, budget) {
-                Some(outcome) => outcome?,
+            match draft.product(&part.line.sku)?.cancel(part, budget) {
+                Some(Ok(_)) => {}
+                Some(Err(refusal)) => stuck = Some(refusal),
                 None => return Ok(Step::GoOn),
-            };
+            }
         }
-        if !is_marked {
+        if draft.is_changed() && (stuck.is_some() || !is_marked) {
             return Ok(Step::GoOn);
         }
+        // All that can be cancelled is.
+        if let Some(refusal) = stuck {
+            return Err(refusal);
+        }
         let done = if *goes_on || !standing.is_empty() { Done::Now } else { Done::Before };
-        let mut lines = OrderedLine::all(found);
+        let mut lines = OrderedLine::all(found.parts.clone(), found);
+        lines.sort_by_cached_key(|line| line.part.line.id());
         for line in lines.iter_mut().filter(|line| line.part.place.is_standing()) {
             *line = OrderedLine { part: Part { place: Place::Cancelled, ..line.part.clone() }, eta: None };
         }

@@ -131,7 +131,9 @@ impl Handler for ChangeBatch {
     fn decide(&self, case: &mut Case) -> Result<Step<ChangeOutcome>, Refusal> {
         let Left { changes, outcome } = self.left(&case.found)?;
         let Some((sku, change)) = changes.first() else {
-            return Ok(Step::Finish(outcome.unwrap_or(ChangeOutcome::Known)));
+            // What an earlier commit of this command did, nobody did before it; and it stays done, if a newer change came.
+            let applied = Some(ChangeOutcome::Applied).filter(|_| case.goes_on);
+            return Ok(Step::Finish(best(applied, outcome).unwrap_or(ChangeOutcome::Known)));
         };
         let product = case.draft.product(sku)?;
         let step = match change {

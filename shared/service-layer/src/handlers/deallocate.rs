@@ -18,6 +18,9 @@ impl Handler for Deallocate {
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
         let part = case.found.part(&self.0).ok_or_else(|| Refusal::UnknownLine(self.0.clone()))?;
-        Ok(Step::Finish(case.draft.product(&self.0.sku)?.deallocate(part)?))
+        match case.draft.product(&self.0.sku)?.cancel(part, &mut case.budget) {
+            Some(done) => Ok(Step::Finish(done?)),
+            None => Ok(Step::GoOn),
+        }
     }
 }

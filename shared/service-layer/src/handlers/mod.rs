@@ -18,7 +18,7 @@ use domain::{Budget, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
-pub use cancel_order::{CancelOrder, CancelledOrder, OrderedLine};
+pub use cancel_order::{CancelOrder, CancelledOrder};
 pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::Error;
 use crate::ports::{Environment, Timestamp};
+use crate::store::StoreError;
 
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_millis(250);
@@ -13,7 +15,7 @@ const LONGEST_DELAY: Duration = Duration::from_millis(250);
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// Gives up in time to answer. What was under way may still happen.
-pub fn in_time<E: Environment, T>(
+pub(crate) fn in_time<E: Environment, T>(
     environment: &E,
     deadline: Timestamp,
     work: impl Future<Output = T>,
@@ -27,6 +29,30 @@ pub fn in_time<E: Environment, T>(
         match select(work, pin!(environment.sleep(left))).await {
             Either::Left((outcome, _)) => Some(outcome),
             Either::Right(((), _)) => None,
+        }
+    }
+}
+
+/// Reads again what did not fit together, since it changed between two of its parts.
+pub(crate) async fn until_it_fits<E: Environment, T, F: Future<Output = Result<T, StoreError>>>(
+    environment: &E,
+    deadline: Timestamp,
+    read: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut tries = 0_u32;
+    loop {
+        let error = match read().await {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        tries = tries.saturating_add(1);
+        let delay = full_jitter(tries, environment.random());
+        match error {
+            StoreError::Conflict(_) if !leaves_time(environment.now(), delay, deadline) => {
+                return Err(Error::Contended { tries });
+            }
+            StoreError::Conflict(_) => environment.sleep(delay).await,
+            StoreError::Unavailable(_) | StoreError::Fault(_) => return Err(error.into()),
         }
     }
 }

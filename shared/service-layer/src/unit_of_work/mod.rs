@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::{Budget, Part, Refusal, Sku, Step};
 
-pub use backoff::in_time;
+pub(crate) use backoff::{in_time, until_it_fits};
 
 use crate::handlers::Handler;
 use crate::ports::Environment;

@@ -1,10 +1,11 @@
 //! Commands and their answers.
 
+use adapters::in_memory::InMemoryStore;
 use domain::{ChangeOutcome, Refusal, Revision, Version};
-use service_layer::{ChangeBatch, Error};
-use testing::{Reply, comes, holds};
+use service_layer::{ChangeBatch, Error, MessageBus};
+use testing::{Command, Reply, comes, holds};
 
-use crate::common::{call, on};
+use crate::common::{Meddle, Meddles, add, another_environment, call, do_it, on};
 use crate::verbs::{allocate, batch_of, bus, change_quantity, create_batch, version};
 
 #[tokio::test]
@@ -40,6 +41,40 @@ async fn a_container_that_is_late_is_late_for_all_its_skus_and_a_quantity_is_of_
     assert_eq!(handle(of_chairs).await.unwrap(), ChangeOutcome::Applied);
     let of_beds = ChangeBatch { sku: Some("BED".try_into().unwrap()), ..holds("container", 5, Revision::Version(1)) };
     assert!(matches!(handle(of_beds).await, Err(Error::Refused(Refusal::UnknownBatch(_)))));
+}
+
+/// What the commit for one SKU left of its list has as many pieces as the next SKU's batch.
+#[tokio::test]
+async fn lines_of_a_late_container_move_each_to_a_batch_of_its_own_sku() {
+    let bus = bus();
+    for (sku, sooner, kept) in [("CHAIR", 2, 5), ("TABLE", 5, 0)] {
+        create_batch(&bus, "container", sku, 10, Some("2011-01-02")).await.unwrap();
+        for (order, qty) in [("o1", sooner), ("o2", kept)].into_iter().filter(|(_, qty)| *qty > 0) {
+            allocate(&bus, order, sku, qty).await.unwrap();
+        }
+        create_batch(&bus, &format!("sooner-{sku}"), sku, sooner, Some("2011-01-05")).await.unwrap();
+    }
+    bus.handle(&comes("container", Some("2011-01-09"), Revision::Version(1)), &call()).await.unwrap();
+    let places: Vec<_> =
+        bus.store().parts().into_values().map(|part| part.place.batch().unwrap().to_string()).collect();
+    assert_eq!(places, ["sooner-CHAIR", "sooner-TABLE", "container"]);
+}
+
+#[tokio::test]
+async fn what_a_change_did_before_a_newer_one_came_is_told() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 10)).await;
+    let newer = Command::ChangeBatch(comes("b1", Some("2011-01-09"), Revision::Version(7)));
+    let meddling = Meddles::at_commits([Meddle::After(Vec::new()), Meddle::After(vec![newer])]).with(&store);
+    let both = ChangeBatch {
+        eta: comes("b1", Some("2011-01-02"), Revision::Version(1)).eta,
+        ..holds("b1", 7, Revision::Version(1))
+    };
+    let outcome = MessageBus::new(&meddling, another_environment(), ()).handle(&both, &call()).await.unwrap();
+    assert_eq!(outcome, ChangeOutcome::Applied, "the quantity");
+    let [product] = store.products().try_into().unwrap();
+    let batch = &product.batches()[0];
+    assert_eq!((batch.purchased, batch.eta.unwrap().to_string()), (7, "2011-01-09".to_owned()));
 }
 
 #[tokio::test]

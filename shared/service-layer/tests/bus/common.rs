@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{Batch, OrderId, Part, Product, Revision};
-use service_layer::ports::{AllocationsView, Timestamp};
+use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError};
 use service_layer::{Call, Error, MessageBus};
-use testing::{Command, Hooked, Hooks, Reply, holds, line, new_batch};
+use testing::{Command, Hooked, Hooks, Reply, allocations, holds, line, new_batch};
 
 /// Most that DynamoDB reads or commits at once.
 const MOST_ITEMS: usize = 100;
@@ -43,7 +43,7 @@ pub(crate) fn on(batchref: &str) -> Reply {
 
 /// The batch of an order's only line.
 pub(crate) async fn batch_of(store: &InMemoryStore, orderid: &str) -> Option<String> {
-    let allocations = store.allocations(&OrderId::try_from(orderid).unwrap()).await.unwrap();
+    let allocations = allocations(store, &OrderId::try_from(orderid).unwrap()).await.unwrap();
     allocations.first().map(|(_, batchref)| batchref.to_string())
 }
 

@@ -1,12 +1,13 @@
 //! Many lines of one SKU in one commit.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Event, OrderLine, Refusal, Revision, SkuLines, Version};
+use domain::{Event, OrderLine, Place, Refusal, Revision, SkuLines, Version};
 use service_layer::outbox::Envelope;
 use service_layer::{AllocateLines, Error, MessageBus};
-use testing::line;
+use testing::{Command, line};
 
 use crate::common::{Meddle, Meddles, Meddling, add, allocate, another_environment, call, do_it, resize};
 
@@ -45,6 +46,21 @@ async fn lines_that_have_a_place_are_answered_again_without_a_commit() {
         assert_eq!(allocate_lines(&Meddles::at_commits(meddles).with(&store), &lines).await.unwrap(), 50);
     }
     assert_eq!(store.outbox().last().unwrap().version, Version(2));
+}
+
+#[tokio::test]
+async fn a_large_line_that_is_cancelled_frees_stock_for_more_lines_than_one_commit_holds() {
+    let store = InMemoryStore::default();
+    for command in [add("b1", "LAMP", 150), add("b2", "LAMP", 150), allocate("large", "LAMP", 150)] {
+        do_it(&store, command).await;
+    }
+    for half in [0..75, 75..150] {
+        allocate_lines(&Meddles::default().with(&store), &lines_of(half, 1)).await.unwrap();
+    }
+    do_it(&store, resize("b2", 0, Revision::Version(1))).await;
+    do_it(&store, Command::Deallocate(line("large", "LAMP", 150).id())).await;
+    let places: HashSet<_> = store.parts().into_values().map(|part| part.place).collect();
+    assert_eq!(places, HashSet::from([Place::Batch("b1".try_into().unwrap()), Place::Cancelled]));
 }
 
 #[tokio::test]

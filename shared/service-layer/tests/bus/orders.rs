@@ -6,7 +6,7 @@ use service_layer::{AllocateLines, CancelOrder, CancelledOrder, Error, MessageBu
 use testing::{Command, Reply, line};
 
 use crate::common::{
-    Handle as _, Meddle, Meddles, Meddling, add, allocate, another_environment, call, do_it, on, resize,
+    Handle as _, Meddle, Meddles, Meddling, add, allocate, another_environment, batch_of, call, do_it, on, resize,
 };
 
 fn cancel_all(orderid: &str) -> Command {
@@ -95,21 +95,48 @@ async fn a_shipped_line_of_a_cancelled_order_keeps_its_batch() {
 async fn what_comes_free_goes_to_lines_that_wait_and_not_to_those_of_the_order() {
     let store = InMemoryStore::default();
     for command in [
-        add("b1", "LAMP", 6),
+        add("b1", "LAMP", 8),
         allocate("o1", "LAMP", 2),
         allocate("o1", "LAMP", 1),
         allocate("o2", "LAMP", 3),
-        // The youngest waits, and so does one of the order.
+        allocate("o3", "LAMP", 2),
+        // All but the oldest wait, one of the order among them.
         resize("b1", 2, Revision::Version(1)),
     ] {
         do_it(&store, command).await;
     }
     let order = cancelled(&store, "o1").await;
     assert_eq!(shown(&order), ["1 LAMP cancelled", "2 LAMP cancelled"]);
-    let told = store.outbox().last().unwrap().event.to_string();
-    assert!(!told.contains("allocated"), "3 pieces don't fit: {told}");
-    do_it(&store, add("b2", "LAMP", 3)).await;
-    assert_eq!(do_it(&store, allocate("o2", "LAMP", 3)).await, on("b2"));
+    assert_eq!(batch_of(&store, "o2").await, None, "3 pieces don't fit");
+    assert_eq!(batch_of(&store, "o3").await.as_deref(), Some("b1"));
+}
+
+/// A product may hold so many batches with free stock that one more does not fit. A line can't leave its batch then, if
+/// that is full.
+#[tokio::test]
+async fn a_line_that_can_not_be_cancelled_holds_up_neither_the_others_nor_the_mark() {
+    let store = InMemoryStore::default();
+    for command in [add("b1", "LAMP", 2), allocate("o1", "LAMP", 2), add("b2", "DESK", 2), allocate("o1", "DESK", 2)] {
+        do_it(&store, command).await;
+    }
+    let mut filling = 0;
+    while Meddles::default()
+        .with(&store)
+        .handle(add(&format!("{filling}{}", "\u{1fa91}".repeat(240)), "DESK", 1))
+        .await
+        .is_ok()
+    {
+        filling += 1;
+    }
+    for _ in 0..2 {
+        let refused = cancel(&Meddles::default().with(&store), "o1").await;
+        assert!(matches!(refused, Err(Error::Refused(Refusal::TooManyBatches(_)))), "{refused:?}");
+        let places: Vec<_> = store.parts().into_values().map(|part| part.place).collect();
+        assert_eq!(places, [Place::Batch("b2".try_into().unwrap()), Place::Cancelled]);
+    }
+    assert_eq!(do_it(&store, allocate("o1", "LAMP", 1)).await, order_cancelled("o1"));
+    do_it(&store, allocate("o2", "DESK", 1)).await;
+    assert_eq!(shown(&cancelled(&store, "o1").await), ["2 DESK cancelled", "2 LAMP cancelled"]);
 }
 
 /// Each of 70 lines has a full batch and a product of its own: three items, so 32 lines a commit. Each frees what three

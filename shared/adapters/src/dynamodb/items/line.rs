@@ -9,11 +9,11 @@ use service_layer::ports::Timestamp;
 use super::{Item, Key, UnreadableItem, from_item};
 
 /// How the sort keys of lines begin.
-pub(in crate::dynamodb) const LINE_PREFIX: &str = "LINE#";
+const LINE_PREFIX: &str = "LINE#";
 
-/// Stands between two names of which the first may have the usual separator in it. No name has this one, as none has
-/// control characters.
-const UNIT_SEPARATOR: char = '\u{1f}';
+/// Stands between two names. No name has it, as none has control characters, and it sorts before all that names have: so
+/// the lines of an order are stored by SKU, then by name.
+pub(super) const UNIT_SEPARATOR: char = '\u{1f}';
 
 /// How many partitions of the index share the lines of a batch. One takes 1,000 lines a second, and a SKU on sale can
 /// place more.
@@ -22,8 +22,7 @@ const SHELVES: u64 = 2;
 impl Key {
     pub(in crate::dynamodb) fn line(id: &LineId) -> Self {
         let LineId { orderid, sku, name } = id;
-        let separator = if name.as_str().contains('#') { UNIT_SEPARATOR } else { '#' };
-        Self { pk: order_partition(orderid), sk: format!("{LINE_PREFIX}{sku}{separator}{name}") }
+        Self { pk: order_partition(orderid), sk: format!("{LINE_PREFIX}{sku}{UNIT_SEPARATOR}{name}") }
     }
 }
 
@@ -134,8 +133,7 @@ fn listed_in(partition: &str) -> Result<Place, InvalidName> {
 fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
     let orderid = key.pk.strip_prefix("ORDER#")?;
     let names = key.sk.strip_prefix(LINE_PREFIX)?;
-    // A name after the usual separator has none in it, so the last one it is, whatever the SKU holds.
-    let (sku, name) = names.split_once(UNIT_SEPARATOR).or_else(|| names.rsplit_once('#'))?;
+    let (sku, name) = names.split_once(UNIT_SEPARATOR)?;
     let (orderid, sku, name) = (orderid.try_into().ok()?, sku.try_into().ok()?, name.try_into().ok()?);
     Some(OrderLine { orderid, sku, qty, name })
 }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(super) use batch::{BatchEntry, BatchItem, StoredBatch, batch_partition};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
-pub(super) use line::{LINE_PREFIX, LineItem, order_partition, read_part, shelves, waiting_partition};
+use line::UNIT_SEPARATOR;
+pub(super) use line::{LineItem, order_partition, read_part, shelves, waiting_partition};
 pub(super) use order::{CancelledItem, read_cancelled};
 
 use crate::json::shortened;
@@ -49,7 +50,9 @@ impl Key {
     }
 
     pub(super) fn unreadable(&self, reason: impl std::fmt::Display) -> UnreadableItem {
-        let (pk, sk) = (shortened(self.pk.clone()), shortened(self.sk.clone()));
+        // As JSON writes it, since nobody would see it.
+        let sk = self.sk.replace(UNIT_SEPARATOR, "\\u001f");
+        let (pk, sk) = (shortened(self.pk.clone()), shortened(sk));
         UnreadableItem { key: format!("{pk}/{sk}"), reason: reason.to_string() }
     }
 }

@@ -8,8 +8,8 @@ use service_layer::ports::{Environment, LineQueue};
 use service_layer::store::Products;
 use service_layer::{Allocate, Error, MessageBus};
 
-use crate::http::answers::{Code, Details, json, problem, replayed, text};
-use crate::http::prefer::{Preference, applied, prefers_async};
+use crate::http::answers::{Code, Details, json, ok, problem, replayed};
+use crate::http::prefer::{Format, Preference, applied, prefers_async};
 use crate::http::{Route, answered, body};
 
 /// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is
@@ -21,21 +21,22 @@ pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
 ) -> Response<Body> {
     answered(Route::Allocate, bus.environment(), &request, async |call| {
         let line: OrderLine = body(&request)?;
+        let format = Format::of(request.headers());
         if let Some(queue) = queue.filter(|_| prefers_async(request.headers())) {
             queue.put(&line, call).await.map_err(Error::Unavailable)?;
-            return Ok(applied(text(StatusCode::ACCEPTED, "OK"), "respond-async"));
+            return Ok(applied(ok(StatusCode::ACCEPTED, format), "respond-async"));
         }
         let command = Allocate(line);
         let allocation = bus.handle(&command, call).await?.map_err(Error::from)?;
-        Ok(respond(allocation, &command.0.sku, Preference::of(request.headers())))
+        Ok(respond(allocation, &command.0.sku, Preference::of(request.headers()), format))
     })
     .await
 }
 
-fn respond(allocation: Allocation, sku: &Sku, preference: Preference) -> Response<Body> {
+fn respond(allocation: Allocation, sku: &Sku, preference: Preference, format: Format) -> Response<Body> {
     let is_replayed = matches!(allocation, Allocation::Kept(_));
     let response = match preference {
-        Preference::Minimal => text(StatusCode::ACCEPTED, "OK"),
+        Preference::Minimal => ok(StatusCode::ACCEPTED, format),
         Preference::Representation => applied(represent(allocation, sku), "return=representation"),
     };
     if is_replayed { replayed(response) } else { response }

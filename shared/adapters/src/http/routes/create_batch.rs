@@ -6,7 +6,8 @@ use service_layer::ports::Environment;
 use service_layer::store::Products;
 use service_layer::{CreateBatch, MessageBus};
 
-use crate::http::answers::{replayed_unless_new, text};
+use crate::http::answers::{ok, replayed_unless_new};
+use crate::http::prefer::Format;
 use crate::http::{Route, answered, body};
 
 /// Answers a request to add a batch.
@@ -16,7 +17,7 @@ pub(super) async fn create_batch<S: Products, E: Environment>(
 ) -> Response<Body> {
     answered(Route::CreateBatch, bus.environment(), &request, async |call| {
         let done = bus.handle(&CreateBatch(body(&request)?), call).await?;
-        Ok(replayed_unless_new(done, text(StatusCode::CREATED, "OK")))
+        Ok(replayed_unless_new(done, ok(StatusCode::CREATED, Format::of(request.headers()))))
     })
     .await
 }

@@ -1,12 +1,14 @@
 //! `POST /deallocate` and `POST /ship`: how a line ends.
 
 use domain::{Done, LineId};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use service_layer::ports::Environment;
 use service_layer::store::Products;
 use service_layer::{Deallocate, Handler, MessageBus, Ship};
 
-use crate::http::answers::carried_out;
+use crate::http::answers::{ok, replayed_unless_new};
+use crate::http::prefer::Format;
 use crate::http::{Route, answered, body};
 
 /// Answers a request to cancel a line.
@@ -29,7 +31,8 @@ async fn end<S: Products, E: Environment, H: Handler<Answer = Done>>(
     command: fn(LineId) -> H,
 ) -> Response<Body> {
     answered(route, bus.environment(), &request, async |call| {
-        Ok(carried_out(bus.handle(&command(body(&request)?), call).await?))
+        let done = bus.handle(&command(body(&request)?), call).await?;
+        Ok(replayed_unless_new(done, ok(StatusCode::OK, Format::Json)))
     })
     .await
 }

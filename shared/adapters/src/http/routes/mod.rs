@@ -1,47 +1,50 @@
-//! The routes of the API: which request goes to which function, and there to which handler. A file for each.
+//! The routes of the API: which request goes to which function, and there to which handler. A file for each kind.
 
 mod allocate;
+mod batches;
 mod change_batch;
 mod create_batch;
 mod end_line;
 mod orders;
+mod products;
 mod view_allocations;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use service_layer::MessageBus;
-use service_layer::ports::{AllocationsView, Environment, LineQueue};
+use service_layer::ports::{Environment, LinePages, LineQueue};
 use service_layer::store::Products;
+use service_layer::{MessageBus, Views};
 
 use super::answers::not_found;
 
 macro_rules! routes {
-    ($($(#[$doc:meta])* $route:ident: $method:literal $path:literal in $function:literal,)+) => {
+    ($($function:literal $routes:ident { $($(#[$doc:meta])* $route:ident: $method:literal $path:literal,)+ })+) => {
         /// A route of the API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Route {
-            $($(#[$doc])* $route,)+
+            $($($(#[$doc])* $route,)+)+
         }
 
         impl Route {
             /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$route,)+];
+            pub const ALL: &[Self] = &[$($(Self::$route,)+)+];
 
             /// Its HTTP method.
             #[must_use]
             pub fn method(self) -> &'static str {
                 match self {
-                    $(Self::$route => $method,)+
+                    $($(Self::$route => $method,)+)+
                 }
             }
 
-            /// Its path, as API Gateway writes it: `{name+}` stands for the rest of a path.
+            /// Its path. `{name+}` stands for a name, slashes included, whatever follows it.
             #[must_use]
             pub fn path(self) -> &'static str {
                 match self {
-                    $(Self::$route => $path,)+
+                    $($(Self::$route => $path,)+)+
                 }
             }
 
@@ -49,28 +52,62 @@ macro_rules! routes {
             #[must_use]
             pub fn function(self) -> &'static str {
                 match self {
-                    $(Self::$route => $function,)+
+                    $($(Self::$route => $function,)+)+
                 }
             }
         }
+
+        $(
+            /// The routes of one function.
+            #[derive(Clone, Copy)]
+            enum $routes {
+                $($route,)+
+            }
+
+            impl $routes {
+                /// The one that a request is for.
+                fn of(request: &Request) -> Option<Self> {
+                    let asked = Route::of(request)?;
+                    [$((Route::$route, Self::$route),)+].into_iter().find(|(route, _)| *route == asked).map(|(_, own)| own)
+                }
+            }
+        )+
     };
 }
 
 routes! {
-    /// Binds a line to a batch, or puts it on a queue.
-    Allocate: "POST" "/allocate" in "allocate",
-    /// Cancels a line.
-    Deallocate: "POST" "/deallocate" in "allocate",
-    /// Notes that a line was shipped.
-    Ship: "POST" "/ship" in "allocate",
-    /// Adds a batch.
-    CreateBatch: "POST" "/batches" in "batches",
-    /// Gives a batch its real quantity, or another ETA.
-    ChangeBatch: "PATCH" "/batches/{ref+}" in "batches",
-    /// Cancels an order.
-    CancelOrder: "DELETE" "/orders/{orderid+}" in "orders",
-    /// Shows the batches that an order's lines are on.
-    ViewAllocations: "GET" "/allocations/{orderid+}" in "allocations-view",
+    "allocate" LineRoute {
+        /// Binds a line to a batch, or puts it on a queue.
+        Allocate: "POST" "/allocate",
+        /// Cancels a line.
+        Deallocate: "POST" "/deallocate",
+        /// Notes that a line was shipped.
+        Ship: "POST" "/ship",
+    }
+    "batches" BatchRoute {
+        /// Adds a batch.
+        CreateBatch: "POST" "/batches",
+        /// Gives a batch its real quantity, or another ETA.
+        ChangeBatch: "PATCH" "/batches/{ref+}",
+    }
+    "orders" OrderRoute {
+        /// Cancels an order.
+        CancelOrder: "DELETE" "/orders/{orderid+}",
+    }
+    "allocations-view" ViewRoute {
+        /// Shows the batches that an order's lines are on.
+        ViewAllocations: "GET" "/allocations/{orderid+}",
+        /// Shows an order's lines, whatever became of them.
+        ShowOrder: "GET" "/orders/{orderid+}",
+        /// Shows what there is of a SKU.
+        ShowProduct: "GET" "/products/{sku+}",
+        /// Lists the lines of a SKU that wait.
+        ListWaiting: "GET" "/products/{sku+}/waiting",
+        /// Shows the batches that have a reference.
+        ShowBatches: "GET" "/batches/{ref+}",
+        /// Lists the lines that stand on the batches of a reference.
+        ListLines: "GET" "/batches/{ref+}/lines",
+    }
 }
 
 impl Route {
@@ -79,20 +116,46 @@ impl Route {
     fn of(request: &Request) -> Option<Self> {
         let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
         let (method, path) = match context.route_key.as_deref()? {
-            "$default" => (request.method().as_str(), context.http.path.as_deref()?),
-            named => named.split_once(' ')?,
+            "$default" => (request.method().as_str(), Cow::Borrowed(context.http.path.as_deref()?)),
+            named => {
+                let (method, path) = named.split_once(' ')?;
+                (method, filled(path, request))
+            }
         };
-        let is_it = |route: &&Self| route.method() == method && matches_path(route.path(), path);
-        Self::ALL.iter().find(is_it).copied()
+        let matching = Self::ALL.iter().filter(|route| route.method() == method && matches_path(route.path(), &path));
+        // `/products/{sku+}` matches what is for `/products/{sku+}/waiting`, too.
+        matching.max_by_key(|route| route.path().len()).copied()
     }
+
+    /// The path as API Gateway knows it, whose greedy names stand at the end.
+    #[must_use]
+    pub fn gateway_path(self) -> &'static str {
+        self.path().split_inclusive('}').next().unwrap_or_default()
+    }
+
+    /// What the path names: the name's parameter, and what follows it.
+    pub(super) fn parameter(self) -> Option<(&'static str, &'static str)> {
+        let (_, name) = self.path().split_once('{')?;
+        name.split_once("+}")
+    }
+}
+
+/// A path as API Gateway knows it, with the name in it, if there is one.
+fn filled<'a>(path: &'a str, request: &Request) -> Cow<'a, str> {
+    let name = path.split_once('{').and_then(|(before, name)| {
+        let parameters = request.path_parameters_ref()?;
+        let name = parameters.first(name.strip_suffix("+}")?).filter(|name| !name.is_empty())?;
+        Some(format!("{before}{name}"))
+    });
+    name.map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// Whether a path is one of those that a route is for.
 fn matches_path(pattern: &str, path: &str) -> bool {
-    match pattern.split_once('{') {
-        Some((prefix, _)) => path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()),
-        None => pattern == path,
-    }
+    let Some((before, name)) = pattern.split_once('{') else { return pattern == path };
+    let (_, after) = name.split_once('}').unwrap_or_default();
+    let name = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    name.is_some_and(|name| !name.is_empty())
 }
 
 /// The function `allocate`: what is asked of single lines. It has a queue if it is to answer those who can wait.
@@ -104,13 +167,11 @@ pub async fn answer_about_lines<S: Products, E: Environment, Q: LineQueue>(
     queue: Option<&Q>,
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match Route::of(&request) {
-        Some(Route::Allocate) => allocate::allocate(bus, queue, request).await,
-        Some(Route::Deallocate) => end_line::deallocate(bus, request).await,
-        Some(Route::Ship) => end_line::ship(bus, request).await,
-        Some(Route::CreateBatch | Route::ChangeBatch | Route::CancelOrder | Route::ViewAllocations) | None => {
-            not_found()
-        }
+    Ok(match LineRoute::of(&request) {
+        Some(LineRoute::Allocate) => allocate::allocate(bus, queue, request).await,
+        Some(LineRoute::Deallocate) => end_line::deallocate(bus, request).await,
+        Some(LineRoute::Ship) => end_line::ship(bus, request).await,
+        None => not_found(),
     })
 }
 
@@ -122,11 +183,10 @@ pub async fn answer_about_batches<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match Route::of(&request) {
-        Some(Route::CreateBatch) => create_batch::create_batch(bus, request).await,
-        Some(Route::ChangeBatch) => change_batch::change_batch(bus, request).await,
-        Some(Route::Allocate | Route::Deallocate | Route::Ship | Route::CancelOrder | Route::ViewAllocations)
-        | None => not_found(),
+    Ok(match BatchRoute::of(&request) {
+        Some(BatchRoute::CreateBatch) => create_batch::create_batch(bus, request).await,
+        Some(BatchRoute::ChangeBatch) => change_batch::change_batch(bus, request).await,
+        None => not_found(),
     })
 }
 
@@ -138,17 +198,9 @@ pub async fn answer_about_orders<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match Route::of(&request) {
-        Some(Route::CancelOrder) => orders::cancel_order(bus, request).await,
-        Some(
-            Route::Allocate
-            | Route::Deallocate
-            | Route::Ship
-            | Route::CreateBatch
-            | Route::ChangeBatch
-            | Route::ViewAllocations,
-        )
-        | None => not_found(),
+    Ok(match OrderRoute::of(&request) {
+        Some(OrderRoute::CancelOrder) => orders::cancel_order(bus, request).await,
+        None => not_found(),
     })
 }
 
@@ -156,21 +208,19 @@ pub async fn answer_about_orders<S: Products, E: Environment>(
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn answer_readers<V: AllocationsView, E: Environment>(
-    view: &V,
+pub async fn answer_readers<S: Products + LinePages, E: Environment>(
+    store: &S,
     environment: &E,
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
-    Ok(match Route::of(&request) {
-        Some(Route::ViewAllocations) => view_allocations::view_allocations(view, environment, request).await,
-        Some(
-            Route::Allocate
-            | Route::Deallocate
-            | Route::Ship
-            | Route::CreateBatch
-            | Route::ChangeBatch
-            | Route::CancelOrder,
-        )
-        | None => not_found(),
+    let views = Views { store, environment };
+    Ok(match ViewRoute::of(&request) {
+        Some(ViewRoute::ViewAllocations) => view_allocations::view_allocations(views, request).await,
+        Some(ViewRoute::ShowOrder) => orders::show_order(views, request).await,
+        Some(ViewRoute::ShowProduct) => products::show_product(views, request).await,
+        Some(ViewRoute::ListWaiting) => products::list_waiting(views, request).await,
+        Some(ViewRoute::ShowBatches) => batches::show_batches(views, request).await,
+        Some(ViewRoute::ListLines) => batches::list_lines(views, request).await,
+        None => not_found(),
     })
 }

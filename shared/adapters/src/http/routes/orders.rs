@@ -1,26 +1,23 @@
-//! `DELETE /orders/{orderid}`, and how an order is shown.
+//! `DELETE /orders/{orderid}` and `GET /orders/{orderid}`: whole orders.
 
-use domain::{BatchRef, Eta, LineName, OrderId, Place, Quantity, Sku};
+use domain::{BatchRef, Eta, LineId, LineName, OrderId, Place, Quantity, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use service_layer::ports::Environment;
+use service_layer::ports::{Environment, LinePages};
 use service_layer::store::Products;
-use service_layer::{CancelOrder, MessageBus, OrderedLine};
+use service_layer::{CancelOrder, CancelledOrder, Lines, MessageBus, OrderedLine, Views};
 
 use crate::http::answers::{json, replayed_unless_new};
+use crate::http::pages::{self, DEFAULT_LIMIT};
 use crate::http::{Route, answered, named};
-
-/// Most lines in one answer.
-const PAGE: usize = 100;
 
 /// Some lines of an order.
 #[derive(Serialize)]
 struct ShownOrder<'a> {
     orderid: &'a OrderId,
     lines: Vec<ShownLine<'a>>,
-    /// Where the next lines begin. None yet: whoever cancels an order is shown the first ones.
-    next: Option<&'a str>,
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -63,20 +60,36 @@ impl<'a> ShownLine<'a> {
     }
 }
 
-fn show(orderid: &OrderId, lines: &[OrderedLine]) -> Response<Body> {
-    let lines = lines.iter().take(PAGE).map(ShownLine::of).collect();
-    json(StatusCode::OK, &ShownOrder { orderid, lines, next: None })
+fn show(orderid: &OrderId, Lines { lines, next }: Lines<OrderedLine, LineId>) -> Response<Body> {
+    let lines = lines.iter().map(ShownLine::of).collect();
+    json(StatusCode::OK, &ShownOrder { orderid, lines, next: pages::next(next) })
 }
 
-/// Answers a request to cancel the order that the path names.
+/// Answers a request to cancel the order that the path names, with the first page of its lines.
 pub(super) async fn cancel_order<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
     request: Request,
 ) -> Response<Body> {
-    answered(Route::CancelOrder, bus.environment(), &request, async |call| {
-        let command = CancelOrder(named(&request, "orderid")?);
-        let cancelled = bus.handle(&command, call).await?;
-        Ok(replayed_unless_new(cancelled.done, show(&command.0, &cancelled.lines)))
+    let route = Route::CancelOrder;
+    answered(route, bus.environment(), &request, async |call| {
+        let command = CancelOrder(named(route, &request)?);
+        let CancelledOrder { done, lines } = bus.handle(&command, call).await?;
+        let lines = Lines::first(lines, DEFAULT_LIMIT, |line| line.part.line.id());
+        Ok(replayed_unless_new(done, show(&command.0, lines)))
+    })
+    .await
+}
+
+/// Answers a request for the lines of the order that the path names.
+pub(super) async fn show_order<S: Products + LinePages, E: Environment>(
+    views: Views<'_, S, E>,
+    request: Request,
+) -> Response<Body> {
+    let route = Route::ShowOrder;
+    answered(route, views.environment, &request, async |call| {
+        let orderid = named(route, &request)?;
+        let lines = views.order(&orderid, &pages::page(&request, &orderid)?, call).await?;
+        Ok(show(&orderid, lines))
     })
     .await
 }

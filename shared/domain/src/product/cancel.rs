@@ -1,19 +1,36 @@
-//! Lines of orders that are cancelled.
+//! Cancelling lines: by themselves, with their order, or because it was cancelled meanwhile.
 
-use super::deallocate::cancelled;
 use super::{Allocation, Done, Product};
-use crate::{Budget, OrderLine, Part, Refusal};
+use crate::{Budget, CancellationReason, Event, OrderLine, Part, Place, Refusal};
 
 impl Product {
-    /// Cancels a promised line as [`Product::deallocate`] does. None: the budget does not hold that.
+    /// Cancels a promised line. Its pieces are free from then on, for lines that wait first, see
+    /// [`Product::has_backlog`]. None: the budget does not hold that, and nothing was changed.
     ///
     /// The line is an item, and so are a batch that it opens and the product itself, if nothing else has changed that.
-    pub fn deallocate_within(&mut self, part: &Part, budget: &mut Budget) -> Option<Result<Done, Refusal>> {
+    ///
+    /// # Errors
+    /// When it is shipped; or when its batch was full, and the product can hold no more batches with free stock. Nothing
+    /// was changed then.
+    pub fn cancel(&mut self, part: &Part, budget: &mut Budget) -> Option<Result<Done, Refusal>> {
         let batch = part.place.batch();
         let opens = batch.and_then(|reference| self.batch(reference)).is_some_and(|batch| !batch.is_open());
         let is_first = self.events().is_empty();
         let items = [true, opens, is_first].into_iter().filter(|is_item| *is_item).count();
-        budget.spend(items, &[&cancelled(part)]).then(|| self.deallocate(part))
+        budget.spend(items, &[&cancelled(part)]).then(|| self.cancel_at_once(part))
+    }
+
+    fn cancel_at_once(&mut self, part: &Part) -> Result<Done, Refusal> {
+        let line = &part.line;
+        match &part.place {
+            Place::Cancelled => return Ok(Done::Before),
+            Place::Shipped(_) => return Err(Refusal::LineShipped(line.id())),
+            Place::Waiting => {}
+            Place::Batch(reference) => self.give_back(reference, line.qty)?,
+        }
+        self.put(line.clone(), Some(part), Place::Cancelled);
+        self.record(cancelled(part));
+        Ok(Done::Now)
     }
 
     /// Answers a line whose order is cancelled, and which asks for a place. None: the budget does not hold the answer.
@@ -31,23 +48,69 @@ impl Product {
         if part.place.is_shipped() {
             return Some(self.allocate(line, Some(part)));
         }
-        if part.place.is_standing() {
-            // Where it can't be cancelled, other lines of the change must not suffer from that.
-            let mut after = self.clone();
-            match after.deallocate_within(part, budget)? {
-                Ok(_) => *self = after,
-                Err(refusal) => return Some(Err(refusal)),
-            }
+        if part.place.is_standing()
+            && let Err(refusal) = self.cancel(part, budget)?
+        {
+            return Some(Err(refusal));
         }
         Some(refused)
     }
+}
+
+fn cancelled(part: &Part) -> Event {
+    let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
+    Event::Cancelled { line, batchref, reason: CancellationReason::Asked }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::examples::*;
-    use crate::{Place, Tally};
+    use crate::{AllWaiting, Tally, Version};
+
+    #[test]
+    fn pieces_that_are_given_back_are_free() {
+        let mut product = product(&[batch("batch1", 10, None)]);
+        product.allocate(&line("o1", 4), None).unwrap();
+        let mut product = product.committed();
+        assert_eq!(product.cancel(&on("batch1", 8, line("o1", 4)), &mut ample()), Some(Ok(Done::Now)));
+        assert_eq!((story(&product), free(&product, "batch1")), (vec!["4 of o1 cancelled, off batch1".to_owned()], 10));
+        assert!(!product.has_backlog(), "nobody waits");
+    }
+
+    #[test]
+    fn what_is_given_back_goes_to_waiting_lines_first() {
+        let waits = [waiting(5, line("o2", 3))];
+        let mut product = product_with_waiting(&[batch("batch1", 4, None)], Tally::of(&waits));
+        product.allocate(&line("o1", 4), None).unwrap();
+        let mut product = product.committed();
+        product.cancel(&on("batch1", 8, line("o1", 4)), &mut ample()).unwrap().unwrap();
+        assert!(product.has_backlog());
+        product.offer(&AllWaiting::checked(&waits, Tally::of(&waits)).unwrap(), &mut ample());
+        assert_eq!(story(&product), ["4 of o1 cancelled, off batch1", "3 of o2 on batch1"]);
+    }
+
+    #[test]
+    fn a_line_that_waits_waits_no_more() {
+        let waits = [waiting(5, line("o1", 3)), waiting(6, line("o2", 3))];
+        let mut product = product_with_waiting(&[], Tally::of(&waits));
+        assert_eq!(product.cancel(&waits[0], &mut ample()), Some(Ok(Done::Now)));
+        assert_eq!(
+            (story(&product), product.waiting()),
+            (vec!["3 of o1 cancelled".to_owned()], Tally::of(&waits[1..]))
+        );
+        assert!(!product.has_backlog(), "no stock came free");
+    }
+
+    #[test]
+    fn a_line_is_cancelled_once_and_not_after_it_was_shipped() {
+        let mut product = product(&[batch("batch1", 10, None)]);
+        let part = |place| Part { line: line("o1", 4), place, age: Version(1), since: Version(1) };
+        assert_eq!(product.cancel(&part(Place::Cancelled), &mut ample()), Some(Ok(Done::Before)));
+        let shipped = part(Place::Shipped("batch1".try_into().unwrap()));
+        assert_eq!(product.cancel(&shipped, &mut ample()), Some(Err(Refusal::LineShipped(shipped.line.id()))));
+        assert!(product.events().is_empty());
+    }
 
     fn refused() -> Result<Allocation, Refusal> {
         Err(Refusal::OrderCancelled("o1".try_into().unwrap()))
@@ -84,7 +147,7 @@ mod tests {
     fn a_line_is_cancelled_if_the_budget_holds_the_line_its_product_and_the_batch_that_it_opens() {
         for (items, is_enough) in [(2, false), (3, true)] {
             let (mut product, part) = full();
-            let outcome = product.deallocate_within(&part, &mut Budget { items, ..ample() });
+            let outcome = product.cancel(&part, &mut Budget { items, ..ample() });
             assert_eq!(outcome.is_some(), is_enough, "{items} items");
             assert_eq!(product.events().is_empty(), !is_enough);
             let (mut product, part) = full();
@@ -95,7 +158,7 @@ mod tests {
         let mut product = product_with_waiting(&[], Tally::of(&lines));
         let mut budget = Budget { items: 3, ..ample() };
         for part in &lines {
-            assert_eq!(product.deallocate_within(part, &mut budget), Some(Ok(Done::Now)));
+            assert_eq!(product.cancel(part, &mut budget), Some(Ok(Done::Now)));
         }
         assert_eq!(budget.items, 0, "the product counts once");
     }
@@ -106,6 +169,7 @@ mod tests {
         let reference = "x".repeat(70);
         product.include(crate::Batch { allocated: 1, ..batch(&reference, 1, None).into() });
         let (before, part) = (product.clone(), on(&reference, 8, line("o1", 1)));
+        assert_eq!(product.cancel(&part, &mut ample()), Some(Err(Refusal::TooManyBatches(sku()))));
         let answer = product.allocate_cancelled(&part.line, Some(&part), &mut ample());
         assert_eq!(answer, Some(Err(Refusal::TooManyBatches(sku()))));
         assert_eq!(product, before);

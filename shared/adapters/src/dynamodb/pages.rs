@@ -1,0 +1,106 @@
+//! Lines in pages, for whoever asks.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{BatchRef, LineId, OrderId, Part, Sku};
+use futures_util::future::try_join_all;
+use service_layer::ports::{ByAge, LinePages, OrderLines, Rank};
+use service_layer::store::StoreError;
+
+use super::DynamoDb;
+use super::items::{Key, Kind, StoredBatch, batch_partition, order_partition, read_part, shelves, waiting_partition};
+use super::list::More;
+
+impl LinePages for DynamoDb {
+    async fn of_order(
+        &self,
+        orderid: &OrderId,
+        after: Option<&LineId>,
+        at_most: usize,
+    ) -> Result<OrderLines, StoreError> {
+        // Whether it is cancelled is one item more, and comes before all lines.
+        let limit = at_most.saturating_add(1);
+        let query = self.stored_in(order_partition(orderid)).limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let query = match after {
+            None => query.key_condition_expression("PK = :partition"),
+            Some(line) => query
+                .key_condition_expression("PK = :partition AND SK > :after")
+                .expression_attribute_values(":after", AttributeValue::S(Key::line(line).sk)),
+        };
+        let mut lines = OrderLines::default();
+        self.pages(query, |item| {
+            match Kind::of(&item) {
+                Kind::Cancelled => lines.is_cancelled = true,
+                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Line => lines.parts.push(read_part(item)?),
+            }
+            Ok(if lines.parts.len() < at_most { More::Needed } else { More::Enough })
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    async fn waiting(&self, sku: &Sku, after: Option<&Rank>, at_most: usize) -> Result<Vec<Part>, StoreError> {
+        self.by_age(waiting_partition(sku), ByAge::OldestFirst, after, at_most).await
+    }
+
+    async fn on_batch(
+        &self,
+        sku: &Sku,
+        reference: &BatchRef,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> Result<Vec<Part>, StoreError> {
+        // From all shelves at once, of which each has as many as might come first.
+        let order = ByAge::YoungestFirst;
+        let shelves = shelves(sku, reference).map(|shelf| Box::pin(self.by_age(shelf, order, after, at_most)));
+        Ok(order.page(try_join_all(shelves).await?.concat(), after, at_most))
+    }
+
+    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
+        let query = self.stored_in(batch_partition(reference)).key_condition_expression("PK = :partition");
+        let mut skus = Vec::new();
+        self.pages(query, |item| {
+            skus.push(StoredBatch::read(item)?.added.sku);
+            Ok(More::Needed)
+        })
+        .await?;
+        Ok(skus)
+    }
+}
+
+impl DynamoDb {
+    /// A page of what one partition of the index lists. The index sorts by age alone, so all lines of an age are read
+    /// before they are sorted by their names.
+    async fn by_age(
+        &self,
+        partition: String,
+        order: ByAge,
+        after: Option<&Rank>,
+        at_most: usize,
+    ) -> Result<Vec<Part>, StoreError> {
+        let limit = i32::try_from(at_most.saturating_add(1)).unwrap_or(i32::MAX);
+        let query = self.listed_in(partition).limit(limit).scan_index_forward(order == ByAge::OldestFirst);
+        let query = match after {
+            None => query,
+            Some(Rank { age, .. }) => query
+                .key_condition_expression(match order {
+                    ByAge::OldestFirst => "#place = :place AND age >= :age",
+                    ByAge::YoungestFirst => "#place = :place AND age <= :age",
+                })
+                .expression_attribute_values(":age", AttributeValue::N(age.to_string())),
+        };
+        let mut parts: Vec<Part> = Vec::new();
+        self.pages(query, |item| {
+            let part = read_part(item)?;
+            if parts.len() >= at_most && parts.last().is_some_and(|last| last.age != part.age) {
+                return Ok(More::Enough);
+            }
+            // Of the age at which the last page ended, some lines were in it.
+            if order.comes_after(&part, after) {
+                parts.push(part);
+            }
+            Ok(More::Needed)
+        })
+        .await?;
+        Ok(order.page(parts, after, at_most))
+    }
+}

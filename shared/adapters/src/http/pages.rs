@@ -1,0 +1,103 @@
+//! Lists in pages: which part is asked for, and how the next one is.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::{LineId, LineName, OrderId, Sku, Version};
+use lambda_http::{Request, RequestExt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use service_layer::ports::Rank;
+use service_layer::{BatchRank, Page};
+
+use super::{Failure, invalid};
+
+/// Lines in a page, if nobody says how many.
+pub(super) const DEFAULT_LIMIT: usize = 100;
+/// Most lines in a page.
+pub(super) const MOST: usize = 1_000;
+
+/// A place in a list, as the text that a client gives back. What it says is the service's own.
+pub(super) trait Token: Sized {
+    /// What is written.
+    type Written: Serialize + DeserializeOwned;
+    /// What the list is of; the path names it.
+    type Of;
+
+    fn written(self) -> Self::Written;
+    fn read(written: Self::Written, of: &Self::Of) -> Self;
+}
+
+/// A line of an order.
+impl Token for LineId {
+    type Written = (Sku, LineName);
+    type Of = OrderId;
+
+    fn written(self) -> (Sku, LineName) {
+        (self.sku, self.name)
+    }
+
+    fn read((sku, name): (Sku, LineName), orderid: &OrderId) -> Self {
+        Self { orderid: orderid.clone(), sku, name }
+    }
+}
+
+/// A line of a SKU.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfSku(u64, OrderId, LineName);
+
+impl Token for Rank {
+    type Written = OfSku;
+    type Of = Sku;
+
+    fn written(self) -> OfSku {
+        OfSku(self.age.0, self.line.orderid, self.line.name)
+    }
+
+    fn read(OfSku(age, orderid, name): OfSku, sku: &Sku) -> Self {
+        Self { age: Version(age), line: LineId { orderid, sku: sku.clone(), name } }
+    }
+}
+
+impl Token for BatchRank {
+    type Written = (Sku, Option<OfSku>);
+    type Of = ();
+
+    fn written(self) -> (Sku, Option<OfSku>) {
+        (self.sku, self.line.map(Token::written))
+    }
+
+    fn read((sku, line): (Sku, Option<OfSku>), (): &()) -> Self {
+        Self { line: line.map(|line| Rank::read(line, &sku)), sku }
+    }
+}
+
+/// Which page a request asks for.
+pub(super) fn page<P: Token>(request: &Request, of: &P::Of) -> Result<Page<P>, Failure> {
+    let limit = query(request, "limit").map(limit).transpose()?.unwrap_or(DEFAULT_LIMIT);
+    let after = query(request, "after").map(|token| after(token, of)).transpose()?;
+    Ok(Page { after, limit })
+}
+
+fn limit(text: &str) -> Result<usize, Failure> {
+    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| invalid(&format!("limit: must be a whole number from 1 to {MOST}, not {text:?}")))
+}
+
+fn after<P: Token>(token: &str, of: &P::Of) -> Result<P, Failure> {
+    let written = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+    let written = written.and_then(|written| serde_json::from_slice(&written).ok());
+    let written = written.ok_or_else(|| invalid("after: must be what the last page had as next"))?;
+    Ok(P::read(written, of))
+}
+
+/// The text for where a page ended.
+pub(super) fn next<P: Token>(position: Option<P>) -> Option<String> {
+    // Names and numbers always serialize.
+    let written = serde_json::to_vec(&position?.written()).ok()?;
+    Some(BASE64_URL_SAFE_NO_PAD.encode(written))
+}
+
+/// A parameter of the query, if it is there.
+pub(super) fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.query_string_parameters_ref()?.first(name)
+}

@@ -1,0 +1,90 @@
+//! `GET /batches/{ref}` and `GET /batches/{ref}/lines`: the batches that have a reference, and who is on them.
+
+use domain::{Batch, BatchRef, LineName, OrderId, Part, Quantity, Sku, Version};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use service_layer::Views;
+use service_layer::ports::{Environment, LinePages};
+use service_layer::store::Products;
+
+use super::products::Counters;
+use crate::http::answers::json;
+use crate::http::pages::{next, page, query};
+use crate::http::{Route, answered, invalid, named};
+
+#[derive(Serialize)]
+struct ShownBatches<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a BatchRef,
+    batches: Vec<ShownBatch<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownBatch<'a> {
+    sku: &'a Sku,
+    #[serde(flatten)]
+    counters: Counters,
+}
+
+impl<'a> ShownBatch<'a> {
+    fn of(batch: &'a Batch) -> Self {
+        Self { sku: &batch.sku, counters: Counters::of(batch) }
+    }
+}
+
+/// Answers a request for the batches of the reference that the path names.
+pub(super) async fn show_batches<S: Products + LinePages, E: Environment>(
+    views: Views<'_, S, E>,
+    request: Request,
+) -> Response<Body> {
+    let route = Route::ShowBatches;
+    answered(route, views.environment, &request, async |call| {
+        let reference = named(route, &request)?;
+        let batches = views.batches(&reference, call).await?;
+        let batches = batches.iter().map(ShownBatch::of).collect();
+        Ok(json(StatusCode::OK, &ShownBatches { reference: &reference, batches }))
+    })
+    .await
+}
+
+#[derive(Serialize)]
+struct BatchLines<'a> {
+    lines: Vec<BatchLine<'a>>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct BatchLine<'a> {
+    orderid: &'a OrderId,
+    sku: &'a Sku,
+    line: &'a LineName,
+    qty: Quantity,
+    /// Its pieces on this batch.
+    batchqty: Quantity,
+    since: Version,
+}
+
+impl<'a> BatchLine<'a> {
+    fn of(Part { line, since, .. }: &'a Part) -> Self {
+        let (qty, batchqty) = (line.qty, line.qty);
+        Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty, batchqty, since: *since }
+    }
+}
+
+/// Answers a request for the lines on the batches of the reference that the path names, or on the one of a SKU.
+pub(super) async fn list_lines<S: Products + LinePages, E: Environment>(
+    views: Views<'_, S, E>,
+    request: Request,
+) -> Response<Body> {
+    let route = Route::ListLines;
+    answered(route, views.environment, &request, async |call| {
+        let reference = named(route, &request)?;
+        let sku = query(&request, "sku").map(Sku::try_from).transpose();
+        let sku = sku.map_err(|reason| invalid(&format!("sku: {reason}")))?;
+        let lines = views.on_batches(&reference, sku.as_ref(), &page(&request, &())?, call).await?;
+        let shown = lines.lines.iter().map(BatchLine::of).collect();
+        Ok(json(StatusCode::OK, &BatchLines { lines: shown, next: next(lines.next) }))
+    })
+    .await
+}

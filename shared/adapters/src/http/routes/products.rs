@@ -1,0 +1,136 @@
+//! `GET /products/{sku}` and `GET /products/{sku}/waiting`: what there is of a SKU, and who waits for it.
+
+use std::collections::BTreeMap;
+
+use domain::{Batch, BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Serialize;
+use service_layer::Views;
+use service_layer::ports::{Environment, LinePages};
+use service_layer::store::Products;
+
+use crate::http::answers::json;
+use crate::http::pages::{next, page};
+use crate::http::{Route, answered, named};
+
+#[derive(Serialize)]
+struct ShownProduct<'a> {
+    sku: &'a Sku,
+    version: Version,
+    /// In the warehouse, and nobody's.
+    free: u64,
+    incoming: Vec<Incoming>,
+    waiting: ShownTally,
+    batches: Vec<ShownBatch<'a>>,
+}
+
+/// What comes on one day, and is nobody's.
+#[derive(Serialize)]
+struct Incoming {
+    eta: Eta,
+    free: u64,
+}
+
+#[derive(Serialize)]
+struct ShownTally {
+    lines: u32,
+    qty: u64,
+}
+
+#[derive(Serialize)]
+struct ShownBatch<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a BatchRef,
+    #[serde(flatten)]
+    counters: Counters,
+}
+
+/// The counters of a batch.
+#[derive(Serialize)]
+pub(super) struct Counters {
+    eta: Option<Eta>,
+    purchased: u32,
+    allocated: u32,
+    shipped: u32,
+    free: u32,
+}
+
+impl Counters {
+    pub(super) fn of(batch: &Batch) -> Self {
+        let Batch { eta, purchased, allocated, shipped, .. } = *batch;
+        Self { eta, purchased, allocated, shipped, free: batch.free() }
+    }
+}
+
+impl<'a> ShownProduct<'a> {
+    fn of(product: &'a Product) -> Self {
+        let batches = product.open_batches_by_preference();
+        let mut free: BTreeMap<Option<Eta>, u64> = BTreeMap::new();
+        for batch in &batches {
+            let sum = free.entry(batch.eta).or_default();
+            *sum = sum.saturating_add(batch.free().into());
+        }
+        let Tally { count: lines, pieces: qty, .. } = product.waiting();
+        Self {
+            sku: product.sku(),
+            version: product.version(),
+            free: free.remove(&None).unwrap_or_default(),
+            incoming: free.into_iter().filter_map(|(eta, free)| Some(Incoming { eta: eta?, free })).collect(),
+            waiting: ShownTally { lines, qty },
+            batches: batches
+                .into_iter()
+                .map(|batch| ShownBatch { reference: &batch.reference, counters: Counters::of(batch) })
+                .collect(),
+        }
+    }
+}
+
+/// Answers a request for the product that the path names.
+pub(super) async fn show_product<S: Products + LinePages, E: Environment>(
+    views: Views<'_, S, E>,
+    request: Request,
+) -> Response<Body> {
+    let route = Route::ShowProduct;
+    answered(route, views.environment, &request, async |call| {
+        let product = views.product(&named(route, &request)?, call).await?;
+        Ok(json(StatusCode::OK, &ShownProduct::of(&product)))
+    })
+    .await
+}
+
+#[derive(Serialize)]
+struct WaitingLines<'a> {
+    lines: Vec<WaitingLine<'a>>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WaitingLine<'a> {
+    orderid: &'a OrderId,
+    sku: &'a Sku,
+    line: &'a LineName,
+    qty: Quantity,
+    since: Version,
+}
+
+impl<'a> WaitingLine<'a> {
+    fn of(Part { line, since, .. }: &'a Part) -> Self {
+        Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty: line.qty, since: *since }
+    }
+}
+
+/// Answers a request for the lines that wait for the product that the path names.
+pub(super) async fn list_waiting<S: Products + LinePages, E: Environment>(
+    views: Views<'_, S, E>,
+    request: Request,
+) -> Response<Body> {
+    let route = Route::ListWaiting;
+    answered(route, views.environment, &request, async |call| {
+        let sku = named(route, &request)?;
+        let waiting = views.waiting(&sku, &page(&request, &sku)?, call).await?;
+        let lines = waiting.lines.iter().map(WaitingLine::of).collect();
+        Ok(json(StatusCode::OK, &WaitingLines { lines, next: next(waiting.next) }))
+    })
+    .await
+}

@@ -1,0 +1,73 @@
+//! What questions cost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use adapters::dynamodb::DynamoDb;
+use adapters::system::System;
+use domain::{OrderLine, Sku};
+use service_layer::{Page, Views};
+use testing::{Command, line, new_batch};
+
+use super::meter::{Cost, Meter};
+use super::past::name;
+use super::{Prices, do_it, metered};
+use crate::layers::Outcome;
+use crate::names::soon;
+use crate::servers::Servers;
+
+fn first<P>(limit: usize) -> Page<P> {
+    Page { after: None, limit }
+}
+
+/// What may be asked about a line, the product it is of, and its batch.
+pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) -> anyhow::Result<Prices> {
+    let views = Views { store, environment: &System::default() };
+    let (OrderLine { orderid, sku, .. }, call) = (line, &soon());
+    let mut prices = Vec::new();
+    let mut note = |what: &str| prices.push((what.to_owned(), meter.read()));
+    meter.read();
+    views.parts(orderid, &first(1_000), call).await?;
+    note("view an order");
+    let order = views.order(orderid, &first(100), call).await?;
+    note("show an order of 1 line");
+    views.product(sku, call).await?;
+    note("show a product");
+    views.waiting(sku, &first(100), call).await?;
+    note("list lines that wait");
+    let reference = order.lines[0].part.place.batch().expect("it has a batch");
+    views.batches(reference, call).await?;
+    note("show a batch");
+    views.on_batches(reference, None, &first(100), call).await?;
+    note("list a batch's lines");
+    Ok(prices)
+}
+
+/// Each line is on a batch of its own, and half of these are full.
+pub(super) async fn an_order_of_a_hundred_lines_is_shown_in_two_round_trips(servers: Arc<Servers>) -> Outcome {
+    let (store, meter) = metered(&servers).await?;
+    let plain = servers.store().await?;
+    let order = name("order");
+    let skus: BTreeSet<String> = (0..20).map(|_| name("SKU")).collect();
+    for sku in &skus {
+        for qty in 1..=5 {
+            do_it(&plain, Command::CreateBatch(new_batch(&name("batch"), sku, qty + qty % 2))).await?;
+        }
+        // The largest first, so that each gets the smallest batch that is left for it.
+        for qty in (1..=5).rev() {
+            do_it(&plain, Command::Allocate(line(&order, sku, qty))).await?;
+        }
+    }
+    let views = Views { store: &store, environment: &System::default() };
+    meter.read();
+    let shown = views.order(&order.as_str().try_into()?, &first(100), &soon()).await?;
+    let Cost { round_trips, writes, read_units, write_units } = meter.read();
+    println!("an order of {} lines: {read_units} RCU", shown.lines.len());
+    assert_eq!((shown.lines.len(), shown.next, round_trips, writes), (100, None, 2, 0));
+    assert_eq!(write_units, [0.0, 0.0]);
+    // A hundred batches, twenty heads, and the lines at 4 KB a unit.
+    assert!((120.0..=130.0).contains(&read_units), "{read_units} RCU");
+    let sorted: Vec<&Sku> = shown.lines.iter().map(|line| &line.part.line.sku).collect();
+    assert!(sorted.is_sorted());
+    Ok(())
+}
