@@ -163,7 +163,7 @@ fn introduction(stack: &Stack) -> String {
   Table  {table}
   AWS    {endpoint}; for its tools: export AWS_CONFIG_FILE={config} AWS_PROFILE={profile}
   Mail   {endpoint}/_ministack/ses/messages
-  Logs   {logs}
+  Logs   {logs}: tail -f logs/allocate.log, one for each function; emulator.log
 {without_ipv6}
 {requests}
 

@@ -21,6 +21,9 @@ const CODE_BUCKET: &str = "allocation-code";
 /// In the stack's folder.
 const PROFILE_FILE: &str = "aws-config";
 
+/// In the stack's folder: a file for each function, with all that it logged.
+const LOGS: &str = "logs";
+
 const COMPLETE: &str = include_str!("complete.py");
 
 /// A running emulator (`MiniStack`) with the template deployed by `sam deploy`. It stops on drop, and forgets
@@ -126,6 +129,12 @@ impl Stack {
         self.folder.path()
     }
 
+    /// Where a function logs, which is named as its folder under `functions` is. The file is there once it was called.
+    #[must_use]
+    pub fn log_of(&self, function: &str) -> PathBuf {
+        self.folder.path().join(LOGS).join(format!("{function}.log"))
+    }
+
     /// Waits until the emulator ends, which it only does if something is wrong with it.
     pub async fn until_it_ends(&mut self) -> anyhow::Error {
         self.emulator.until_it_ends().await
@@ -219,8 +228,9 @@ async fn deploy(
     folder: &Path,
 ) -> Result<Value> {
     let _functions = functions.hold().await?;
-    let template = folder.join("template.json");
-    functions.template.write_with_code(functions, &template)?;
+    let (template, logs) = (folder.join("template.json"), folder.join(LOGS));
+    workspace::create_folder(&logs)?;
+    functions.template.write_with_code(functions, &logs, &template)?;
     let bucket =
         http.put(format!("{endpoint}/{CODE_BUCKET}")).send().await.context("creating a bucket for the code")?;
     bucket.error_for_status().context("creating a bucket for the code")?;

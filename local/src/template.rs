@@ -57,8 +57,9 @@ impl Template {
             .collect()
     }
 
-    /// Writes a copy that takes each function's code from `functions`, which are for this machine's architecture.
-    pub(crate) fn write_with_code(&self, functions: &Functions, path: &Path) -> Result<()> {
+    /// Writes a copy that takes each function's code from `functions`, which are for this machine's architecture, and has
+    /// each log to a file of its own in the folder `logs`.
+    pub(crate) fn write_with_code(&self, functions: &Functions, logs: &Path, path: &Path) -> Result<()> {
         let mut copy = self.0.clone();
         let architecture =
             copy.pointer_mut("/Parameters/Architecture/Default").context("a template without an architecture")?;
@@ -66,10 +67,10 @@ impl Template {
         let resources =
             copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
         for resource in resources.values_mut() {
-            let Some(code) = binary(resource).map(|name| functions.package(name)) else { continue };
-            if let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) {
-                properties.insert("CodeUri".into(), json!(code));
-            }
+            let Some(name) = binary(resource).map(str::to_owned) else { continue };
+            resource["Properties"]["CodeUri"] = json!(functions.package(&name));
+            resource["Properties"]["Environment"]["Variables"]["FUNCTION_LOG"] =
+                json!(logs.join(format!("{name}.log")));
         }
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
     }

@@ -63,7 +63,7 @@ impl Invocation {
         let environment = std::fs::read(format!("/proc/{process}/environ")).ok()?;
         let environment = String::from_utf8_lossy(&environment);
         let function = environment.split('\0').find_map(|entry| entry.strip_prefix("AWS_LAMBDA_FUNCTION_NAME="))?;
-        (name.trim() == "bootstrap").then(|| Self { function: function.to_owned(), process })
+        (name.trim() == "function").then(|| Self { function: function.to_owned(), process })
     }
 }
 

@@ -27,6 +27,7 @@ mod history;
 mod layers;
 mod load;
 mod names;
+mod reads;
 mod recount;
 mod servers;
 mod shop;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     // The slowest to start comes first, so that the others run while it does.
     load::add_to(&mut layers);
     stack::add_to(&mut layers);
+    reads::add_to(&mut layers);
     functions::add_to(&mut layers);
     cost::add_to(&mut layers);
     concurrency::add_to(&mut layers);

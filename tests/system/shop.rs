@@ -75,6 +75,17 @@ impl Api {
         answer(request.body(body)).await
     }
 
+    /// Changes something, by a path that is percent-encoded.
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Answer> {
+        answer(self.http.patch(format!("{}/{path}", self.url)).body(body.to_string())).await
+    }
+
+    /// The JSON that is answered to a question, be it an error. The path must be percent-encoded.
+    pub(crate) async fn ask(&self, path: &str) -> Result<Value> {
+        let Answer { status, body, .. } = answer(self.http.get(format!("{}/{path}", self.url))).await?;
+        serde_json::from_str(&body).with_context(|| format!("{path}: {status} {body}"))
+    }
+
     /// What the view says of an order. The id must be percent-encoded.
     pub(crate) async fn view(&self, orderid: &str) -> Result<Answer> {
         answer(self.http.get(format!("{}/allocations/{orderid}", self.url))).await
