@@ -162,6 +162,7 @@ fn introduction(stack: &Stack) -> String {
   Topic  {topic}
   Table  {table}
   AWS    {endpoint}; for its tools: export AWS_CONFIG_FILE={config} AWS_PROFILE={profile}
+         The AWS CLI needs `--endpoint-url {endpoint}` with each command; boto3 and the SDKs don't.
   Mail   {endpoint}/_ministack/ses/messages
   Logs   {logs}: tail -f logs/allocate.log, one for each function; emulator.log
 {without_ipv6}
