@@ -60,7 +60,10 @@ pub(crate) fn write_profile(endpoint: &str, path: &Path) -> Result<()> {
 }
 
 /// An HTTP client for this machine: never through a proxy.
-pub(crate) fn http_client() -> Result<reqwest::Client> {
+///
+/// # Errors
+/// When it can't be built.
+pub fn http_client() -> Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().build().context("making an HTTP client")
 }
 

@@ -1,4 +1,5 @@
-//! The whole system on this machine, from the real parts: what `cargo local` and the tests start.
+//! The whole system on this machine, from the real parts: what `cargo local` and the tests start. (The database of the
+//! tests and of `cargo local watch` is a package of its own, `inner-loop`, since it takes minutes to compile.)
 //!
 //! Invariants:
 //! - everything comes from this repository, crates.io or `PyPI`, in pinned versions, and stays inside `target/`;
@@ -25,11 +26,11 @@
 )]
 
 pub mod aws;
-mod database;
 mod functions;
 pub mod port;
 mod process;
 mod progress;
+mod session;
 mod stack;
 mod template;
 mod tools;
@@ -37,8 +38,8 @@ mod trouble;
 mod watch;
 mod workspace;
 
-pub use database::Database;
 pub use functions::Functions;
+pub use session::{requests, run_until_stopped, without_ipv6};
 pub use stack::{Mail, Stack};
 pub use template::Template;
 pub use tools::Tools;

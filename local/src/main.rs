@@ -8,16 +8,12 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
-use tokio::signal::unix::{SignalKind, signal};
+use local::{Functions, Stack, Tools, requests, without_ipv6};
 
 /// As shells say it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
-
-/// The table of the inner loop.
-const WATCH_TABLE: &str = "allocation";
 
 /// Runs the whole allocation service on this machine, from its real parts: template.yaml, deployed by `sam deploy` to
 /// an emulator of AWS.
@@ -42,19 +38,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The inner loop: the HTTP functions under `cargo lambda watch`, rebuilt when their code changes, with a DynamoDB
-    /// in memory.
-    ///
-    /// No queues, topic or mail: `cargo local` has those.
+    /// The inner loop: the HTTP functions, rebuilt when their code changes, with a DynamoDB in memory (`cargo local watch
+    /// --help`)
+    #[command(disable_help_flag = true)]
     Watch {
-        /// The port of the HTTP API [default: a free one]
-        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-        port: Option<u16>,
-
-        /// Use the DynamoDB that runs at this address, such as `http://localhost:8000`, and keep its table from one
-        /// start to the next [default: one in memory]
-        #[arg(long, value_name = "URL")]
-        dynamodb: Option<String>,
+        /// As `cargo local watch --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// An operator's check: recount an existing table's rows against its counters (`cargo local check --help`)
     ///
@@ -74,38 +64,12 @@ async fn main() -> ExitCode {
     let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
-            Some(Command::Watch { port, dynamodb }) => watch(port, dynamodb.as_deref()).await,
-            Some(Command::Check { arguments }) => Err(check(&arguments)),
+            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &["--color", "auto"], &arguments)),
+            Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &arguments)),
             None => start(arguments.port, arguments.check).await,
         }
     };
-    // Whichever ends first, the other is dropped, and with it all that was started.
-    let outcome = tokio::select! {
-        outcome = work => outcome.map(|farewell| (farewell, ExitCode::SUCCESS)),
-        farewell = asked_to_stop() => farewell.map(|farewell| (farewell, stopped)),
-    };
-    match outcome {
-        Ok((farewell, code)) => {
-            eprintln!("{farewell}");
-            code
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Returns with what to say once all is stopped.
-async fn asked_to_stop() -> Result<&'static str> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    eprintln!("\nstopping");
-    Ok("stopped: nothing is left running")
+    local::run_until_stopped(work, stopped).await
 }
 
 async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
@@ -122,34 +86,17 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
     Err(stack.until_it_ends().await)
 }
 
-async fn watch(port: Option<u16>, dynamodb: Option<&str>) -> Result<&'static str> {
-    let tools = Tools::install().await?;
-    let template = Template::read(&tools).await?;
-    let database = dynamodb.map_or_else(Database::start, |url| Ok(Database::at(url)))?;
-    database.ensure_table(&template, WATCH_TABLE).await?;
-    let mut watch =
-        CargoLambdaWatch::start(&tools, database.endpoint(), WATCH_TABLE, port, WatchLog::Inherited).await?;
-    println!(
-        "The functions are rebuilt whenever their code changes; each is first built when it is first called.\n\n  \
-         API       {}\n  Database  {}, table {WATCH_TABLE}\n{}\n{}\n\nCtrl-C stops it.",
-        watch.api_url(),
-        database.endpoint(),
-        without_ipv6(),
-        requests(watch.api_url()),
-    );
-    Err(watch.until_it_ends().await)
-}
-
-/// Becomes the package `recount`, which needs the SDK: only who checks a table has to wait until that is compiled.
-fn check(arguments: &[OsString]) -> anyhow::Error {
+/// Becomes another package of this workspace: one that compiles for minutes, which only who needs it has to wait for.
+fn become_package(package: &str, how: &[&str], arguments: &[OsString]) -> anyhow::Error {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut recount = std::process::Command::new(cargo);
-    recount
-        .args(["run", "--quiet", "--package", "recount", "--manifest-path"])
+    let mut run = std::process::Command::new(cargo);
+    run.arg("run")
+        .args(how)
+        .args(["--package", package, "--manifest-path"])
         .arg(local::manifest())
         .arg("--")
         .args(arguments);
-    anyhow::Error::new(recount.exec()).context("starting cargo run --package recount")
+    anyhow::Error::new(run.exec()).context(format!("starting cargo run --package {package}"))
 }
 
 fn introduction(stack: &Stack) -> String {
@@ -180,21 +127,5 @@ Ctrl-C stops it."#,
         logs = stack.folder().display(),
         without_ipv6 = without_ipv6(),
         requests = requests(stack.api_url()),
-    )
-}
-
-/// A line of its own where there is something to tell, else nothing.
-fn without_ipv6() -> String {
-    local::port::without_ipv6().map(|note| format!("\n{note}\n")).unwrap_or_default()
-}
-
-/// Three requests to try.
-fn requests(api: &str) -> String {
-    let json = "-H 'content-type: application/json'";
-    format!(
-        r#"Try:
-  curl -i {api}/batches {json} -d '{{"ref":"batch-001","sku":"RETRO-CLOCK","qty":100,"eta":null}}'
-  curl -i {api}/allocate {json} -d '{{"orderid":"order-001","sku":"RETRO-CLOCK","qty":10}}'
-  curl -i {api}/allocations/order-001"#
     )
 }

@@ -31,16 +31,21 @@ pub fn check(port: u16) -> Result<()> {
 }
 
 /// One port, on each of this machine's own addresses.
-pub(crate) struct Listeners {
-    pub(crate) port: u16,
-    pub(crate) ipv4: TcpListener,
-    /// `None` where there is no `::1`.
-    pub(crate) ipv6: Option<TcpListener>,
+pub struct Listeners {
+    /// The port.
+    pub port: u16,
+    /// At 127.0.0.1.
+    pub ipv4: TcpListener,
+    /// At `::1`; none, where there is no such address.
+    pub ipv6: Option<TcpListener>,
 }
 
 impl Listeners {
     /// Listens on `port`, or on a free one for `None`.
-    pub(crate) fn new(port: Option<u16>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is taken, or none is free.
+    pub fn new(port: Option<u16>) -> Result<Self> {
         port.map_or_else(Self::free, Self::on)
     }
 
@@ -74,8 +79,11 @@ impl Listeners {
     }
 }
 
-/// To be called on the runtime that will ask it.
-pub(crate) fn asynchronous(listener: TcpListener) -> Result<tokio::net::TcpListener> {
+/// The same for tasks of the runtime on which this is called.
+///
+/// # Errors
+/// When the system refuses.
+pub fn asynchronous(listener: TcpListener) -> Result<tokio::net::TcpListener> {
     listener.set_nonblocking(true).and_then(|()| listener.try_into()).context("listening")
 }
 

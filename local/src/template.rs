@@ -68,9 +68,12 @@ impl Template {
             copy.get_mut("Resources").and_then(Value::as_object_mut).context("a template without resources")?;
         for resource in resources.values_mut() {
             let Some(name) = binary(resource).map(str::to_owned) else { continue };
-            resource["Properties"]["CodeUri"] = json!(functions.package(&name));
-            resource["Properties"]["Environment"]["Variables"]["FUNCTION_LOG"] =
-                json!(logs.join(format!("{name}.log")));
+            let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) else { continue };
+            properties.insert("CodeUri".into(), json!(functions.package(&name)));
+            let environment = properties.entry("Environment").or_insert_with(|| json!({ "Variables": {} }));
+            let variables = environment.get_mut("Variables").and_then(Value::as_object_mut);
+            let variables = variables.with_context(|| format!("{name} has an environment without variables"))?;
+            variables.insert("FUNCTION_LOG".into(), json!(logs.join(format!("{name}.log"))));
         }
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::{CargoLambdaWatch, Database, WatchLog};
+use inner_loop::Database;
+use local::{CargoLambdaWatch, WatchLog};
 use serde_json::{Value, json};
 
 use crate::addresses;

@@ -4,7 +4,8 @@ use adapters::dynamodb::DynamoDb;
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use local::{CargoLambdaWatch, Database, Functions, Stack, Template, Tools, WatchLog};
+use inner_loop::Database;
+use local::{CargoLambdaWatch, Functions, Stack, Template, Tools, WatchLog};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 

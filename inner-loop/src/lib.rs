@@ -5,9 +5,8 @@ use dynoxide::server;
 use serde_json::json;
 use tokio::runtime::{self, Runtime};
 
-use crate::aws;
-use crate::port::{self, Listeners};
-use crate::template::Template;
+use local::port::{self, Listeners};
+use local::{Template, aws};
 
 /// A running DynamoDB. One that was started here has nothing in it at first, stops on drop, and forgets everything.
 pub struct Database {
