@@ -30,7 +30,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Arguments { port, dynamodb } = Arguments::parse();
-    local::run_until_stopped(watch(port, dynamodb.as_deref()), ExitCode::SUCCESS).await
+    local::run_until_stopped(Box::pin(watch(port, dynamodb.as_deref())), ExitCode::SUCCESS).await
 }
 
 async fn watch(port: Option<u16>, dynamodb: Option<&str>) -> Result<&'static str> {
