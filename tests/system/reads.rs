@@ -186,7 +186,42 @@ impl ReadModel {
     }
 }
 
-/// Orders come and go while somebody subscribes, asks for what there is, and hears of the rest.
+/// Orders come and go, and batches are delayed and come, until it is over. Tells how many orders.
+async fn traffic(api: &Api, sku: &str, references: &[String], over: &AtomicBool) -> Result<u32> {
+    let mut number = 0;
+    while !over.load(Ordering::Relaxed) {
+        number += 1;
+        let line = |number: u32| json!({"orderid": format!("{sku}-{number}"), "sku": sku, "qty": 1 + number % 3});
+        api.post("allocate", line(number).to_string(), None).await?;
+        // Some go, of which some were shipped.
+        if number > 9 {
+            let path = if number % 3 == 0 { "ship" } else { "deallocate" };
+            api.post(path, line(number - 9).to_string(), None).await?;
+        }
+        // Lines move from one batch to the others, and back.
+        if number % 5 == 0 {
+            let late = if number % 10 == 0 { Value::Null } else { json!("2031-01-02") };
+            let path = format!("batches/{}", references[number as usize / 5 % references.len()]);
+            api.patch(&path, json!({"sku": sku, "eta": late, "version": number})).await?;
+        }
+    }
+    Ok(number)
+}
+
+/// Waits until a product has seen more than so many commits.
+async fn until_version(api: &Api, sku: &str, version: u64) -> Result<()> {
+    let product = format!("products/{sku}");
+    let ask = async || Ok((number(&api.ask(&product).await?["version"]) > version).then_some(()));
+    until(&format!("{sku} after version {version}"), ask).await
+}
+
+/// Its place among the events of a SKU.
+fn position(event: &Value) -> (u64, Option<u64>) {
+    let id = text(&event["id"]);
+    (number(&event["version"]), id.rsplit('#').next().and_then(|number| number.parse().ok()))
+}
+
+/// Somebody subscribes while others are at it, asks for what there is, and hears of the rest.
 async fn a_subscriber_who_comes_late_knows_what_the_others_know(servers: Arc<Servers>) -> Outcome {
     let stack = servers.stack().await?;
     let (api, sku) = (Api::at(stack.api_url())?, unique("SKU"));
@@ -195,62 +230,28 @@ async fn a_subscriber_who_comes_late_knows_what_the_others_know(servers: Arc<Ser
         api.create_batch(reference, &sku, 12, None).await?;
     }
     let over = AtomicBool::new(false);
-    let traffic = async {
-        let mut number = 0;
-        while !over.load(Ordering::Relaxed) {
-            number += 1;
-            let line = |number: u32| json!({"orderid": format!("{sku}-{number}"), "sku": sku, "qty": 1 + number % 3});
-            api.post("allocate", line(number).to_string(), None).await?;
-            // Some go, of which some were shipped.
-            if number > 9 {
-                let path = if number % 3 == 0 { "ship" } else { "deallocate" };
-                api.post(path, line(number - 9).to_string(), None).await?;
-            }
-            // Lines move from one batch to the others, and back.
-            if number % 5 == 0 {
-                let late = if number % 10 == 0 { Value::Null } else { json!("2031-01-02") };
-                let path = format!("batches/{}", references[number as usize / 5 % 3]);
-                api.patch(&path, json!({"sku": sku, "eta": late, "version": number})).await?;
-            }
-        }
-        anyhow::Ok(number)
-    };
-    let listens = async {
-        let asks = Api::at(stack.api_url())?;
-        until("some traffic", async || {
-            let product = asks.ask(&format!("products/{sku}")).await?;
-            Ok((number(&product["version"]) > 20).then_some(()))
-        })
-        .await?;
+    let late = async {
+        until_version(&api, &sku, 20).await?;
         let subscriber = Subscriber::to(stack, &json!({"type": [{"exists": true}]})).await?;
-        let first = ReadModel::read(&asks, &sku, &references).await?;
-        until("more traffic", async || {
-            let product = asks.ask(&format!("products/{sku}")).await?;
-            Ok((number(&product["version"]) > first.version + 20).then_some(()))
-        })
-        .await?;
+        let first = ReadModel::read(&api, &sku, &references).await?;
+        until_version(&api, &sku, first.version + 20).await?;
         over.store(true, Ordering::Relaxed);
         anyhow::Ok((subscriber, first))
     };
-    let (asked, heard) = tokio::join!(traffic, listens);
-    let (asked, (subscriber, mut model)) = (asked?, heard?);
+    let (asked, late) = tokio::join!(traffic(&api, &sku, &references, &over), late);
+    let (asked, (subscriber, mut model)) = (asked?, late?);
 
     let last = ReadModel::read(&api, &sku, &references).await?;
     assert!(model.version < last.version && asked > 20, "{asked} orders");
-    let is_last = |events: &[Value]| {
-        let of_last = events.iter().filter(|event| number(&event["version"]) == last.version);
-        of_last.clone().next().is_some_and(|event| of_last.count() as u64 >= number(&event["of"]))
+    let is_all = |events: &[Value]| {
+        (model.version + 1..=last.version).all(|version| {
+            let mut told: Vec<&Value> = events.iter().filter(|event| number(&event["version"]) == version).collect();
+            told.sort_by_key(|event| position(event));
+            told.dedup_by_key(|event| position(event));
+            told.first().is_some_and(|event| told.len() as u64 == number(&event["of"]))
+        })
     };
-    let events = subscriber.events_of(&sku, |events| {
-        let missed = (model.version + 1..=last.version)
-            .any(|version| events.iter().all(|event| number(&event["version"]) != version));
-        !missed && is_last(events)
-    });
-    let mut events = events.await?;
-    let position = |event: &Value| {
-        let id = text(&event["id"]);
-        (number(&event["version"]), id.rsplit('#').next().and_then(|number| number.parse::<u32>().ok()))
-    };
+    let mut events = subscriber.events_of(&sku, is_all).await?;
     events.sort_by_key(position);
     events.dedup_by_key(|event| position(event));
     for event in &events {
