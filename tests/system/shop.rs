@@ -80,15 +80,25 @@ impl Api {
         answer(self.http.patch(format!("{}/{path}", self.url)).body(body.to_string())).await
     }
 
+    /// What is there. The path must be percent-encoded.
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        answer(self.http.get(format!("{}/{path}", self.url))).await
+    }
+
+    /// Cancels it. The path must be percent-encoded.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
+        answer(self.http.delete(format!("{}/{path}", self.url))).await
+    }
+
     /// The JSON that is answered to a question, be it an error. The path must be percent-encoded.
     pub(crate) async fn ask(&self, path: &str) -> Result<Value> {
-        let Answer { status, body, .. } = answer(self.http.get(format!("{}/{path}", self.url))).await?;
+        let Answer { status, body, .. } = self.get(path).await?;
         serde_json::from_str(&body).with_context(|| format!("{path}: {status} {body}"))
     }
 
     /// What the view says of an order. The id must be percent-encoded.
     pub(crate) async fn view(&self, orderid: &str) -> Result<Answer> {
-        answer(self.http.get(format!("{}/allocations/{orderid}", self.url))).await
+        self.get(&format!("allocations/{orderid}")).await
     }
 
     /// Which batch the view says that an order's only line is on.

@@ -1,11 +1,11 @@
 //! Callers that ask whatever callers ask, and note what they were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{BatchRef, Counted, NewBatch, OrderLine, Revision};
+use domain::{BatchRef, Counted, NewBatch, OrderId, OrderLine, Part, Place, Revision, Version};
 use local::Stack;
 use serde_json::{Value, json};
 use service_layer::ChangeBatch;
@@ -29,6 +29,8 @@ pub(super) struct Notes {
     batches: Vec<(NewBatch, u64)>,
     /// Lines that were taken by a queue, and will be heard of.
     pub(super) queued: Vec<OrderLine>,
+    /// Orders that somebody asked to cancel.
+    pub(super) cancelled: BTreeSet<OrderId>,
     asked: usize,
 }
 
@@ -121,7 +123,12 @@ impl<'a> Shop<'a> {
                 let end = if random.bool() { Command::Deallocate } else { Command::Ship };
                 Asked::Command(end(line.id()))
             }
-            60..62 => Asked::Command(Command::Allocate(line(&format!("large-{number}"), sku, 1_000))),
+            60..61 => Asked::Command(Command::Allocate(line(&format!("large-{number}"), sku, 1_000))),
+            61..62 => {
+                let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
+                notes.cancelled.insert(line.orderid.clone());
+                Asked::Command(Command::CancelOrder(line.orderid))
+            }
             62..63 => Asked::Command(Command::Allocate(line(&format!("unknown-{number}"), "NO-SUCH-THING", 1))),
             63..84 => {
                 let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
@@ -160,7 +167,9 @@ impl<'a> Shop<'a> {
 
     async fn ask(&self, asked: &Asked, random: &mut fastrand::Rng) -> Result<Option<Told>> {
         let answer = match asked {
-            Asked::View(orderid) => self.api.view(orderid.as_str()).await,
+            Asked::View(orderid) if random.bool() => self.api.view(orderid.as_str()).await,
+            Asked::View(orderid) => self.api.get(&format!("orders/{orderid}")).await,
+            Asked::Command(Command::CancelOrder(orderid)) => self.api.delete(&format!("orders/{orderid}")).await,
             Asked::Command(Command::ChangeBatch(change)) => {
                 let mut body = change_body(change);
                 body["batchref"] = json!(change.reference);
@@ -216,7 +225,16 @@ impl<'a> Shop<'a> {
         let json: Value = serde_json::from_str(body).unwrap_or_default();
         let code = json["code"].as_str().unwrap_or_default();
         let told = match (asked, status) {
-            (Asked::View(_), 200) => Told::Shown(shown(&json)?),
+            (Asked::View(_), 200) if json.is_array() => Told::Shown(shown(&json)?),
+            (Asked::View(orderid), 200) => {
+                let mut parts = parts(orderid, &json)?;
+                parts.sort_by(|one, other| one.line.cmp(&other.line));
+                let shown = |part: Part| Some((part.line.sku, part.place.batch()?.clone()));
+                Told::Shown(parts.into_iter().filter_map(shown).collect())
+            }
+            (Asked::View(_), 404) if code == "unknown_order" => Told::Shown(Vec::new()),
+            (Asked::Command(Command::CancelOrder(orderid)), 200) => Told::Cancelled(parts(orderid, &json)?),
+            (Asked::Command(Command::Allocate(_)), 409) if code == "order_cancelled" => Told::OrderCancelled,
             (Asked::View(_), 404) if body == "not found" => Told::Shown(Vec::new()),
             (Asked::Command(Command::Allocate(_)), 202) => Told::Accepted,
             (Asked::Command(Command::Allocate(_)), 201) => {
@@ -277,6 +295,28 @@ fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> Chan
         0 => comes(reference, random.bool().then_some(&day), revision),
         _ => holds(reference, random.u32(..40), revision),
     }
+}
+
+/// An order's lines. Since when they stand where they do is not told.
+fn parts(orderid: &OrderId, json: &Value) -> Result<Vec<Part>> {
+    ensure!(json["orderid"] == orderid.as_str() && json["next"].is_null(), "another order, or a part of it: {json}");
+    let part = |line: &Value| {
+        let text = |field: &str| line[field].as_str().with_context(|| format!("no {field}"));
+        let batch =
+            || line["parts"][0]["batchref"].as_str().context("no batch")?.try_into().map_err(anyhow::Error::new);
+        let place = match text("state")? {
+            "allocated" => Place::Batch(batch()?),
+            "shipped" => Place::Shipped(batch()?),
+            "waiting" => Place::Waiting,
+            "cancelled" => Place::Cancelled,
+            other => anyhow::bail!("a line that is {other}"),
+        };
+        let qty = u32::try_from(line["qty"].as_u64().context("no qty")?)?.try_into()?;
+        let (sku, name) = (text("sku")?.try_into()?, text("line")?.try_into()?);
+        let line = OrderLine { orderid: orderid.clone(), sku, qty, name };
+        Ok(Part { line, place, age: Version(0), since: Version(0) })
+    };
+    json["lines"].as_array().context("no lines")?.iter().map(part).collect()
 }
 
 fn shown(json: &Value) -> Result<Vec<(domain::Sku, domain::BatchRef)>> {
