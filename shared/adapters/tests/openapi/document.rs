@@ -125,12 +125,7 @@ fn failures(shop: &Shop) -> Value {
 
 fn schemas() -> Value {
     let mut schemas = json!({
-        "Name": {
-            "description": "At most 1,000 bytes of UTF-8, all of it seen: no control or format characters, no U+FFFD, and \
-                no blank at either end.",
-            "type": "string", "minLength": 1, "maxLength": 255,
-            "pattern": format!("^[^{BLANK}{UNSEEN}]([^{UNSEEN}]*[^{BLANK}{UNSEEN}])?$")
-        },
+        "Name": name(),
         "Quantity": {
             "description": "Pieces.", "type": "integer", "format": "int64", "minimum": 1, "maximum": u32::MAX
         },
@@ -219,6 +214,16 @@ fn headers() -> Value {
         "Retry-After": {
             "description": "Seconds.", "required": true, "schema": {"type": "integer", "minimum": 1}
         }
+    })
+}
+
+/// What names something.
+pub(crate) fn name() -> Value {
+    json!({
+        "description": "At most 1,000 bytes of UTF-8, all of it seen: no control or format characters, no U+FFFD, and no \
+            blank at either end.",
+        "type": "string", "minLength": 1, "maxLength": 255,
+        "pattern": format!("^[^{BLANK}{UNSEEN}]([^{UNSEEN}]*[^{BLANK}{UNSEEN}])?$")
     })
 }
 

@@ -105,9 +105,8 @@ fn each_event_is_as_its_webhook_says() {
         Command::ChangeBatch(holds("b2", 0, Revision::Version(1))),
         Command::Deallocate(asked(3).id()),
     ];
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for command in commands {
-        runtime.block_on(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();
+        crate::now(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();
     }
     let (document, mut told) = (document(), BTreeSet::new());
     for envelope in store.outbox() {

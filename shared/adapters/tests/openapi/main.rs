@@ -17,6 +17,7 @@ mod events;
 mod lines;
 mod orders;
 mod products;
+mod queue;
 mod requests;
 mod routes;
 mod schema;
@@ -34,17 +35,26 @@ use crate::service::{Answer, Shop};
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "how the file is written anew")]
 fn the_file_is_what_the_code_says() {
-    let document = document();
+    hold(FILE, &document());
+}
+
+/// Holds a file against what the code says; or writes it, if that is asked for.
+#[expect(clippy::disallowed_methods, reason = "how the file is written anew")]
+fn hold(path: &str, document: &Value) {
     if std::env::var_os("OPENAPI").is_some_and(|wish| wish == "write") {
-        std::fs::write(FILE, format!("{document:#}\n")).unwrap();
+        std::fs::write(path, format!("{document:#}\n")).unwrap();
     }
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(
-        file == document,
-        "docs/openapi.json is not what the code says: write it with `OPENAPI=write cargo test -p adapters --test openapi`"
+        file == *document,
+        "{path} is not what the code says: write it with `OPENAPI=write cargo test -p adapters --test openapi`"
     );
+}
+
+/// Nothing in memory waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// Holds an answer against what the document says of the operation.

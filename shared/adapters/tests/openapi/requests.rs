@@ -168,20 +168,20 @@ fn is_taken_all_the_same(document: &Value, field: &Value, value: &Value, is_requ
         || number.is_some_and(|number| matches(document, field, &json!(number)))
 }
 
-fn with(body: &Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(body: &Value, name: &str, value: Value) -> Value {
     let mut body = body.clone();
     body[name] = value;
     body
 }
 
-fn without(body: &Value, name: &str) -> Value {
+pub(crate) fn without(body: &Value, name: &str) -> Value {
     let mut body = body.clone();
     body.as_object_mut().unwrap().remove(name);
     body
 }
 
 /// Values at the limits of a schema: those that match it, and those that don't.
-fn candidates(document: &Value, schema: &Value) -> (Vec<Value>, Vec<Value>) {
+pub(crate) fn candidates(document: &Value, schema: &Value) -> (Vec<Value>, Vec<Value>) {
     let schema = resolved(document, schema);
     let mut values = vec![
         Value::Null,

@@ -42,13 +42,16 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
     let schema = resolved(document, schema).as_object().unwrap();
     let length = || u64::try_from(value.as_str().map_or(0, |text| text.chars().count())).unwrap();
     let all = |keyword: (&String, &Value)| match (keyword.0.as_str(), keyword.1) {
-        ("description" | "examples" | "default" | "format", _) => true,
+        ("description" | "examples" | "default" | "format" | "title" | "$schema" | "$defs", _) => true,
         ("type", Value::Array(kinds)) => kinds.iter().any(|kind| is_a(kind, value)),
         ("type", kind) => is_a(kind, value),
         ("const", expected) => value == expected,
         ("enum", expected) => expected.as_array().unwrap().contains(value),
         ("not", schema) => !matches(document, schema, value),
         ("allOf", schemas) => schemas.as_array().unwrap().iter().all(|schema| matches(document, schema, value)),
+        ("oneOf", schemas) => {
+            schemas.as_array().unwrap().iter().filter(|schema| matches(document, schema, value)).count() == 1
+        }
         ("anyOf", schemas) => schemas.as_array().unwrap().iter().any(|schema| matches(document, schema, value)),
         ("minLength", least) => !value.is_string() || length() >= least.as_u64().unwrap(),
         ("maxLength", most) => !value.is_string() || length() <= most.as_u64().unwrap(),
@@ -64,6 +67,11 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
             let schemas = schemas.as_object().unwrap();
             fields.iter().all(|(name, field)| schemas.get(name).is_none_or(|schema| matches(document, schema, field)))
         }),
+        ("additionalProperties", allowed) => {
+            assert_eq!(*allowed, false);
+            let known = schema["properties"].as_object().unwrap();
+            value.as_object().is_none_or(|fields| fields.keys().all(|name| known.contains_key(name)))
+        }
         ("items", items) => {
             value.as_array().is_none_or(|elements| elements.iter().all(|element| matches(document, items, element)))
         }
