@@ -9,7 +9,7 @@ use crate::Quantity;
 
 /// Longest name in characters.
 const NAME_CHARACTERS: usize = 255;
-/// Longest name in bytes of UTF-8, so that a line's key (a SKU and a quantity) fits a sort key of 1,024 bytes.
+/// Longest name in bytes of UTF-8, so that a key that it is in fits a sort key of 1,024 bytes.
 const NAME_BYTES: usize = 1_000;
 
 /// Why a text is no name of a SKU, an order or a batch.
@@ -159,7 +159,7 @@ name! {
     OrderId
 }
 name! {
-    /// A batch's reference, unique over all SKUs.
+    /// A batch's reference. Batches of several SKUs may share it, one of each: a container, a lot.
     BatchRef
 }
 name! {

@@ -1,4 +1,4 @@
-//! What is newer: versions of a product, and revisions of a batch's quantity.
+//! What is newer: versions of a product, and revisions of a batch's quantity and of its ETA.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Which of two changes of a batch's quantity is the newer one.
+/// Which of two changes of a batch's quantity, or of its ETA, is the newer one. Each has its own.
 ///
 /// Senders either number their changes or are known by the time of sending. A number outranks every time, so a
 /// sender that starts to number its changes can't be undone by an old message that had none.

@@ -79,7 +79,7 @@ pub enum Figures {
     Command(CommandFigures),
     /// A batch of the store's stream was published; its oldest commit is this old.
     Relay(Duration),
-    /// A change of a quantity was ignored, because it had no version and its batch has seen one.
+    /// A change of a quantity or an ETA was ignored, because it had no version and its batch has seen one.
     UnnumberedChange,
     /// A message failed when it was delivered for the last time.
     DeadLetter,

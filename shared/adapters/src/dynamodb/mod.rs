@@ -21,7 +21,8 @@ use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError
 pub use items::{UnreadableItem, outbox_envelopes};
 pub use recount::{Cursor, Page, Row};
 
-/// The index that lists the lines of a batch, and the waiting lines of a SKU, in the order they got there.
+/// The index that lists the lines of a batch, and the waiting lines of a SKU, by age: in the order in which they were
+/// first promised.
 const INDEX: &str = "LinesByPlace";
 
 /// Products, view and inbox in one table.

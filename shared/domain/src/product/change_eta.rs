@@ -11,7 +11,8 @@ pub struct ChangeEta {
     pub reference: BatchRef,
     /// When it is expected; none, once it is in the warehouse.
     pub eta: Option<Eta>,
-    /// Newer changes win over older ones, whatever order they arrive in. Changes of the quantity are counted apart.
+    /// Newer changes win over older ones, whatever order they arrive in; but the same ETA again is no change, and leaves no
+    /// revision, so that an older one that comes after it wins. Changes of the quantity are counted apart.
     pub revision: Revision,
 }
 
