@@ -50,6 +50,7 @@ pub fn requests(api: &str) -> String {
         r#"Try:
   curl -i {api}/batches {json} -d '{{"ref":"batch-001","sku":"RETRO-CLOCK","qty":100,"eta":null}}'
   curl -i {api}/allocate {json} -d '{{"orderid":"order-001","sku":"RETRO-CLOCK","qty":10}}'
+  curl -i {api}/allocations/order-001
   curl -i {api}/orders/order-001
   curl -i {api}/products/RETRO-CLOCK"#
     )
