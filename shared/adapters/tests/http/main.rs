@@ -4,14 +4,18 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
 mod batches;
+mod documents;
 mod forms;
 mod lines;
+mod links;
 mod orders;
 mod queue;
+mod read_model;
 mod views;
 
 use std::fmt::Write as _;
