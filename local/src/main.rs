@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
             None => start(arguments.port, arguments.check).await,
         }
     };
-    local::run_until_stopped(work, stopped).await
+    local::run_until_stopped(Box::pin(work), stopped).await
 }
 
 async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {

@@ -9,7 +9,7 @@ pub enum Refusal {
     #[error("Invalid sku {0}")]
     UnknownSku(Sku),
     /// No batch has this reference, or none of the SKU that was named.
-    #[error("unknown batch {0}")]
+    #[error("unknown batch {:?}", .0.as_str())]
     UnknownBatch(BatchRef),
     /// Batches of several SKUs share the reference, and it was not said which of them is meant.
     #[error("batch {:?} has several SKUs: say which by sku", .0.as_str())]

@@ -125,7 +125,7 @@ async fn the_batches_of_a_reference_are_shown_full_ones_too() {
     404
     content-type: application/json
 
-    {"message":"unknown batch b9","code":"unknown_batch"}
+    {"message":"unknown batch \"b9\"","code":"unknown_batch"}
     "#);
 }
 

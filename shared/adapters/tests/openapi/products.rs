@@ -8,10 +8,10 @@ use crate::service::{Answer, Sent, Shop};
 
 pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
     let ask = |route: Route, sku: &str| -> Answer { shop.answer(route, &Sent::name(sku)) };
-    let responses = |route: Route, found: Value| {
+    let responses = |route: Route, invalid: &str, found: Value| {
         json!({
             "200": found,
-            "400": response("The SKU is no valid name, or the page no valid one.", "Error", &[("invalid", ask(route, "a%0A"))]),
+            "400": response(invalid, "Error", &[("invalid", ask(route, "a%0A"))]),
             "404": response("No batch of this SKU was ever added.", "Error", &[("unknown", ask(route, "NO-SUCH-THING"))]),
             "413": shared("LongAnswer")
         })
@@ -26,7 +26,7 @@ pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
                 "summary": "How much there is, and when more comes",
                 "description": "As of one moment, which `version` names: events of a higher version came after it.",
                 "parameters": [parameter("Sku")],
-                "responses": responses(Route::ShowProduct, response("The product.", "Product", &[("product", product)]))
+                "responses": responses(Route::ShowProduct, "The SKU is no valid name.", response("The product.", "Product", &[("product", product)]))
             }),
         ),
         (
@@ -38,7 +38,7 @@ pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
                 "description": "Lines that were promised and lost their batch, the oldest promise first: in this order they \
                     are served. The list may be a moment behind the last commits.",
                 "parameters": [parameter("Sku"), parameter("Limit"), parameter("After")],
-                "responses": responses(Route::ListWaiting,
+                "responses": responses(Route::ListWaiting, "The SKU is no valid name, or the page no valid one.",
                     response("A page of them.", "WaitingLines", &[("waiting", waiting)]))
             }),
         ),

@@ -125,7 +125,7 @@ async fn errors_for_invalid_sku() {
 #[tokio::test]
 async fn errors_for_unknown_batch() {
     let error = change_quantity(&bus(), "nowhere", 10, 1).await.unwrap_err();
-    assert_eq!(error.to_string(), "unknown batch nowhere");
+    assert_eq!(error.to_string(), "unknown batch \"nowhere\"");
 }
 
 #[tokio::test]
