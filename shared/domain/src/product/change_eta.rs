@@ -1,6 +1,7 @@
 //! A batch comes later or earlier than was said, or has arrived.
 
-use super::change_quantity::{deallocated, outdated};
+use super::change_quantity::outdated;
+use super::displaced::deallocated;
 use super::{ChangeOutcome, Product, allocated, items_to_place, preferred};
 use crate::{Batch, BatchRef, Budget, DeallocationReason, Eta, Event, Part, Place, Refusal, Revision, Step};
 

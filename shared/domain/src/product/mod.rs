@@ -5,13 +5,14 @@ mod cancel;
 mod change_eta;
 mod change_quantity;
 mod create_batch;
+mod displaced;
 mod offer;
 mod ship;
 
 pub use allocate::{Allocation, Answered};
 pub use change_eta::ChangeEta;
-use change_quantity::Displaced;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome, Counted};
+use displaced::Displaced;
 pub use offer::AllWaiting;
 
 use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Version};

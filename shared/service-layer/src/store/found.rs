@@ -1,40 +1,10 @@
-//! The repository of products: what a command reads, what it lists, and what it commits.
+//! What is read for a command, and what was found.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::fmt;
 
-use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku, Tally};
+use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 
-use crate::ports::Timestamp;
-use crate::{CorrelationId, Source};
-
-/// The repository of products.
-pub trait Products: Send + Sync {
-    /// Reads what a command needs, as of the last commits. What is found is closed, see [`Found`].
-    fn find(&self, wanted: &ReadSet) -> impl Future<Output = Result<Found, StoreError>> + Send;
-
-    /// Lists parts from an index, which may lag behind the last commits: whether it did, [`Listing::is_complete`]
-    /// tells.
-    fn list(&self, listing: &Listing) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
-
-    /// Commits, or changes nothing.
-    fn commit(&self, commit: Commit<'_>) -> impl Future<Output = Result<(), StoreError>> + Send;
-}
-
-impl<S: Products> Products for &S {
-    async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
-        (**self).find(wanted).await
-    }
-
-    async fn list(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
-        (**self).list(listing).await
-    }
-
-    async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
-        (**self).commit(commit).await
-    }
-}
+use super::CommitId;
 
 /// What to read for a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -189,168 +159,6 @@ impl Found {
     }
 }
 
-/// A list of parts that an index keeps, and what shows that the index left nothing out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// All lines of a SKU that wait, the oldest promise first.
-    Waiting {
-        /// The product.
-        sku: Sku,
-        /// What the product says that they come to.
-        tally: Tally,
-    },
-    /// All lines on a batch, the oldest promise first.
-    OnBatch {
-        /// What it holds.
-        sku: Sku,
-        /// The batch.
-        batch: BatchRef,
-        /// All the pieces that they hold together.
-        allocated: u32,
-    },
-    /// A batch's lines, the youngest promise first: as many as hold these pieces.
-    Youngest {
-        /// What it holds.
-        sku: Sku,
-        /// The batch.
-        batch: BatchRef,
-        /// Pieces that are wanted.
-        pieces: u32,
-        /// Most lines.
-        at_most: usize,
-        /// All the pieces that the batch's lines hold together.
-        allocated: u32,
-    },
-}
-
-impl Listing {
-    /// Which of these parts are listed, in the right order.
-    #[must_use]
-    pub fn select(&self, mut parts: Vec<Part>) -> Vec<Part> {
-        match self {
-            Self::Waiting { sku, .. } => {
-                parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting);
-                parts.sort_by_key(|part| part.age);
-            }
-            Self::OnBatch { sku, batch, .. } => {
-                parts.retain(|part| is_on(part, sku, batch));
-                parts.sort_by_key(|part| part.age);
-            }
-            Self::Youngest { sku, batch, pieces, at_most, .. } => {
-                parts.retain(|part| is_on(part, sku, batch));
-                parts.sort_by_key(|part| Reverse(part.age));
-                let mut needed = Needed { pieces: *pieces, lines: *at_most };
-                parts.retain(|part| needed.take(part));
-            }
-        }
-        parts
-    }
-
-    /// Whether a list is what was asked for: neither does something lack, nor is something in it that has left.
-    #[must_use]
-    pub fn is_complete(&self, parts: &[Part]) -> bool {
-        match self {
-            Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
-            Self::OnBatch { sku, batch, allocated } => are_on(parts, sku, batch) && held_by(parts) == *allocated,
-            Self::Youngest { sku, batch, pieces, allocated, at_most } => {
-                let held = held_by(parts);
-                let is_enough = held >= *pieces || parts.len() >= *at_most;
-                are_on(parts, sku, batch) && held <= *allocated && is_enough
-            }
-        }
-    }
-}
-
-fn is_on(part: &Part, sku: &Sku, batch: &BatchRef) -> bool {
-    part.line.sku == *sku && matches!(&part.place, Place::Batch(reference) if reference == batch)
-}
-
-/// What is left of another batch's list may hold as many pieces.
-fn are_on(parts: &[Part], sku: &Sku, batch: &BatchRef) -> bool {
-    parts.iter().all(|part| is_on(part, sku, batch))
-}
-
-fn held_by(parts: &[Part]) -> u32 {
-    parts.iter().fold(0, |sum, part| sum.saturating_add(part.line.qty.get()))
-}
-
-/// What is still to be found of a batch's youngest lines.
-#[derive(Clone, Copy, Debug)]
-pub struct Needed {
-    /// Pieces.
-    pub pieces: u32,
-    /// Most lines.
-    pub lines: usize,
-}
-
-impl Needed {
-    /// Counts a part, and tells whether it was still needed.
-    pub fn take(&mut self, part: &Part) -> bool {
-        let needed = !self.is_met();
-        self.pieces = self.pieces.saturating_sub(part.line.qty.get());
-        self.lines = self.lines.saturating_sub(1);
-        needed
-    }
-
-    /// Whether nothing more is needed.
-    #[must_use]
-    pub fn is_met(&self) -> bool {
-        self.pieces == 0 || self.lines == 0
-    }
-}
-
-/// Names one attempt to commit, so that a writer whose reply was lost can recognise its own commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommitId(pub u64);
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
-    }
-}
-
-/// One commit: all of it happens, or nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Commit<'a> {
-    /// Names this attempt.
-    pub id: CommitId,
-    /// The products that it changes.
-    pub products: &'a [Changed<'a>],
-    /// The orders that it cancels, whether or not they were before.
-    pub cancelled: &'a [OrderId],
-    /// Orders that nobody read, see [`Found::unread`].
-    pub unread: &'a [OrderId],
-    /// What asked for it. Its events carry this on.
-    pub correlation: &'a CorrelationId,
-    /// When it is made. Its events tell it.
-    pub at: Timestamp,
-}
-
-/// A product's part in a commit.
-#[derive(Clone, Copy, Debug)]
-pub struct Changed<'a> {
-    /// The product that was read; none before its first batch. It must still be the stored one.
-    pub before: Option<&'a Product>,
-    /// The product with its change, its events, its moves and the batches it adds. Each moved line must still be where
-    /// it was, and no batch of its SKU may have the reference of one that is added.
-    pub after: &'a Product,
-}
-
-/// Why a store did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another commit came first; nothing was changed. If products alone were in the way, the store may hand back those
-    /// that were, as they are now.
-    #[error("another change came first")]
-    Conflict(Vec<Stored>),
-    /// Throttled, timed out or out of reach. A commit may have taken effect all the same.
-    #[error("the store does not answer")]
-    Unavailable(#[source] Source),
-    /// What trying again does not mend.
-    #[error("the store failed")]
-    Fault(#[source] Source),
-}
-
 #[cfg(test)]
 mod tests {
     use testing::{batch, line, new_batch, on_batch, stored_product, waiting};
@@ -406,49 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_waiting_lines_is_complete_if_it_comes_to_what_the_product_counted() {
-        let [old, young, stale, both] = [3, 5, 4, 8].map(|since| waiting(line(&format!("o{since}"), "LAMP", 1), since));
-        let tally = Tally { count: 2, version_sum: 8, pieces: 2 };
-        let is_complete = |parts: &[&Part]| {
-            let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
-            Listing::Waiting { sku: "LAMP".try_into().unwrap(), tally }.is_complete(&parts)
-        };
-        assert!(is_complete(&[&old, &young]) && is_complete(&[&young, &old]));
-        assert!(!is_complete(&[]) && !is_complete(&[&old]), "the index lags");
-        assert!(!is_complete(&[&stale, &young]), "as many, but one of them has left");
-        assert!(!is_complete(&[&old, &young, &stale]), "one that has left is among them");
-        assert!(!is_complete(&[&both]), "the same sum of versions, but one lacks");
-    }
-
-    #[test]
-    fn a_batchs_youngest_lines_are_complete_if_they_hold_what_is_wanted_and_not_more_than_there_is() {
-        let lines = |pieces: &[u32]| -> Vec<Part> {
-            let of = |qty: &u32| on_batch(line("o1", "LAMP", *qty), &"b1".try_into().unwrap(), 3);
-            pieces.iter().map(of).collect()
-        };
-        let listing = |pieces, allocated| Listing::Youngest {
-            sku: "LAMP".try_into().unwrap(),
-            batch: "b1".try_into().unwrap(),
-            pieces,
-            at_most: 1_000,
-            allocated,
-        };
-        let is_complete = |pieces: &[u32]| listing(5, 9).is_complete(&lines(pieces));
-        assert!(is_complete(&[3, 2]) && is_complete(&[9]));
-        assert!(!is_complete(&[]) && !is_complete(&[4]), "the index lags");
-        let others = [on_batch(line("o1", "DESK", 9), &"b1".try_into().unwrap(), 3)];
-        assert!(!listing(5, 9).is_complete(&others), "of a batch that shares the reference");
-        let on_batch =
-            Listing::OnBatch { sku: "LAMP".try_into().unwrap(), batch: "b1".try_into().unwrap(), allocated: 9 };
-        assert!(on_batch.is_complete(&lines(&[3, 6])) && !on_batch.is_complete(&others));
-        assert!(!is_complete(&[3, 7]), "one that has left is among them");
-        assert!(!is_complete(&[u32::MAX, 6]), "so many that no counter holds them");
-        // The most that may be listed will do, however many pieces are wanted.
-        let is_enough = |count: usize| listing(2_000, 2_000).is_complete(&lines(&vec![1; count]));
-        assert!(is_enough(1_000) && !is_enough(999));
-    }
-
-    #[test]
     fn a_line_may_be_taken_to_be_new_if_it_and_its_product_are_all_that_is_asked_for() {
         let [one, other] = ["o1", "o2"].map(|orderid| line(orderid, "LAMP", 1));
         let of_one = || ReadSet::of_new_line(&one.id());
@@ -462,10 +227,5 @@ mod tests {
         assert_eq!(lines("LAMP", &[&one, &other]).new_line(), None);
         assert_eq!(lines("DESK", &[&one]).new_line(), None, "another product");
         assert_eq!(ReadSet { batches: vec![(one.sku.clone(), "b1".try_into().unwrap())], ..of_one() }.new_line(), None);
-    }
-
-    #[test]
-    fn a_commits_id_is_written_in_sixteen_digits() {
-        assert_eq!(CommitId(255).to_string(), "00000000000000ff");
     }
 }
