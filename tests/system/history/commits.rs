@@ -97,9 +97,12 @@ impl Replay {
     }
 
     /// Purchased, allocated and shipped pieces of each batch.
-    pub(super) fn batches(&self) -> impl Iterator<Item = (BatchRef, [u32; 3])> {
+    pub(super) fn batches(&self) -> impl Iterator<Item = ((Sku, BatchRef), [u32; 3])> {
         let batches = self.possible.first().into_iter().flat_map(Product::batches);
-        batches.map(|batch| (batch.reference.clone(), [batch.purchased, batch.allocated, batch.shipped]))
+        batches.map(|batch| {
+            let key = (batch.sku.clone(), batch.reference.clone());
+            (key, [batch.purchased, batch.allocated, batch.shipped])
+        })
     }
 
     /// The first version from `floor` on at which a line is in such a place.

@@ -88,7 +88,7 @@ pub(crate) enum Index {
 pub(crate) struct End {
     pub(crate) parts: BTreeMap<LineId, Part>,
     /// Purchased, allocated and shipped.
-    pub(crate) batches: BTreeMap<BatchRef, [u32; 3]>,
+    pub(crate) batches: BTreeMap<(Sku, BatchRef), [u32; 3]>,
     pub(crate) versions: BTreeMap<Sku, Version>,
 }
 
@@ -352,9 +352,9 @@ impl<'a> Answers<'a> {
     }
 
     fn version_of_batch(&self, new: &NewBatch, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
-        let mut created =
-            self.replays.iter().filter_map(|(sku, replay)| Some((sku, replay.created.get(&new.reference)?)));
-        let Some((sku, (version, added))) = created.next() else {
+        let of_sku = self.replays.get_key_value(&new.sku);
+        let created = of_sku.and_then(|(sku, replay)| Some((sku, replay.created.get(&new.reference)?)));
+        let Some((sku, (version, added))) = created else {
             return Err(format!("{request:?}, but no event tells of it"));
         };
         match told {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use adapters::dynamodb::{DynamoDb, Row};
 use anyhow::{Context as _, Result, ensure};
-use domain::{Batch, Event, LineId, OrderLine, Part, Sku, Version};
+use domain::{Batch, BatchRef, Event, LineId, OrderLine, Part, Sku, Version};
 use futures_util::future::try_join_all;
 use local::Stack;
 use recount::Pace;
@@ -183,7 +183,7 @@ type Heads = BTreeMap<Sku, Version>;
 type Parts = BTreeMap<LineId, Part>;
 
 /// What the table holds: versions, lines, and each batch's purchased, allocated and shipped pieces.
-async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<domain::BatchRef, [u32; 3]>)> {
+async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<(Sku, BatchRef), [u32; 3]>)> {
     let (mut heads, mut parts, mut batches, mut from) = (Heads::new(), Parts::new(), BTreeMap::new(), None);
     loop {
         let page = store.page(from, 1_000).await?;
@@ -191,11 +191,11 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<domain::BatchR
             match row? {
                 Row::Head(product) => {
                     let counters = product.batches().iter();
-                    batches.extend(counters.map(|batch| (batch.reference.clone(), counters_of(batch))));
+                    batches.extend(counters.map(counters_of));
                     heads.insert(product.sku().clone(), product.version());
                 }
                 Row::Batch(_, full) => {
-                    batches.extend(full.map(|batch| (batch.reference.clone(), counters_of(&batch))));
+                    batches.extend(full.as_ref().map(counters_of));
                 }
                 Row::Line(part) => drop(parts.insert(part.line.id(), part)),
                 Row::Inbox | Row::Cancelled(_) => {}
@@ -208,8 +208,8 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<domain::BatchR
     }
 }
 
-fn counters_of(batch: &Batch) -> [u32; 3] {
-    [batch.purchased, batch.allocated, batch.shipped]
+fn counters_of(batch: &Batch) -> ((Sku, BatchRef), [u32; 3]) {
+    ((batch.sku.clone(), batch.reference.clone()), [batch.purchased, batch.allocated, batch.shipped])
 }
 
 async fn check(shop: &Shop<'_>, store: &DynamoDb, messages: &[Envelope]) -> Result<()> {
@@ -232,7 +232,9 @@ async fn check(shop: &Shop<'_>, store: &DynamoDb, messages: &[Envelope]) -> Resu
     ensure!(end.batches == batches, "events come to {:?}, but the table holds {batches:?}", end.batches);
     shop.notes.lock().unwrap().history = history;
     for (reference, qty) in shop.newest_changes() {
-        let held = batches.get(&reference).map(|[purchased, _, shipped]| (*purchased, qty.max(*shipped)));
+        // Of each reference there is one SKU here.
+        let mut of_reference = batches.iter().filter(|((_, held), _)| *held == reference);
+        let held = of_reference.next().map(|(_, [purchased, _, shipped])| (*purchased, qty.max(*shipped)));
         ensure!(held.is_some_and(|(held, expected)| held == expected), "{reference} should hold {qty}: {held:?}");
     }
     Ok(())

@@ -8,7 +8,7 @@ use domain::{
 };
 use service_layer::outbox::Envelope;
 use service_layer::{ChangeBatch, NewEta};
-use testing::{Command, Reply};
+use testing::{Command, Reply, Subject};
 
 use super::plan::{Outbox, Plan};
 use super::run::Verdict;
@@ -21,8 +21,8 @@ pub(crate) struct Books {
     commits: Vec<Vec<Envelope>>,
     read: usize,
     versions: BTreeMap<Sku, Version>,
-    batches: BTreeMap<BatchRef, u32>,
-    etas: BTreeMap<BatchRef, Option<Eta>>,
+    batches: BTreeMap<(Sku, BatchRef), u32>,
+    etas: BTreeMap<(Sku, BatchRef), Option<Eta>>,
     places: BTreeMap<OrderLine, Place>,
 }
 
@@ -59,7 +59,8 @@ impl Books {
                 product.sku(),
                 product.version()
             );
-            batches.extend(product.batches().iter().map(|batch| (batch.reference.clone(), batch.purchased)));
+            let batch = |batch: &Batch| ((batch.sku.clone(), batch.reference.clone()), batch.purchased);
+            batches.extend(product.batches().iter().map(batch));
         }
         ensure!(batches == self.batches, "events tell of batches {:?}, but they are {batches:?}", self.batches);
         Ok(())
@@ -97,22 +98,23 @@ impl Books {
             let was_on = before.and_then(|place| place.batch().cloned());
             ensure!(was_on == left, "{event}: but it was on {was_on:?}");
         }
+        let key = |batchref: &BatchRef| (event.sku().clone(), batchref.clone());
         match event {
             Event::OutOfStock { line, .. } => {
                 let place = self.places.get(line);
                 ensure!(!matches!(place, Some(Place::Batch(_))), "{line:?} is out of stock, but is at {place:?}");
             }
             Event::BatchCreated { batchref, qty, eta, .. } => {
-                self.etas.insert(batchref.clone(), *eta);
-                let before = self.batches.insert(batchref.clone(), qty.get());
+                self.etas.insert(key(batchref), *eta);
+                let before = self.batches.insert(key(batchref), qty.get());
                 ensure!(before.is_none(), "{batchref} is created twice");
             }
             Event::BatchQuantityChanged { batchref, qty, .. } => {
-                let before = self.batches.insert(batchref.clone(), *qty);
+                let before = self.batches.insert(key(batchref), *qty);
                 ensure!(before.is_some(), "{batchref} has changed before it was created");
             }
             Event::BatchEtaChanged { batchref, eta, was, .. } => {
-                let before = self.etas.insert(batchref.clone(), *eta);
+                let before = self.etas.insert(key(batchref), *eta);
                 ensure!(before == Some(*was) && eta != was, "{batchref} came {before:?} before, not {was:?}");
             }
             Event::Allocated { .. } | Event::Deallocated { .. } | Event::Shipped { .. } | Event::Cancelled { .. } => {}
@@ -160,7 +162,8 @@ impl Books {
                 // It may stand all the same, by a request that began earlier and ended later: see the end of the run.
             }
             (Command::CreateBatch(new), Reply::Done) => {
-                ensure!(self.batches.contains_key(&new.reference), "{} was not created", new.reference);
+                let key = (new.sku.clone(), new.reference.clone());
+                ensure!(self.batches.contains_key(&key), "{} was not created", new.reference);
             }
             (command, reply) => return Err(format!("{command:?} is told {reply:?}")),
         }
@@ -197,8 +200,12 @@ impl Books {
 
     /// A batch is as the newest change of it says, whatever order they came in.
     fn check_the_newest(&self, new: &NewBatch, plan: &Plan) -> Verdict {
+        let key = (new.sku.clone(), new.reference.clone());
+        let is_of = |change: &ChangeBatch| {
+            change.reference == new.reference && change.sku.as_ref().is_none_or(|sku| *sku == new.sku)
+        };
         let newest = |tells: &dyn Fn(&ChangeBatch) -> bool| {
-            let changes = plan.changes.iter().zip(1..).filter(|(change, _)| change.reference == new.reference);
+            let changes = plan.changes.iter().zip(1..).filter(|(change, _)| is_of(change));
             let newest =
                 changes.filter(|(change, _)| tells(change)).max_by_key(|(change, sent)| match change.revision {
                     Revision::Version(_) => change.revision,
@@ -206,9 +213,12 @@ impl Books {
                 });
             newest.map(|(change, _)| change)
         };
-        let shipped = self.places.iter().filter(|(_, place)| **place == Place::Shipped(new.reference.clone()));
+        let shipped = self
+            .places
+            .iter()
+            .filter(|(line, place)| line.sku == new.sku && **place == Place::Shipped(new.reference.clone()));
         let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
-        let held = self.batches.get(&new.reference).copied();
+        let held = self.batches.get(&key).copied();
         let is_told = |held: u32| match newest(&|change| change.counted.is_some()).and_then(|change| change.counted) {
             None => held == new.qty.get(),
             // What is less than was shipped counts as that.
@@ -218,13 +228,17 @@ impl Books {
         };
         ensure!(held.is_some_and(is_told), "{} is not as the newest change says: it holds {held:?}", new.reference);
 
-        let etas =
-            plan.changes.iter().filter(|change| change.reference == new.reference).filter_map(|change| change.eta);
+        // One that names no SKU is of those that are there when it comes.
+        let shares = plan.requests.iter().filter(|request| request.subject() == Subject::Batch(new.reference.clone()));
+        if shares.count() > 1 && plan.changes.iter().any(|change| is_of(change) && change.sku.is_none()) {
+            return Ok(());
+        }
+        let etas = plan.changes.iter().filter(|change| is_of(change)).filter_map(|change| change.eta);
         let etas: Vec<_> = etas.map(|NewEta(eta)| eta).chain([new.eta]).collect();
         let differ = etas.iter().collect::<BTreeSet<_>>().len() == etas.len();
         let newest = newest(&|change| change.eta.is_some()).and_then(|change| change.eta);
         let expected = newest.map_or(new.eta, |NewEta(eta)| eta);
-        let is_expected = self.etas.get(&new.reference) == Some(&expected);
+        let is_expected = self.etas.get(&key) == Some(&expected);
         // The same ETA again is no change, so an older one may follow it.
         ensure!(is_expected || !differ, "{} should come {expected:?}, not {:?}", new.reference, self.etas);
         Ok(())
@@ -301,8 +315,9 @@ pub(crate) fn check_history(end: &End, store: &InMemoryStore) -> Verdict {
     ensure!(end.parts == parts, "the history ends with lines at {:?}, but they are at {parts:?}", end.parts);
     let products = store.products();
     let batches = products.iter().flat_map(Product::batches);
-    let batches: BTreeMap<_, _> =
-        batches.map(|batch| (batch.reference.clone(), [batch.purchased, batch.allocated, batch.shipped])).collect();
+    let batches: BTreeMap<_, _> = batches
+        .map(|batch| ((batch.sku.clone(), batch.reference.clone()), [batch.purchased, batch.allocated, batch.shipped]))
+        .collect();
     ensure!(end.batches == batches, "the history ends with batches {:?}, but they are {batches:?}", end.batches);
     Ok(())
 }

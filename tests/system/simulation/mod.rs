@@ -102,9 +102,12 @@ fn random_plan(world: &World) -> Plan {
         |from: u32, to: u32| from + u32::try_from(world.choose((to - from + 1) as usize, Odds::Even)).unwrap();
     let skus = between(1, 2);
     let batches = between(1, 4);
+    // The first two may be of one reference.
+    let is_shared = skus == 2 && batches > 1 && between(0, 1) == 1;
+    let reference = |number: u32| format!("b{}", if is_shared && number == 1 { 0 } else { number });
     let (mut requests, mut lines) = (Vec::new(), Vec::new());
     for number in 0..batches {
-        let mut new = new_batch(&format!("b{number}"), &format!("S{}", number % skus), between(1, 8));
+        let mut new = new_batch(&reference(number), &format!("S{}", number % skus), between(1, 8));
         new.eta = (number % 2 == 1).then(|| format!("2011-01-0{}", 1 + number).try_into().unwrap());
         requests.push(Command::CreateBatch(new));
     }
@@ -124,16 +127,21 @@ fn random_plan(world: &World) -> Plan {
     }
     let numbered = between(0, 1) == 1;
     let change = |number: u32| {
-        let reference = format!("b{}", between(0, batches - 1));
+        let of = between(0, batches - 1);
+        let (reference, is_named) = (reference(of), is_shared && of < 2);
         let revision = if numbered { Revision::Version(u64::from(number)) } else { Revision::AsOf(0) };
-        match between(0, 5) {
+        let change = match between(0, 5) {
             0 => testing::comes(&reference, Some(&format!("2011-01-0{}", between(1, 8))), revision),
             1 => testing::comes(&reference, None, revision),
             2 => {
                 ChangeBatch { counted: Some(Counted::OnHand(between(0, 8))), ..testing::holds(&reference, 0, revision) }
             }
             _ => testing::holds(&reference, between(0, 8), revision),
-        }
+        };
+        // A quantity must say of which SKU it is; an ETA may be of both.
+        let is_named = is_named && (change.counted.is_some() || between(0, 1) == 1);
+        let sku = is_named.then(|| format!("S{}", of % skus).as_str().try_into().unwrap());
+        ChangeBatch { sku, ..change }
     };
     let changes = (0..between(0, 4)).map(change).collect();
     Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Relayed }
