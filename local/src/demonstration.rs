@@ -38,6 +38,14 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
     shop.patch("batches/early-batch", &json!({ "eta": "2030-03-01" }), (200, APPLIED)).await?;
     shop.view("order-3", &json!([{ "sku": "RETRO-CLOCK", "batchref": "later-batch" }])).await?;
     shop.post("deallocate", &json!({ "orderid": "order-3", "sku": "RETRO-CLOCK", "qty": 5 }), (200, DONE)).await?;
+    let ended = json!({ "sku": "RETRO-CLOCK", "line": "5", "qty": 5, "state": "cancelled", "parts": [] });
+    shop.get("orders/order-3", &json!({ "orderid": "order-3", "lines": [ended], "next": null })).await?;
+    let [later, early] = [("later-batch", "2030-02-01", 30, 10, 20), ("early-batch", "2030-03-01", 5, 0, 5)].map(
+        |(reference, eta, purchased, shipped, free)| json!({ "ref": reference, "eta": eta, "purchased": purchased, "allocated": 0, "shipped": shipped, "free": free }),
+    );
+    let incoming = json!([{ "eta": "2030-02-01", "free": 20 }, { "eta": "2030-03-01", "free": 5 }]);
+    let waiting = json!({ "lines": 0, "qty": 0 });
+    shop.get("products/RETRO-CLOCK", &json!({ "sku": "RETRO-CLOCK", "version": 9, "free": 0, "incoming": incoming, "waiting": waiting, "batches": [later, early] })).await?;
 
     shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
     shop.mail("RETRO-CLOCK").await
@@ -70,11 +78,15 @@ impl Shop<'_> {
     }
 
     async fn view(&self, orderid: &str, allocations: &Value) -> Result<()> {
-        let request = format!("GET /allocations/{orderid}");
-        let sent = self.http.get(format!("{}/allocations/{orderid}", self.stack.api_url())).send().await;
+        self.get(&format!("allocations/{orderid}"), allocations).await
+    }
+
+    async fn get(&self, path: &str, expected: &Value) -> Result<()> {
+        let request = format!("GET /{path}");
+        let sent = self.http.get(format!("{}/{path}", self.stack.api_url())).send().await;
         let (status, text) = answer(sent).await.with_context(|| request.clone())?;
         let found = serde_json::from_str::<Value>(&text).unwrap_or_default();
-        ensure!(status == 200 && &found == allocations, "{request}: {status} {text}, not 200 {allocations}");
+        ensure!(status == 200 && &found == expected, "{request}: {status} {text}, not 200 {expected}");
         say(&request, &format!("{status} {text}"));
         Ok(())
     }
