@@ -10,6 +10,7 @@ use service_layer::ports::Rank;
 use service_layer::{BatchRank, Page};
 
 use super::{Failure, invalid};
+use crate::json::shortened;
 
 /// Lines in a page, if nobody says how many.
 pub(super) const DEFAULT_LIMIT: usize = 100;
@@ -80,7 +81,7 @@ pub(super) fn page<P: Token>(request: &Request, of: &P::Of) -> Result<Page<P>, F
 
 fn limit(text: &str) -> Result<usize, Failure> {
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| invalid(&format!("limit: must be a whole number from 1 to {MOST}, not {text:?}")))
+    limit.ok_or_else(|| invalid(&shortened(format!("limit: must be a whole number from 1 to {MOST}, not {text:?}"))))
 }
 
 fn after<P: Token>(token: &str, of: &P::Of) -> Result<P, Failure> {

@@ -47,6 +47,21 @@ fn encoded(body: &[u8]) -> Value {
     }
 }
 
+/// All routes that are only read.
+const QUESTIONS: &[Route] = &[
+    Route::ViewAllocations,
+    Route::ShowOrder,
+    Route::ShowProduct,
+    Route::ListWaiting,
+    Route::ShowBatches,
+    Route::ListLines,
+];
+
+/// A text as pages' tokens are written.
+fn token(written: String) -> String {
+    base64::encode(written).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
+}
+
 struct Shop {
     bus: MessageBus<InMemoryStore, InMemoryEnvironment>,
     queue: InMemoryLineQueue,
@@ -336,6 +351,44 @@ proptest! {
         let before = shop.contents();
         let (status, answer) = shop.view(&orderid);
         prop_assert_eq!((status, answer.as_str()), (404, "not found"));
+        prop_assert_eq!(shop.contents(), before);
+    }
+
+    /// Names, and where a page begins, whole or as a text that says something else.
+    #[test]
+    fn whatever_is_asked_is_answered_or_refused_with_what_is_wrong(
+        route in proptest::sample::select(QUESTIONS),
+        name in prop_oneof![Just("o0".to_owned()), Just(SKU.to_owned()), Just("b1".to_owned()), text(), "(%|%zz|%ff|%2F|/){0,8}"],
+        limit in proptest::option::of(prop_oneof!["[0-9]{1,5}", text()]),
+        after in proptest::option::of(prop_oneof![
+            text(),
+            "[A-Za-z0-9_-]{0,40}",
+            value().prop_map(token),
+            (text(), text()).prop_map(|names| token(json!([names.0, names.1]).to_string())),
+            (any::<u64>(), text(), text()).prop_map(|(age, order, line)| token(json!([age, order, line]).to_string())),
+            (text(), any::<u64>()).prop_map(|(sku, age)| token(json!([sku, [age, sku, sku]]).to_string())),
+        ]),
+        sku in proptest::option::of(text()),
+    ) {
+        let shop = Shop::new();
+        let before = shop.contents();
+        let (_, after_name) = route.path().split_once("+}").unwrap();
+        let query: Map<String, Value> = [("limit", limit), ("after", after), ("sku", sku)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+            .collect();
+        let parameter = route.gateway_path().split(['{', '+']).nth(1).unwrap();
+        let asked = json!({
+            "pathParameters": {parameter: format!("{name}{after_name}")},
+            "queryStringParameters": query,
+            "headers": {"accept": "application/json"}
+        });
+        let (status, body) = shop.ask(route, &asked);
+        match status {
+            200 => prop_assert!(serde_json::from_str::<Value>(&body).is_ok(), "{body}"),
+            400 | 404 => drop(reason(&body)),
+            other => prop_assert!(false, "{other} {body}"),
+        }
         prop_assert_eq!(shop.contents(), before);
     }
 
