@@ -40,15 +40,25 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
     shop.post("deallocate", &json!({ "orderid": "order-3", "sku": "RETRO-CLOCK", "qty": 5 }), (200, DONE)).await?;
     let ended = json!({ "sku": "RETRO-CLOCK", "line": "5", "qty": 5, "state": "cancelled", "parts": [] });
     shop.get("orders/order-3", &json!({ "orderid": "order-3", "lines": [ended], "next": null })).await?;
-    let [later, early] = [("later-batch", "2030-02-01", 30, 10, 20), ("early-batch", "2030-03-01", 5, 0, 5)].map(
-        |(reference, eta, purchased, shipped, free)| json!({ "ref": reference, "eta": eta, "purchased": purchased, "allocated": 0, "shipped": shipped, "free": free }),
-    );
-    let incoming = json!([{ "eta": "2030-02-01", "free": 20 }, { "eta": "2030-03-01", "free": 5 }]);
-    let waiting = json!({ "lines": 0, "qty": 0 });
-    shop.get("products/RETRO-CLOCK", &json!({ "sku": "RETRO-CLOCK", "version": 9, "free": 0, "incoming": incoming, "waiting": waiting, "batches": [later, early] })).await?;
+    shop.get("products/RETRO-CLOCK", &what_is_left()).await?;
 
     shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
     shop.mail("RETRO-CLOCK").await
+}
+
+/// The product as it is before the last order.
+fn what_is_left() -> Value {
+    json!({
+        "sku": "RETRO-CLOCK",
+        "version": 9,
+        "free": 0,
+        "incoming": [{ "eta": "2030-02-01", "free": 20 }, { "eta": "2030-03-01", "free": 5 }],
+        "waiting": { "lines": 0, "qty": 0 },
+        "batches": [
+            { "ref": "later-batch", "eta": "2030-02-01", "purchased": 30, "allocated": 0, "shipped": 10, "free": 20 },
+            { "ref": "early-batch", "eta": "2030-03-01", "purchased": 5, "allocated": 0, "shipped": 0, "free": 5 }
+        ]
+    })
 }
 
 struct Shop<'a> {

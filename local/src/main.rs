@@ -64,7 +64,7 @@ async fn main() -> ExitCode {
     let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
-            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &["--color", "auto"], &arguments)),
+            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &[], &arguments)),
             Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &arguments)),
             None => start(arguments.port, arguments.check).await,
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
-    ByAge, Claim, Environment, Inbox, LinePages, LineQueue, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
-    Timestamp,
+    ByAge, Claim, Environment, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
+    StoredBatch, Timestamp,
 };
 use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
 use service_layer::{Call, CorrelationId, Figures, Source};
@@ -161,7 +161,7 @@ impl Products for InMemoryStore {
     }
 }
 
-impl LinePages for InMemoryStore {
+impl Lists for InMemoryStore {
     async fn of_order(
         &self,
         orderid: &OrderId,
@@ -178,7 +178,7 @@ impl LinePages for InMemoryStore {
 
     async fn waiting(&self, sku: &Sku, after: Option<&Rank>, at_most: usize) -> Result<Vec<Part>, StoreError> {
         let waits = |part: &Part| part.line.sku == *sku && part.place == Place::Waiting;
-        Ok(ByAge::OldestFirst.page(self.parts_that(waits), after, at_most))
+        Ok(ByAge::OldestFirst.first(self.parts_that(waits), after, at_most))
     }
 
     async fn on_batch(
@@ -189,13 +189,22 @@ impl LinePages for InMemoryStore {
         at_most: usize,
     ) -> Result<Vec<Part>, StoreError> {
         let stands = |part: &Part| part.line.sku == *sku && part.place == Place::Batch(reference.clone());
-        Ok(ByAge::YoungestFirst.page(self.parts_that(stands), after, at_most))
+        Ok(ByAge::YoungestFirst.first(self.parts_that(stands), after, at_most))
     }
 
-    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
+    async fn batches_of(
+        &self,
+        reference: &BatchRef,
+        from: Option<&Sku>,
+        at_most: usize,
+    ) -> Result<Vec<StoredBatch>, StoreError> {
         let state = self.state();
-        let of_reference = state.batches.keys().filter(|(known, _)| known == reference);
-        Ok(of_reference.map(|(_, sku)| sku.clone()).collect())
+        let is_wanted = |new: &&NewBatch| new.reference == *reference && from.is_none_or(|from| new.sku >= *from);
+        let stored = |added: &NewBatch| {
+            let batch = state.products.get(&added.sku).and_then(|stored| stored.product.batch(reference));
+            StoredBatch { added: added.clone(), full: batch.filter(|batch| !batch.is_open()).cloned() }
+        };
+        Ok(state.batches.values().filter(is_wanted).take(at_most).map(stored).collect())
     }
 }
 

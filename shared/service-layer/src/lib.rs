@@ -1,8 +1,9 @@
 //! What the service does with commands and events, apart from any technology.
 //!
-//! Questions are answered by the [`Views`]. A command goes through the [`MessageBus`] to its handler, which runs in a unit of work: find products, change
-//! them, commit products, lines and events together or not at all. Events leave through the outbox: the store keeps
-//! those of a commit with it, [`outbox::relay`] publishes them, and whoever subscribes may bring them back to a bus.
+//! Questions are answered by the [`Views`]. A command goes through the [`MessageBus`] to its handler, which runs in a
+//! unit of work: find products, change them, commit products, lines and events together or not at all. Events leave
+//! through the outbox: the store keeps those of a commit with it, [`outbox::relay`] publishes them, and whoever
+//! subscribes may bring them back to a bus.
 //!
 //! Invariants this crate keeps:
 //! - it names no AWS type; everything outside is a port (a trait in [`store`] or [`ports`]) and is passed in;
@@ -26,4 +27,4 @@ pub use handlers::*;
 pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};
 pub use unit_of_work::BUDGET;
-pub use views::{BatchRank, Lines, OrderedLine, Page, Views};
+pub use views::{BATCHES, BatchRank, OrderedLine, Page, Views, Wanted};

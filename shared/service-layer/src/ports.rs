@@ -1,8 +1,9 @@
 //! What the service layer needs from outside, beside the store. Each port has an adapter for AWS and one in memory.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use domain::{BatchRef, LineId, OrderId, OrderLine, Part, Sku, Version};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Sku, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::Envelope;
@@ -42,14 +43,16 @@ pub enum ByAge {
 }
 
 impl ByAge {
-    /// The first of these parts after the one that is named.
+    /// The first of these parts after the one that is named. An index may have one twice, if it left and came back: it
+    /// stands there since the later of the two.
     #[must_use]
-    pub fn page(self, mut parts: Vec<Part>, after: Option<&Rank>, at_most: usize) -> Vec<Part> {
+    pub fn first(self, mut parts: Vec<Part>, after: Option<&Rank>, at_most: usize) -> Vec<Part> {
         parts.retain(|part| self.comes_after(part, after));
         parts.sort_by_cached_key(|part| {
             let Rank { age, line } = Rank::of(part);
-            (self.sorted(age), line)
+            (self.sorted(age), line, Reverse(part.since))
         });
+        parts.dedup_by(|one, other| one.line.id() == other.line.id());
         parts.truncate(at_most);
         parts
     }
@@ -70,9 +73,9 @@ impl ByAge {
     }
 }
 
-/// Lines in pages, for whoever asks. A page has the first lines after the one that is named, `at_most` so many; fewer only
-/// if there are no more.
-pub trait LinePages: Send + Sync {
+/// Lists for whoever asks, as far as they are wanted: the first entries after the one that is named, `at_most` so many;
+/// fewer only if there are no more.
+pub trait Lists: Send + Sync {
     /// Lines of an order by SKU and name, whatever became of them. As of the last commits.
     fn of_order(
         &self,
@@ -98,8 +101,22 @@ pub trait LinePages: Send + Sync {
         at_most: usize,
     ) -> impl Future<Output = Result<Vec<Part>, StoreError>> + Send;
 
-    /// The SKUs of which there is a batch with this reference, sorted. As of the last commits.
-    fn skus_of(&self, reference: &BatchRef) -> impl Future<Output = Result<Vec<Sku>, StoreError>> + Send;
+    /// The batches with this reference by SKU, from this one on. As of their last commits.
+    fn batches_of(
+        &self,
+        reference: &BatchRef,
+        from: Option<&Sku>,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Vec<StoredBatch>, StoreError>> + Send;
+}
+
+/// A batch as it is stored by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// As it was added.
+    pub added: NewBatch,
+    /// Its counters, if it is full. Those of an open one are its product's.
+    pub full: Option<Batch>,
 }
 
 /// Lines of an order.
@@ -243,6 +260,20 @@ pub trait Environment: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_an_index_has_twice_is_listed_once_as_it_is_now() {
+        let part = |name: &str, age, since| {
+            let line = OrderLine { name: name.try_into().unwrap(), ..testing::line("o1", "LAMP", 1) };
+            Part { age: Version(age), since: Version(since), ..testing::waiting(line, 1) }
+        };
+        let (old, now, other) = (part("a", 3, 3), part("a", 3, 8), part("b", 3, 3));
+        let parts = || vec![other.clone(), old.clone(), part("c", 5, 5), now.clone()];
+        let both = [now.clone(), other.clone()];
+        assert_eq!(ByAge::OldestFirst.first(parts(), None, 2), both);
+        assert_eq!(ByAge::YoungestFirst.first(parts(), Some(&Rank::of(&part("c", 5, 5))), 9), both);
+        assert_eq!(ByAge::OldestFirst.first(parts(), Some(&Rank::of(&now)), 1), [other]);
+    }
 
     #[test]
     fn times_are_counted_in_milliseconds_and_end_where_their_number_does() {

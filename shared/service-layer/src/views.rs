@@ -3,13 +3,17 @@
 
 use domain::{Batch, BatchRef, Eta, LineId, OrderId, Part, Product, Refusal, Sku};
 
-use crate::ports::{Environment, LinePages, OrderLines, Rank};
+use crate::ports::{Environment, Lists, OrderLines, Rank, StoredBatch};
 use crate::store::{Found, Products, ReadSet, StoreError};
 use crate::unit_of_work::{in_time, until_it_fits};
 use crate::{Call, Error};
 
 /// Most SKUs of a reference that one page looks for lines in.
 const SKUS: usize = 50;
+/// Most batches of a reference that are shown.
+pub const BATCHES: usize = 1_000;
+/// Lines that are read at once where all are wanted.
+const LINES: usize = 1_000;
 
 /// Reads what is asked for, in time to answer.
 #[derive(Clone, Copy, Debug)]
@@ -22,30 +26,43 @@ pub struct Views<'a, S, E> {
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<P> {
+pub struct Wanted<P> {
     /// Where the last page ended; none for the first one.
     pub after: Option<P>,
-    /// Most lines.
+    /// Most entries.
     pub limit: usize,
+}
+
+impl<P> Wanted<P> {
+    /// The beginning of a list.
+    #[must_use]
+    pub fn first(limit: usize) -> Self {
+        Self { after: None, limit }
+    }
+
+    /// To read this many tells whether there are more.
+    fn and_one_more(&self) -> usize {
+        self.limit.saturating_add(1)
+    }
 }
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lines<T, P> {
-    /// Its lines.
-    pub lines: Vec<T>,
+pub struct Page<T, P> {
+    /// Its entries.
+    pub entries: Vec<T>,
     /// Where it ends; none if the list does.
     pub next: Option<P>,
 }
 
-impl<T, P> Lines<T, P> {
-    /// The first so many of these lines.
+impl<T, P> Page<T, P> {
+    /// The first so many of these entries.
     #[must_use]
-    pub fn first(mut lines: Vec<T>, limit: usize, position: impl Fn(&T) -> P) -> Self {
-        let is_all = lines.len() <= limit;
-        lines.truncate(limit);
-        let next = lines.last().filter(|_| !is_all).map(position);
-        Self { lines, next }
+    pub fn first(mut entries: Vec<T>, limit: usize, position: impl Fn(&T) -> P) -> Self {
+        let is_all = entries.len() <= limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| !is_all).map(position);
+        Self { entries, next }
     }
 }
 
@@ -85,7 +102,7 @@ impl BatchRank {
     }
 }
 
-impl<S: Products + LinePages, E: Environment> Views<'_, S, E> {
+impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
     /// A product, with its batches that have free stock. One round trip.
     ///
     /// # Errors
@@ -96,20 +113,25 @@ impl<S: Products + LinePages, E: Environment> Views<'_, S, E> {
         found.product(sku).cloned().ok_or_else(|| Refusal::UnknownSku(sku.clone()).into())
     }
 
-    /// The batches of a reference, by SKU. Two round trips.
+    /// The batches of a reference, by SKU, at most [`BATCHES`]; full ones too. Two round trips.
     ///
     /// # Errors
     /// A reference that no batch has, or a store that fails.
-    pub async fn batches(&self, reference: &BatchRef, call: &Call) -> Result<Vec<Batch>, Error> {
-        let wanted = &ReadSet { references: vec![reference.clone()], ..ReadSet::default() };
-        let found = self.read(call, || self.store.find(wanted)).await?;
-        let counters = found.batches.iter().filter_map(|batch| found.product(&batch.sku)?.batch(reference));
-        let mut batches: Vec<Batch> = counters.cloned().collect();
-        if batches.is_empty() {
-            return Err(Refusal::UnknownBatch(reference.clone()).into());
-        }
-        batches.sort_by(|one, other| one.sku.cmp(&other.sku));
-        Ok(batches)
+    pub async fn batches(&self, reference: &BatchRef, call: &Call) -> Result<Page<Batch, Sku>, Error> {
+        let read = || async move {
+            let stored = self.store.batches_of(reference, None, BATCHES.saturating_add(1)).await?;
+            let Page { entries, next } = Page::first(stored, BATCHES, |batch: &StoredBatch| batch.added.sku.clone());
+            let open = entries.iter().filter(|batch| batch.full.is_none()).map(|batch| batch.added.sku.clone());
+            let found = self.store.find(&ReadSet { skus: open.collect(), ..ReadSet::default() }).await?;
+            let counters =
+                |StoredBatch { added, full }| full.or_else(|| found.product(&added.sku)?.batch(reference).cloned());
+            let batches: Option<Vec<Batch>> = entries.into_iter().map(counters).collect();
+            // One became full between the two reads.
+            let entries = batches.ok_or_else(|| StoreError::Conflict(Vec::new()))?;
+            Ok(Page { entries, next })
+        };
+        let page = self.read(call, read).await?;
+        if page.entries.is_empty() { Err(Refusal::UnknownBatch(reference.clone()).into()) } else { Ok(page) }
     }
 
     /// Lines of an order, by SKU and name, with the dates of their batches. Two round trips, the first for the lines.
@@ -119,51 +141,78 @@ impl<S: Products + LinePages, E: Environment> Views<'_, S, E> {
     pub async fn order(
         &self,
         orderid: &OrderId,
-        page: &Page<LineId>,
+        wanted: &Wanted<LineId>,
         call: &Call,
-    ) -> Result<Lines<OrderedLine, LineId>, Error> {
-        let after = page.after.as_ref();
+    ) -> Result<Page<OrderedLine, LineId>, Error> {
         let read = || async move {
-            let OrderLines { is_cancelled, parts } = self.store.of_order(orderid, after, one_more(page.limit)).await?;
-            let is_known = is_cancelled || !parts.is_empty() || after.is_some();
-            let Lines { lines, next } = Lines::first(parts, page.limit, |part| part.line.id());
-            let found = self.store.find(&ReadSet::of_batches_of(&lines)).await?;
-            Ok((is_known, Lines { lines: OrderedLine::all(lines, &found), next }))
+            let (is_known, Page { entries, next }) = self.lines_of(orderid, wanted).await?;
+            let found = self.store.find(&ReadSet::of_batches_of(&entries)).await?;
+            Ok((is_known, Page { entries: OrderedLine::all(entries, &found), next }))
         };
         let (is_known, lines) = self.read(call, read).await?;
         if is_known { Ok(lines) } else { Err(Refusal::UnknownOrder(orderid.clone()).into()) }
     }
 
-    /// The same without dates, in one round trip. An order that nobody asked for has no lines.
+    /// The lines of an order that have a batch, by SKU and quantity. None: all together they take more than so many bytes,
+    /// at `row_bytes` and their names each. One round trip for every thousand lines.
     ///
     /// # Errors
     /// A store that fails.
-    pub async fn parts(
+    pub async fn allocations(
         &self,
         orderid: &OrderId,
-        page: &Page<LineId>,
+        (row_bytes, most_bytes): (usize, usize),
         call: &Call,
-    ) -> Result<Lines<Part, LineId>, Error> {
-        let after = page.after.as_ref();
-        let read = self.read(call, || self.store.of_order(orderid, after, one_more(page.limit))).await?;
-        Ok(Lines::first(read.parts, page.limit, |part| part.line.id()))
+    ) -> Result<Option<Vec<(Sku, BatchRef)>>, Error> {
+        let (mut wanted, mut allocated, mut bytes) = (Wanted::first(LINES), Vec::new(), 0_usize);
+        loop {
+            let (_, page) = self.read(call, || self.lines_of(orderid, &wanted)).await?;
+            for part in page.entries {
+                let Some(batch) = part.place.batch().cloned() else { continue };
+                let names = part.line.sku.as_str().len().saturating_add(batch.as_str().len());
+                bytes = bytes.saturating_add(row_bytes).saturating_add(names);
+                allocated.push((part.line, batch));
+            }
+            if bytes > most_bytes {
+                return Ok(None);
+            }
+            if page.next.is_none() {
+                break;
+            }
+            wanted.after = page.next;
+        }
+        // Names of lines are text, in which 10 comes before 2.
+        allocated.sort();
+        Ok(Some(allocated.into_iter().map(|(line, batch)| (line.sku, batch)).collect()))
+    }
+
+    /// Lines of an order, and whether anybody asked for it.
+    async fn lines_of(
+        &self,
+        orderid: &OrderId,
+        wanted: &Wanted<LineId>,
+    ) -> Result<(bool, Page<Part, LineId>), StoreError> {
+        let after = wanted.after.as_ref();
+        let OrderLines { is_cancelled, parts } = self.store.of_order(orderid, after, wanted.and_one_more()).await?;
+        let is_known = is_cancelled || !parts.is_empty() || after.is_some();
+        Ok((is_known, Page::first(parts, wanted.limit, |part| part.line.id())))
     }
 
     /// The lines of a SKU that wait, the oldest promise first.
     ///
     /// # Errors
     /// A SKU of which no batch was ever added, or a store that fails.
-    pub async fn waiting(&self, sku: &Sku, page: &Page<Rank>, call: &Call) -> Result<Lines<Part, Rank>, Error> {
-        let after = page.after.as_ref();
-        let parts = self.read(call, || self.store.waiting(sku, after, one_more(page.limit))).await?;
+    pub async fn waiting(&self, sku: &Sku, wanted: &Wanted<Rank>, call: &Call) -> Result<Page<Part, Rank>, Error> {
+        let after = wanted.after.as_ref();
+        let parts = self.read(call, || self.store.waiting(sku, after, wanted.and_one_more())).await?;
         if parts.is_empty() {
             self.product(sku, call).await?;
         }
-        Ok(Lines::first(parts, page.limit, Rank::of))
+        Ok(Page::first(parts, wanted.limit, Rank::of))
     }
 
     /// The lines that stand on the batches of a reference, or on the one of this SKU: by SKU, the youngest promise first.
-    /// One round trip, and one for each SKU. Where very many SKUs have none, a page ends before it is full.
+    /// One round trip, and one for each SKU. A page ends before it is full after [`SKUS`] of them.
     ///
     /// # Errors
     /// A reference that no batch has, or none of the SKU, or a store that fails.
@@ -171,32 +220,50 @@ impl<S: Products + LinePages, E: Environment> Views<'_, S, E> {
         &self,
         reference: &BatchRef,
         only: Option<&Sku>,
-        page: &Page<BatchRank>,
+        wanted: &Wanted<BatchRank>,
         call: &Call,
-    ) -> Result<Lines<Part, BatchRank>, Error> {
-        let mut skus = self.read(call, || self.store.skus_of(reference)).await?;
-        skus.retain(|sku| only.is_none_or(|only| only == sku));
-        if skus.is_empty() {
-            return Err(Refusal::UnknownBatch(reference.clone()).into());
-        }
-        let after = page.after.as_ref();
-        skus.retain(|sku| after.is_none_or(|after| after.leaves(sku)));
-        let (looked_at, left) = skus.split_at(skus.len().min(SKUS));
+    ) -> Result<Page<Part, BatchRank>, Error> {
+        let mut skus = self.skus_from(reference, only, wanted.after.as_ref(), call).await?;
+        let left = skus.split_off(skus.len().min(SKUS));
         let mut parts = Vec::new();
-        for sku in looked_at {
-            let after = after.filter(|after| after.sku == *sku).and_then(|after| after.line.as_ref());
-            let wanted = one_more(page.limit).saturating_sub(parts.len());
-            parts.extend(self.read(call, || self.store.on_batch(sku, reference, after, wanted)).await?);
-            if parts.len() > page.limit {
+        for sku in &skus {
+            let begun = wanted.after.as_ref().filter(|after| after.sku == *sku);
+            let after = begun.and_then(|begun| begun.line.as_ref());
+            let room = wanted.and_one_more().saturating_sub(parts.len());
+            parts.extend(self.read(call, || self.store.on_batch(sku, reference, after, room)).await?);
+            if parts.len() > wanted.limit {
                 break;
             }
         }
         let rank = |part: &Part| BatchRank { sku: part.line.sku.clone(), line: Some(Rank::of(part)) };
-        let mut lines = Lines::first(parts, page.limit, rank);
-        if lines.next.is_none() && !left.is_empty() {
-            lines.next = looked_at.last().map(|sku| BatchRank { sku: sku.clone(), line: None });
+        let mut page = Page::first(parts, wanted.limit, rank);
+        if page.next.is_none() && !left.is_empty() {
+            page.next = skus.pop().map(|sku| BatchRank { sku, line: None });
         }
-        Ok(lines)
+        Ok(page)
+    }
+
+    /// The SKUs of a reference, or this one of them, on whose batches lines may come after the one that is named: so many
+    /// as a page looks at, and one more if there are more.
+    async fn skus_from(
+        &self,
+        reference: &BatchRef,
+        only: Option<&Sku>,
+        after: Option<&BatchRank>,
+        call: &Call,
+    ) -> Result<Vec<Sku>, Error> {
+        let from = only.or(after.map(|after| &after.sku));
+        // The one that it begins with may have been done, and then there are more.
+        let at_most = if only.is_some() { 1 } else { SKUS.saturating_add(2) };
+        let stored = self.read(call, || self.store.batches_of(reference, from, at_most)).await?;
+        let mut skus: Vec<Sku> = stored.into_iter().map(|batch| batch.added.sku).collect();
+        skus.retain(|sku| only.is_none_or(|only| only == sku));
+        if skus.is_empty() && (only.is_some() || after.is_none()) {
+            return Err(Refusal::UnknownBatch(reference.clone()).into());
+        }
+        skus.retain(|sku| after.is_none_or(|after| after.leaves(sku)));
+        skus.truncate(SKUS.saturating_add(1));
+        Ok(skus)
     }
 
     /// Reads until what was read fits together, or time is up.
@@ -209,9 +276,4 @@ impl<S: Products + LinePages, E: Environment> Views<'_, S, E> {
         let read = in_time(self.environment, call.deadline, fitting).await;
         read.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))
     }
-}
-
-/// To read this many tells whether there are more.
-fn one_more(limit: usize) -> usize {
-    limit.saturating_add(1)
 }

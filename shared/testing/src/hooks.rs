@@ -3,7 +3,7 @@
 use std::future::{pending, ready};
 
 use domain::{BatchRef, LineId, OrderId, Part, Sku};
-use service_layer::ports::{LinePages, OrderLines, Rank};
+use service_layer::ports::{Lists, OrderLines, Rank, StoredBatch};
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 
 /// What happens instead of a store's call. By default, the call does.
@@ -64,7 +64,7 @@ impl<S: Products, H: Hooks<S>> Products for Hooked<S, H> {
     }
 }
 
-impl<S: LinePages, H: Hooks<S>> LinePages for Hooked<S, H> {
+impl<S: Lists, H: Hooks<S>> Lists for Hooked<S, H> {
     async fn of_order(
         &self,
         orderid: &OrderId,
@@ -91,9 +91,14 @@ impl<S: LinePages, H: Hooks<S>> LinePages for Hooked<S, H> {
         self.store.on_batch(sku, reference, after, at_most).await
     }
 
-    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
+    async fn batches_of(
+        &self,
+        reference: &BatchRef,
+        from: Option<&Sku>,
+        at_most: usize,
+    ) -> Result<Vec<StoredBatch>, StoreError> {
         self.hooks.before_any().await?;
-        self.store.skus_of(reference).await
+        self.store.batches_of(reference, from, at_most).await
     }
 }
 

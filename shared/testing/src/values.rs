@@ -1,12 +1,14 @@
 //! Short ways to say values.
 
+use adapters::in_memory::call_until;
+use adapters::system::System;
 use domain::{
     Batch, BatchRef, ChangeBatchQuantity, Counted, NewBatch, OrderId, OrderLine, Part, Place, Product, ProductState,
     Revision, Sku, Tally, Version,
 };
-use service_layer::ports::LinePages;
+use service_layer::ports::{Lists, Timestamp};
 use service_layer::store::{Listing, Products, ReadSet, StoreError};
-use service_layer::{ChangeBatch, NewEta};
+use service_layer::{ChangeBatch, Error, NewEta, Views};
 
 /// An order's line.
 #[must_use]
@@ -103,12 +105,12 @@ pub async fn found_product<S: Products>(store: &S, sku: &str) -> Result<Option<P
     Ok(found.product(&sku).cloned())
 }
 
-/// The lines of an order that have a batch, by SKU and quantity. Of a larger order, some of them.
+/// The lines of an order that have a batch, as the view tells them.
 ///
 /// # Errors
 /// When the store can't list them.
-pub async fn allocations<S: LinePages>(store: &S, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, StoreError> {
-    let mut parts = store.of_order(orderid, None, 1_000).await?.parts;
-    parts.sort_by(|one, other| one.line.cmp(&other.line));
-    Ok(parts.into_iter().filter_map(|part| Some((part.line.sku.clone(), part.place.batch()?.clone()))).collect())
+pub async fn allocations<S: Products + Lists>(store: &S, orderid: &OrderId) -> Result<Vec<(Sku, BatchRef)>, Error> {
+    let views = Views { store, environment: &System::default() };
+    let call = call_until(Timestamp(u64::MAX));
+    Ok(views.allocations(orderid, (0, usize::MAX), &call).await?.unwrap_or_default())
 }

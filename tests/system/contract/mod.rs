@@ -12,7 +12,7 @@ use std::time::Duration;
 use adapters::in_memory::InMemoryStore;
 use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
 use service_layer::CorrelationId;
-use service_layer::ports::{Claim, Inbox, LinePages, Timestamp};
+use service_layer::ports::{Claim, Inbox, Lists, Timestamp};
 use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
 use testing::{allocations, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
@@ -25,8 +25,8 @@ use orders::{
     an_order_is_read_with_all_its_lines_and_what_they_name,
 };
 use pages::{
-    a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once, lines_of_an_order_come_by_sku_and_name,
-    lines_on_a_batch_come_in_pages_the_youngest_first, skus_of_a_reference_are_listed,
+    a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once, batches_of_a_reference_are_listed_by_sku,
+    lines_of_an_order_come_by_sku_and_name, lines_on_a_batch_come_in_pages_the_youngest_first,
     that_an_order_is_cancelled_is_told_beside_its_first_lines, waiting_lines_come_in_pages_the_oldest_first,
 };
 use places::{
@@ -42,9 +42,9 @@ use several::{
 use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
-trait Store: Products + LinePages + Inbox {}
+trait Store: Products + Lists + Inbox {}
 
-impl<S: Products + LinePages + Inbox> Store for S {}
+impl<S: Products + Lists + Inbox> Store for S {}
 
 macro_rules! contract {
     ($($test:ident),+ $(,)?) => {
@@ -97,7 +97,7 @@ contract![
     lines_on_a_batch_come_in_pages_the_youngest_first,
     waiting_lines_come_in_pages_the_oldest_first,
     a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once,
-    skus_of_a_reference_are_listed,
+    batches_of_a_reference_are_listed_by_sku,
     the_same_commands_have_the_same_answers_and_the_same_ends,
 ];
 

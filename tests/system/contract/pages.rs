@@ -159,15 +159,24 @@ pub(super) async fn a_line_that_leaves_and_comes_back_between_two_pages_is_liste
     Ok(())
 }
 
-pub(super) async fn skus_of_a_reference_are_listed<S: Store>(store: &S) -> Outcome {
+pub(super) async fn batches_of_a_reference_are_listed_by_sku<S: Store>(store: &S) -> Outcome {
     let (reference, nobodys) = (unique("batch"), unique("batch"));
     let mut skus = [unique("TABLE"), unique("LAMP")];
+    let mut products = Vec::new();
     for sku in &skus {
-        with_batch(store, sku, &reference, 1).await?;
+        products.push(with_batch(store, sku, &reference, 1).await?);
     }
     skus.sort();
-    let listed = store.skus_of(&reference.as_str().try_into()?).await?;
-    assert_eq!(listed.iter().map(domain::Sku::as_str).collect::<Vec<_>>(), skus);
-    assert_eq!(store.skus_of(&nobodys.as_str().try_into()?).await?, []);
+    let full = with_line(store, &products[0], &line(&unique("order"), products[0].sku().as_str(), 1)).await?;
+    let reference = &reference.as_str().try_into()?;
+    let listed = store.batches_of(reference, None, 9).await?;
+    let told: Vec<_> = listed.iter().map(|batch| (batch.added.sku.as_str(), batch.full.is_some())).collect();
+    let expected = skus.each_ref().map(|sku| (sku.as_str(), sku.as_str() == full.sku().as_str()));
+    assert_eq!(told, expected, "a full one tells its counters");
+    let some = async |from: usize, at_most| {
+        anyhow::Ok(store.batches_of(reference, Some(&listed[from].added.sku), at_most).await?)
+    };
+    assert_eq!((some(0, 1).await?, some(1, 9).await?), (listed[..1].to_vec(), listed[1..].to_vec()));
+    assert_eq!(store.batches_of(&nobodys.as_str().try_into()?, None, 9).await?, []);
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use adapters::dynamodb::DynamoDb;
 use adapters::system::System;
 use domain::{OrderLine, Sku};
-use service_layer::{Page, Views};
-use testing::{Command, line, new_batch};
+use service_layer::{Views, Wanted};
+use testing::{Command, allocations, line, new_batch};
 
 use super::meter::{Cost, Meter};
 use super::past::name;
@@ -16,10 +16,6 @@ use crate::layers::Outcome;
 use crate::names::soon;
 use crate::servers::Servers;
 
-fn first<P>(limit: usize) -> Page<P> {
-    Page { after: None, limit }
-}
-
 /// What may be asked about a line, the product it is of, and its batch.
 pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) -> anyhow::Result<Prices> {
     let views = Views { store, environment: &System::default() };
@@ -27,18 +23,18 @@ pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) ->
     let mut prices = Vec::new();
     let mut note = |what: &str| prices.push((what.to_owned(), meter.read()));
     meter.read();
-    views.parts(orderid, &first(1_000), call).await?;
+    allocations(store, orderid).await?;
     note("view an order");
-    let order = views.order(orderid, &first(100), call).await?;
+    let order = views.order(orderid, &Wanted::first(100), call).await?;
     note("show an order of 1 line");
     views.product(sku, call).await?;
     note("show a product");
-    views.waiting(sku, &first(100), call).await?;
+    views.waiting(sku, &Wanted::first(100), call).await?;
     note("list lines that wait");
-    let reference = order.lines[0].part.place.batch().expect("it has a batch");
+    let reference = order.entries[0].part.place.batch().expect("it has a batch");
     views.batches(reference, call).await?;
     note("show a batch");
-    views.on_batches(reference, None, &first(100), call).await?;
+    views.on_batches(reference, None, &Wanted::first(100), call).await?;
     note("list a batch's lines");
     Ok(prices)
 }
@@ -60,14 +56,14 @@ pub(super) async fn an_order_of_a_hundred_lines_is_shown_in_two_round_trips(serv
     }
     let views = Views { store: &store, environment: &System::default() };
     meter.read();
-    let shown = views.order(&order.as_str().try_into()?, &first(100), &soon()).await?;
+    let shown = views.order(&order.as_str().try_into()?, &Wanted::first(100), &soon()).await?;
     let Cost { round_trips, writes, read_units, write_units } = meter.read();
-    println!("an order of {} lines: {read_units} RCU", shown.lines.len());
-    assert_eq!((shown.lines.len(), shown.next, round_trips, writes), (100, None, 2, 0));
+    println!("an order of {} lines: {read_units} RCU", shown.entries.len());
+    assert_eq!((shown.entries.len(), shown.next, round_trips, writes), (100, None, 2, 0));
     assert_eq!(write_units, [0.0, 0.0]);
     // A hundred batches, twenty heads, and the lines at 4 KB a unit.
     assert!((120.0..=130.0).contains(&read_units), "{read_units} RCU");
-    let sorted: Vec<&Sku> = shown.lines.iter().map(|line| &line.part.line.sku).collect();
+    let sorted: Vec<&Sku> = shown.entries.iter().map(|line| &line.part.line.sku).collect();
     assert!(sorted.is_sorted());
     Ok(())
 }

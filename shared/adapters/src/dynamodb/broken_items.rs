@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
 use proptest::prelude::*;
+use service_layer::ports::StoredBatch;
 use service_layer::ports::Timestamp;
 use service_layer::store::{Commit, CommitId, Stored};
 use testing::{change, line};
 
 use super::inbox;
 use super::items::{
-    BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, StoredBatch, outbox_envelopes, read_cancelled, read_head,
+    BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, outbox_envelopes, read_batch, read_cancelled, read_head,
     read_part, to_item,
 };
 
@@ -28,7 +29,7 @@ fn head(item: Item) -> Result<String, String> {
 }
 
 fn batch(item: Item) -> Result<String, String> {
-    StoredBatch::read(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+    read_batch(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
 
 fn line_item(item: Item) -> Result<String, String> {
@@ -368,7 +369,7 @@ proptest! {
         };
         let full = Batch { allocated: qty, revision, ..new.clone().into() };
         let item = to_item(&BatchItem::new(&new, Some(&full))).unwrap();
-        prop_assert_eq!(StoredBatch::read(item).unwrap(), StoredBatch { added: new.clone(), full: Some(full.clone()) });
+        prop_assert_eq!(read_batch(item).unwrap(), StoredBatch { added: new.clone(), full: Some(full.clone()) });
 
         let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
         let waiting = Tally { count: 2, version_sum: 5, pieces: 9 };

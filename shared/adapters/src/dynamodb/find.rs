@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::Batch;
 use futures_util::future::try_join_all;
+use service_layer::ports::StoredBatch;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
 use super::DynamoDb;
 use super::failure::{classify, fault};
 use super::items::{
-    Item, Key, Kind, StoredBatch, batch_partition, order_partition, read_cancelled, read_head, read_part,
+    Item, Key, Kind, batch_partition, order_partition, read_batch, read_cancelled, read_head, read_part,
 };
 use super::list::More;
 
@@ -118,7 +119,7 @@ impl Reading {
         match Kind::of(&item) {
             Kind::Head => self.found.products.push(read_head(item)?),
             Kind::Batch => {
-                let StoredBatch { added, full } = StoredBatch::read(item)?;
+                let StoredBatch { added, full } = read_batch(item)?;
                 self.asked.push(Key::batch(&added.sku, &added.reference));
                 self.found.batches.push(added);
                 self.full.extend(full);

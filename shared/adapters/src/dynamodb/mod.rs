@@ -1,5 +1,6 @@
 //! The store of products on one DynamoDB table. docs/data-model.md shows its items.
 
+mod ask;
 #[cfg(test)]
 mod broken_items;
 mod failure;
@@ -7,7 +8,6 @@ mod find;
 mod inbox;
 mod items;
 mod list;
-mod pages;
 mod recount;
 mod transaction;
 mod warm_up;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, Part, Place, Product, Sku};
+use service_layer::ports::StoredBatch;
 use service_layer::store::StoreError;
 
 use super::DynamoDb;
 use super::failure::classify;
 use super::find::KEYS;
 use super::items::{
-    Item, Key, Kind, StoredBatch, UnreadableItem, read_cancelled, read_head, read_part, shelves, waiting_partition,
+    Item, Key, Kind, UnreadableItem, read_batch, read_cancelled, read_head, read_part, shelves, waiting_partition,
 };
 use super::list::More;
 
@@ -81,7 +82,7 @@ impl DynamoDb {
         sku: &Sku,
         reference: &BatchRef,
     ) -> Result<Option<(NewBatch, Option<Batch>)>, StoreError> {
-        let stored = self.get(Key::batch(sku, reference)).await?.map(StoredBatch::read).transpose()?;
+        let stored = self.get(Key::batch(sku, reference)).await?.map(read_batch).transpose()?;
         Ok(stored.map(|StoredBatch { added, full }| (added, full)))
     }
 
@@ -121,7 +122,7 @@ impl DynamoDb {
 fn row(item: Item) -> Result<Row, UnreadableItem> {
     match Kind::of(&item) {
         Kind::Head => read_head(item).map(|stored| Row::Head(stored.product)),
-        Kind::Batch => StoredBatch::read(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
+        Kind::Batch => read_batch(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
         Kind::Inbox => Ok(Row::Inbox),
         Kind::Cancelled => read_cancelled(item).map(Row::Cancelled),
         Kind::Line => read_part(item).map(Row::Line),

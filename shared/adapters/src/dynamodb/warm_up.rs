@@ -17,7 +17,7 @@ impl DynamoDb {
         self.listed_in(NOBODY.to_owned()).limit(1).send().await.map(drop).map_err(classify)
     }
 
-    /// For the view, which may query the table.
+    /// For what is only read, which mostly begins with a query of the table.
     pub(crate) async fn warm_up_table(&self) -> Result<(), StoreError> {
         self.client
             .query()

@@ -1,6 +1,6 @@
 //! Answers: texts, JSON, and what an error is to a client.
 
-use domain::{Done, Eta, NewBatch, Quantity, Refusal, Sku};
+use domain::{Batch, Done, Eta, NewBatch, Quantity, Refusal, Sku};
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use service_layer::Error;
 
 use super::Route;
-use super::prefer::Format;
+use super::accept::Format;
 use crate::report::chain;
 
 /// Seconds after which a client may ask again.
@@ -135,6 +135,23 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::NotAllocated(_) => (StatusCode::CONFLICT, Code::NotAllocated),
         Refusal::OrderCancelled(_) => (StatusCode::CONFLICT, Code::OrderCancelled),
         Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
+    }
+}
+
+/// The counters of a batch.
+#[derive(Serialize)]
+pub(super) struct Counters {
+    eta: Option<Eta>,
+    purchased: u32,
+    allocated: u32,
+    shipped: u32,
+    free: u32,
+}
+
+impl Counters {
+    pub(super) fn of(batch: &Batch) -> Self {
+        let Batch { eta, purchased, allocated, shipped, .. } = *batch;
+        Self { eta, purchased, allocated, shipped, free: batch.free() }
     }
 }
 

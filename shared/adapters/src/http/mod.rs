@@ -1,5 +1,6 @@
 //! HTTP: requests to commands, answers and errors to responses.
 
+mod accept;
 mod answers;
 mod pages;
 mod prefer;
@@ -93,8 +94,8 @@ async fn answered<E: Environment>(
             Ok(response) => response,
             Err(Failure::LongAnswer) => {
                 let reason = format!(
-                    "the answer has more than {ANSWER_BYTES} bytes: GET /orders/{{orderid}} gives an order's lines in pages, \
-                    and limit makes pages smaller"
+                    "the answer has more than {ANSWER_BYTES} bytes: ask for less, by limit or, of an order, by \
+                    GET /orders/{{orderid}}; of a reference with so many SKUs, GET /products/{{sku}} shows one"
                 );
                 problem(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, &reason, None)
             }

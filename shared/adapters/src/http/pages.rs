@@ -7,7 +7,7 @@ use lambda_http::{Request, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service_layer::ports::Rank;
-use service_layer::{BatchRank, Page};
+use service_layer::{BatchRank, Wanted};
 
 use super::{Failure, invalid};
 use crate::json::shortened;
@@ -15,7 +15,7 @@ use crate::json::shortened;
 /// Lines in a page, if nobody says how many.
 pub(super) const DEFAULT_LIMIT: usize = 100;
 /// Most lines in a page.
-pub(super) const MOST: usize = 1_000;
+const MOST: usize = 1_000;
 
 /// A place in a list, as the text that a client gives back. What it says is the service's own.
 pub(super) trait Token: Sized {
@@ -25,7 +25,9 @@ pub(super) trait Token: Sized {
     type Of;
 
     fn written(self) -> Self::Written;
-    fn read(written: Self::Written, of: &Self::Of) -> Self;
+
+    /// None: no list has such a place.
+    fn read(written: Self::Written, of: &Self::Of) -> Option<Self>;
 }
 
 /// A line of an order.
@@ -37,8 +39,8 @@ impl Token for LineId {
         (self.sku, self.name)
     }
 
-    fn read((sku, name): (Sku, LineName), orderid: &OrderId) -> Self {
-        Self { orderid: orderid.clone(), sku, name }
+    fn read((sku, name): (Sku, LineName), orderid: &OrderId) -> Option<Self> {
+        Self::named(orderid.clone(), sku, Some(name), None).ok()
     }
 }
 
@@ -54,8 +56,8 @@ impl Token for Rank {
         OfSku(self.age.0, self.line.orderid, self.line.name)
     }
 
-    fn read(OfSku(age, orderid, name): OfSku, sku: &Sku) -> Self {
-        Self { age: Version(age), line: LineId { orderid, sku: sku.clone(), name } }
+    fn read(OfSku(age, orderid, name): OfSku, sku: &Sku) -> Option<Self> {
+        Some(Self { age: Version(age), line: LineId::named(orderid, sku.clone(), Some(name), None).ok()? })
     }
 }
 
@@ -67,16 +69,20 @@ impl Token for BatchRank {
         (self.sku, self.line.map(Token::written))
     }
 
-    fn read((sku, line): (Sku, Option<OfSku>), (): &()) -> Self {
-        Self { line: line.map(|line| Rank::read(line, &sku)), sku }
+    fn read((sku, line): (Sku, Option<OfSku>), (): &()) -> Option<Self> {
+        let line = match line {
+            Some(line) => Some(Rank::read(line, &sku)?),
+            None => None,
+        };
+        Some(Self { sku, line })
     }
 }
 
 /// Which page a request asks for.
-pub(super) fn page<P: Token>(request: &Request, of: &P::Of) -> Result<Page<P>, Failure> {
-    let limit = query(request, "limit").map(limit).transpose()?.unwrap_or(DEFAULT_LIMIT);
-    let after = query(request, "after").map(|token| after(token, of)).transpose()?;
-    Ok(Page { after, limit })
+pub(super) fn wanted<P: Token>(request: &Request, of: &P::Of) -> Result<Wanted<P>, Failure> {
+    let limit = query(request, "limit").map(|text| limit(&text)).transpose()?.unwrap_or(DEFAULT_LIMIT);
+    let after = query(request, "after").map(|token| after(&token, of)).transpose()?;
+    Ok(Wanted { after, limit })
 }
 
 fn limit(text: &str) -> Result<usize, Failure> {
@@ -87,8 +93,8 @@ fn limit(text: &str) -> Result<usize, Failure> {
 fn after<P: Token>(token: &str, of: &P::Of) -> Result<P, Failure> {
     let written = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let written = written.and_then(|written| serde_json::from_slice(&written).ok());
-    let written = written.ok_or_else(|| invalid("after: must be what the last page had as next"))?;
-    Ok(P::read(written, of))
+    let position = written.and_then(|written| P::read(written, of));
+    position.ok_or_else(|| invalid("after: must be what the last page had as next"))
 }
 
 /// The text for where a page ended.
@@ -98,7 +104,8 @@ pub(super) fn next<P: Token>(position: Option<P>) -> Option<String> {
     Some(BASE64_URL_SAFE_NO_PAD.encode(written))
 }
 
-/// A parameter of the query, if it is there.
-pub(super) fn query<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.query_string_parameters_ref()?.first(name)
+/// A parameter of the query, if it is there. API Gateway puts commas between equal ones, and `lambda_http` takes each comma
+/// for such a one.
+pub(super) fn query(request: &Request, name: &str) -> Option<String> {
+    Some(request.query_string_parameters_ref()?.all(name)?.join(","))
 }

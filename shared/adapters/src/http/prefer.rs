@@ -1,6 +1,5 @@
-//! What a client prefers (RFC 7240), and in which form it takes an answer (RFC 9110, section 12.5.1).
+//! What a client prefers (RFC 7240).
 
-use lambda_http::http::header::ACCEPT;
 use lambda_http::http::{HeaderMap, HeaderValue};
 use lambda_http::{Body, Response};
 
@@ -25,32 +24,6 @@ impl Preference {
     }
 }
 
-/// How an answer that is only `OK` is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// As plain text, which was so before it could be asked for.
-    Text,
-    /// As JSON, like all other answers.
-    Json,
-}
-
-impl Format {
-    /// JSON is for those who name it. Whoever takes anything gets what was sent before.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(ACCEPT).into_iter().map(HeaderValue::as_bytes);
-        let mut ranges = accepted.flat_map(|header| split_unquoted(header, b','));
-        if ranges.any(is_json) { Self::Json } else { Self::Text }
-    }
-}
-
-/// Whether a media range of an `Accept` header is `application/json`, and not one that is refused.
-fn is_json(range: &[u8]) -> bool {
-    let mut parts = split_unquoted(range, b';').map(<[u8]>::trim_ascii);
-    let is_json = parts.next().is_some_and(|range| range.eq_ignore_ascii_case(b"application/json"));
-    let is_zero = |weight: &[u8]| weight.iter().all(|byte| b"0.".contains(byte));
-    is_json && !parts.any(|part| matches!(part, [b'q' | b'Q', b'=', weight @ ..] if is_zero(weight)))
-}
-
 /// Whether a client can wait for what becomes of its request (RFC 7240, section 4.1). An empty value is none.
 pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
     preferences(headers)
@@ -68,7 +41,7 @@ fn preferences(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], Option<&[u8]
 }
 
 /// Splits a header where the separator stands outside of a quoted string (RFC 9110, section 5.6.4).
-fn split_unquoted(header: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_unquoted(header: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     header.split(move |byte| {
         let literal = std::mem::take(&mut escaped);

@@ -105,7 +105,7 @@ async fn an_answer_that_lambda_would_not_take_is_refused_with_another_way() {
         413
         content-type: application/json
 
-        {"message":"the answer has more than 6275072 bytes: GET /orders/{orderid} gives an order's lines in pages, and limit makes pages smaller","code":"too_large"}
+        {"message":"the answer has more than 6275072 bytes: ask for less, by limit or, of an order, by GET /orders/{orderid}; of a reference with so many SKUs, GET /products/{sku} shows one","code":"too_large"}
         "#);
         let page = api.ask(Route::ShowOrder, &orderid, &[("limit", "1000")]).await;
         assert!(page.starts_with("200\n") && page.contains(r#""next":""#));

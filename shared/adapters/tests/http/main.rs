@@ -28,7 +28,7 @@ use insta::assert_snapshot;
 use lambda_http::{Body, Context, Request, Response};
 use serde_json::json;
 use service_layer::MessageBus;
-use service_layer::ports::{Environment, LinePages, Timestamp};
+use service_layer::ports::{Environment, Lists, Timestamp};
 use service_layer::store::{Products, StoreError};
 use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, holds};
 
@@ -63,7 +63,7 @@ impl Api {
     }
 }
 
-impl<S: Products + LinePages> Api<S> {
+impl<S: Products + Lists> Api<S> {
     fn of(store: S) -> Self {
         Self(MessageBus::new(store, InMemoryEnvironment::default(), ()))
     }

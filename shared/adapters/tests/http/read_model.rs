@@ -72,6 +72,7 @@ impl Api {
 impl Model {
     /// Steps 2 and 3.
     async fn start(api: &Api) -> Self {
+        let stood = lines_of(api).await;
         let product = api.body(Route::ShowProduct, SKU).await;
         // A SKU that is not there yet has version 0, and nothing.
         let mut model = Self { version: product["version"].as_u64().unwrap_or_default(), ..Self::default() };
@@ -82,6 +83,9 @@ impl Model {
             let lines = api.body(Route::ListLines, &format!("{reference}/lines")).await;
             model.note(&lines, &reference);
             model.batches.insert(reference, Batch::shown(batch, model.version));
+        }
+        for (id, place) in stood.iter().filter(|(_, place)| *place == "waiting" || model.batches.contains_key(*place)) {
+            assert_eq!(model.lines.get(id).map(|(place, _)| place), Some(place), "{id:?} is on a page");
         }
         model
     }

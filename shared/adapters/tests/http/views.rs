@@ -1,15 +1,20 @@
 //! What can be asked about products, batches and orders.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use adapters::http::Route;
+use adapters::in_memory::InMemoryStore;
+use aws_smithy_types::base64;
 use domain::Revision;
 use insta::assert_snapshot;
-use serde_json::Value;
-use service_layer::ports::Timestamp;
-use testing::{api_event, api_request, comes, holds};
+use serde_json::{Value, json};
+use service_layer::ports::{Lists, Timestamp};
+use service_layer::store::{Found, Products, ReadSet, StoreError};
+use testing::{Hooked, Hooks, api_event, api_request, comes, holds};
 
 use super::{Api, BATCH, LINE, call_until, show};
 
-impl Api {
+impl<S: Products + Lists> Api<S> {
     /// Asks by the path that a client sends, but for its beginning.
     pub(super) async fn ask(&self, route: Route, rest: &str, query: &[(&str, &str)]) -> String {
         let mut event = api_event(route, "");
@@ -214,6 +219,97 @@ async fn names_may_have_slashes_and_whatever_else_can_be_written() {
     ] {
         let answer = api.ask(route, &rest, &[]).await;
         assert!(answer.starts_with("200"), "{route:?} {rest}: {answer}");
+    }
+}
+
+/// Names that fit a sort key each, and together do not. Nobody's page ended there.
+#[tokio::test]
+async fn a_page_after_a_line_that_can_not_be_is_refused() {
+    let api = shop().await;
+    let long = "\u{1fa91}".repeat(250);
+    let token = |written: Value| {
+        let text = base64::encode(written.to_string());
+        text.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
+    };
+    for (route, rest, written) in
+        [(Route::ShowOrder, "o1", json!([long, long])), (Route::ListLines, "b1/lines", json!([long, [1, "o1", long]]))]
+    {
+        let refused = api.ask(route, rest, &[("after", &token(written))]).await;
+        assert!(refused.starts_with("400\n") && refused.contains(r#""field":"after""#), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_sku_in_a_query_may_have_commas_and_a_parameter_stands_there_once() {
+    let api = Api::new();
+    for sku in ["SOFA", "SOFA,RED"] {
+        api.post_batch(&format!(r#"{{"ref": "lot", "sku": "{sku}", "qty": 3}}"#)).await;
+        api.post_allocate(&format!(r#"{{"orderid": "o1", "sku": "{sku}", "qty": 1}}"#), None).await;
+    }
+    let red = api.ask(Route::ListLines, "lot/lines", &[("sku", "SOFA,RED")]).await;
+    assert!(red.contains(r#""sku":"SOFA,RED""#) && !red.contains(r#""sku":"SOFA""#), "{red}");
+    let twice = api.ask(Route::ListLines, "lot/lines", &[("limit", "1,2")]).await;
+    assert!(twice.starts_with("400\n") && twice.contains(r#""field":"limit""#), "{twice}");
+}
+
+/// More SKUs than a page looks at, of which the last has a line.
+#[tokio::test]
+async fn a_page_may_end_before_it_is_full_and_the_next_one_goes_on() {
+    let api = Api::new();
+    for number in 0..103 {
+        api.post_batch(&format!(r#"{{"ref": "lot", "sku": "S{number:03}", "qty": 1}}"#)).await;
+    }
+    for number in [0, 102] {
+        api.post_allocate(&format!(r#"{{"orderid": "o1", "sku": "S{number:03}", "qty": 1}}"#), None).await;
+    }
+    let (listed, pages) = api.in_pages(Route::ListLines, "lot/lines", "9").await;
+    let skus: Vec<_> = listed.iter().map(|line| line["sku"].as_str().unwrap()).collect();
+    assert_eq!((skus, pages), (vec!["S000", "S102"], 3));
+    let whole: Value =
+        serde_json::from_str(api.ask(Route::ShowBatches, "lot", &[]).await.split_once("\n\n").unwrap().1).unwrap();
+    assert_eq!(whole["batches"].as_array().unwrap().len(), 103);
+}
+
+#[tokio::test]
+async fn allocations_are_told_by_sku_and_quantity() {
+    let api = Api::new();
+    for sku in ["B", "A"] {
+        for qty in [2, 10, 1] {
+            api.post_batch(&format!(r#"{{"ref": "{sku}{qty}", "sku": "{sku}", "qty": {qty}}}"#)).await;
+        }
+        for qty in [10, 2, 1] {
+            api.post_allocate(&format!(r#"{{"orderid": "o1", "sku": "{sku}", "qty": {qty}}}"#), None).await;
+        }
+    }
+    let shown = api.get("o1").await;
+    let batches: Vec<_> = shown.split(r#""batchref":""#).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(batches, ["A1", "A2", "A10", "B1", "B2", "B10"]);
+}
+
+/// A batch becomes full, or open again, between two reads: so many times.
+struct Changing(AtomicU32);
+
+impl Hooks<InMemoryStore> for Changing {
+    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let is_left = |times: u32| times.checked_sub(1);
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_left) {
+            Ok(_) => Err(StoreError::Conflict(Vec::new())),
+            Err(_) => store.find(wanted).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_changes_between_two_reads_is_read_again_until_it_fits_or_time_is_up() {
+    for (times, status) in [(0, "200"), (3, "200"), (u32::MAX, "503")] {
+        let shop = shop().await;
+        let hooks = Changing(AtomicU32::new(times));
+        let api = Api::of(Hooked { store: shop.0.store().clone(), hooks });
+        for (route, rest) in [(Route::ShowOrder, "o1"), (Route::ShowBatches, "b1"), (Route::ShowProduct, "LAMP")] {
+            let answer = api.ask(route, rest, &[]).await;
+            assert!(answer.starts_with(status), "{times}: {answer}");
+            assert_eq!(answer.contains(r#""code":"contended""#), times == u32::MAX, "{answer}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use domain::OrderLine;
 use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::LinePages;
+use service_layer::ports::Lists;
 use service_layer::store::{Products, StoreError};
 use testing::{Failing, Hooked, api_event, api_request};
 
@@ -111,7 +111,7 @@ impl Shop {
     }
 }
 
-impl<S: Products + LinePages> Shop<S> {
+impl<S: Products + Lists> Shop<S> {
     fn of(store: S) -> Self {
         let bus = MessageBus::new(store, InMemoryEnvironment::default(), ());
         Self { bus, queue: InMemoryLineQueue::default() }

@@ -2,6 +2,7 @@
 
 use domain::{Batch, BatchRef, Eta, NewBatch, Quantity, Revision, Sku};
 use serde::{Deserialize, Serialize};
+use service_layer::ports::StoredBatch;
 
 use super::{Item, Key, UnreadableItem, from_item};
 
@@ -90,30 +91,21 @@ impl BatchItem {
     }
 }
 
-/// A batch as its item tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::dynamodb) struct StoredBatch {
-    pub(in crate::dynamodb) added: NewBatch,
-    /// Its counters, if it is full. Those of an open one are in the head.
-    pub(in crate::dynamodb) full: Option<Batch>,
-}
-
-impl StoredBatch {
-    pub(in crate::dynamodb) fn read(item: Item) -> Result<Self, UnreadableItem> {
-        let item: BatchItem = from_item(item)?;
-        let reference = item.key.pk.strip_prefix("BATCH#").unwrap_or_default();
-        let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
-        let sku = item.key.sk.strip_prefix(BATCH_PREFIX).unwrap_or_default();
-        let sku = Sku::try_from(sku).map_err(|error| item.key.unreadable(format!("SK: {error}")))?;
-        let full = item.full.map(|entry| entry.into_batch(&sku));
-        if let Some(full) = &full {
-            if full.reference != reference {
-                return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
-            }
-            if full.bound() > full.purchased {
-                return Err(item.key.unreadable("full.allocated: must be at most purchased, with shipped"));
-            }
+/// Reads a batch.
+pub(in crate::dynamodb) fn read_batch(item: Item) -> Result<StoredBatch, UnreadableItem> {
+    let item: BatchItem = from_item(item)?;
+    let reference = item.key.pk.strip_prefix("BATCH#").unwrap_or_default();
+    let reference = BatchRef::try_from(reference).map_err(|error| item.key.unreadable(format!("PK: {error}")))?;
+    let sku = item.key.sk.strip_prefix(BATCH_PREFIX).unwrap_or_default();
+    let sku = Sku::try_from(sku).map_err(|error| item.key.unreadable(format!("SK: {error}")))?;
+    let full = item.full.map(|entry| entry.into_batch(&sku));
+    if let Some(full) = &full {
+        if full.reference != reference {
+            return Err(item.key.unreadable(format!("full.ref: must be {reference}, not {}", full.reference)));
         }
-        Ok(Self { added: NewBatch { reference, sku, qty: item.qty, eta: item.eta }, full })
+        if full.bound() > full.purchased {
+            return Err(item.key.unreadable("full.allocated: must be at most purchased, with shipped"));
+        }
     }
+    Ok(StoredBatch { added: NewBatch { reference, sku, qty: item.qty, eta: item.eta }, full })
 }

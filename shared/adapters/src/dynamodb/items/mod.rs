@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub(super) use batch::{BatchEntry, BatchItem, StoredBatch, batch_partition};
+pub(super) use batch::{BatchEntry, BatchItem, batch_partition, read_batch};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
 use line::UNIT_SEPARATOR;

@@ -8,8 +8,9 @@ use service_layer::ports::{Environment, LineQueue};
 use service_layer::store::Products;
 use service_layer::{Allocate, Error, MessageBus};
 
+use crate::http::accept::Format;
 use crate::http::answers::{Code, Details, json, ok, problem, replayed};
-use crate::http::prefer::{Format, Preference, applied, prefers_async};
+use crate::http::prefer::{Preference, applied, prefers_async};
 use crate::http::{Route, answered, body};
 
 /// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is

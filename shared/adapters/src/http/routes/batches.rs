@@ -5,13 +5,12 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use service_layer::Views;
-use service_layer::ports::{Environment, LinePages};
+use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
 
-use super::products::Counters;
-use crate::http::answers::json;
-use crate::http::pages::{next, page, query};
-use crate::http::{Route, answered, invalid, named};
+use crate::http::answers::{Counters, json};
+use crate::http::pages::{next, query, wanted};
+use crate::http::{Failure, Route, answered, invalid, named};
 
 #[derive(Serialize)]
 struct ShownBatches<'a> {
@@ -34,15 +33,18 @@ impl<'a> ShownBatch<'a> {
 }
 
 /// Answers a request for the batches of the reference that the path names.
-pub(super) async fn show_batches<S: Products + LinePages, E: Environment>(
+pub(super) async fn show_batches<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
     let route = Route::ShowBatches;
     answered(route, views.environment, &request, async |call| {
         let reference = named(route, &request)?;
-        let batches = views.batches(&reference, call).await?;
-        let batches = batches.iter().map(ShownBatch::of).collect();
+        let page = views.batches(&reference, call).await?;
+        if page.next.is_some() {
+            return Err(Failure::LongAnswer);
+        }
+        let batches = page.entries.iter().map(ShownBatch::of).collect();
         Ok(json(StatusCode::OK, &ShownBatches { reference: &reference, batches }))
     })
     .await
@@ -73,7 +75,7 @@ impl<'a> BatchLine<'a> {
 }
 
 /// Answers a request for the lines on the batches of the reference that the path names, or on the one of a SKU.
-pub(super) async fn list_lines<S: Products + LinePages, E: Environment>(
+pub(super) async fn list_lines<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
@@ -82,8 +84,8 @@ pub(super) async fn list_lines<S: Products + LinePages, E: Environment>(
         let reference = named(route, &request)?;
         let sku = query(&request, "sku").map(Sku::try_from).transpose();
         let sku = sku.map_err(|reason| invalid(&format!("sku: {reason}")))?;
-        let lines = views.on_batches(&reference, sku.as_ref(), &page(&request, &())?, call).await?;
-        let shown = lines.lines.iter().map(BatchLine::of).collect();
+        let lines = views.on_batches(&reference, sku.as_ref(), &wanted(&request, &())?, call).await?;
+        let shown = lines.entries.iter().map(BatchLine::of).collect();
         Ok(json(StatusCode::OK, &BatchLines { lines: shown, next: next(lines.next) }))
     })
     .await

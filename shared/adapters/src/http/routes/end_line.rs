@@ -7,8 +7,8 @@ use service_layer::ports::Environment;
 use service_layer::store::Products;
 use service_layer::{Deallocate, Handler, MessageBus, Ship};
 
+use crate::http::accept::Format;
 use crate::http::answers::{ok, replayed_unless_new};
-use crate::http::prefer::Format;
 use crate::http::{Route, answered, body};
 
 /// Answers a request to cancel a line.

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
-use service_layer::ports::{Environment, LinePages, LineQueue};
+use service_layer::ports::{Environment, LineQueue, Lists};
 use service_layer::store::Products;
 use service_layer::{MessageBus, Views};
 
@@ -208,7 +208,7 @@ pub async fn answer_about_orders<S: Products, E: Environment>(
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn answer_readers<S: Products + LinePages, E: Environment>(
+pub async fn answer_readers<S: Products + Lists, E: Environment>(
     store: &S,
     environment: &E,
     request: Request,

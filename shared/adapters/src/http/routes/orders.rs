@@ -4,9 +4,9 @@ use domain::{BatchRef, Eta, LineId, LineName, OrderId, Place, Quantity, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use service_layer::ports::{Environment, LinePages};
+use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
-use service_layer::{CancelOrder, CancelledOrder, Lines, MessageBus, OrderedLine, Views};
+use service_layer::{CancelOrder, CancelledOrder, MessageBus, OrderedLine, Page, Views};
 
 use crate::http::answers::{json, replayed_unless_new};
 use crate::http::pages::{self, DEFAULT_LIMIT};
@@ -60,8 +60,8 @@ impl<'a> ShownLine<'a> {
     }
 }
 
-fn show(orderid: &OrderId, Lines { lines, next }: Lines<OrderedLine, LineId>) -> Response<Body> {
-    let lines = lines.iter().map(ShownLine::of).collect();
+fn show(orderid: &OrderId, Page { entries, next }: Page<OrderedLine, LineId>) -> Response<Body> {
+    let lines = entries.iter().map(ShownLine::of).collect();
     json(StatusCode::OK, &ShownOrder { orderid, lines, next: pages::next(next) })
 }
 
@@ -74,21 +74,21 @@ pub(super) async fn cancel_order<S: Products, E: Environment>(
     answered(route, bus.environment(), &request, async |call| {
         let command = CancelOrder(named(route, &request)?);
         let CancelledOrder { done, lines } = bus.handle(&command, call).await?;
-        let lines = Lines::first(lines, DEFAULT_LIMIT, |line| line.part.line.id());
+        let lines = Page::first(lines, DEFAULT_LIMIT, |line| line.part.line.id());
         Ok(replayed_unless_new(done, show(&command.0, lines)))
     })
     .await
 }
 
 /// Answers a request for the lines of the order that the path names.
-pub(super) async fn show_order<S: Products + LinePages, E: Environment>(
+pub(super) async fn show_order<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
     let route = Route::ShowOrder;
     answered(route, views.environment, &request, async |call| {
         let orderid = named(route, &request)?;
-        let lines = views.order(&orderid, &pages::page(&request, &orderid)?, call).await?;
+        let lines = views.order(&orderid, &pages::wanted(&request, &orderid)?, call).await?;
         Ok(show(&orderid, lines))
     })
     .await

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Batch, BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
+use domain::{BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use service_layer::Views;
-use service_layer::ports::{Environment, LinePages};
+use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
 
-use crate::http::answers::json;
-use crate::http::pages::{next, page};
+use crate::http::answers::{Counters, json};
+use crate::http::pages::{next, wanted};
 use crate::http::{Route, answered, named};
 
 #[derive(Serialize)]
@@ -46,23 +46,6 @@ struct ShownBatch<'a> {
     counters: Counters,
 }
 
-/// The counters of a batch.
-#[derive(Serialize)]
-pub(super) struct Counters {
-    eta: Option<Eta>,
-    purchased: u32,
-    allocated: u32,
-    shipped: u32,
-    free: u32,
-}
-
-impl Counters {
-    pub(super) fn of(batch: &Batch) -> Self {
-        let Batch { eta, purchased, allocated, shipped, .. } = *batch;
-        Self { eta, purchased, allocated, shipped, free: batch.free() }
-    }
-}
-
 impl<'a> ShownProduct<'a> {
     fn of(product: &'a Product) -> Self {
         let batches = product.open_batches_by_preference();
@@ -87,7 +70,7 @@ impl<'a> ShownProduct<'a> {
 }
 
 /// Answers a request for the product that the path names.
-pub(super) async fn show_product<S: Products + LinePages, E: Environment>(
+pub(super) async fn show_product<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
@@ -121,15 +104,15 @@ impl<'a> WaitingLine<'a> {
 }
 
 /// Answers a request for the lines that wait for the product that the path names.
-pub(super) async fn list_waiting<S: Products + LinePages, E: Environment>(
+pub(super) async fn list_waiting<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
     let route = Route::ListWaiting;
     answered(route, views.environment, &request, async |call| {
         let sku = named(route, &request)?;
-        let waiting = views.waiting(&sku, &page(&request, &sku)?, call).await?;
-        let lines = waiting.lines.iter().map(WaitingLine::of).collect();
+        let waiting = views.waiting(&sku, &wanted(&request, &sku)?, call).await?;
+        let lines = waiting.entries.iter().map(WaitingLine::of).collect();
         Ok(json(StatusCode::OK, &WaitingLines { lines, next: next(waiting.next) }))
     })
     .await

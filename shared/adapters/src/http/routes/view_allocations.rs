@@ -1,17 +1,19 @@
 //! `GET /allocations/{orderid}`.
 
-use domain::{BatchRef, OrderId, Part, Sku};
+use domain::{BatchRef, OrderId, Sku};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-use service_layer::ports::{Environment, LinePages};
+use service_layer::Views;
+use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
-use service_layer::{Call, Page, Views};
 
+use crate::http::accept::Format;
 use crate::http::answers::{Code, json, not_found, problem};
-use crate::http::pages::MOST;
-use crate::http::prefer::Format;
 use crate::http::{ANSWER_BYTES, Failure, Route, answered, named};
+
+/// What `{"sku":"","batchref":""},` takes in Lambda's answer, where each quote is escaped.
+const ROW_BYTES: usize = 34;
 
 /// A line of the answer.
 #[derive(Serialize)]
@@ -21,7 +23,7 @@ struct ShownLine {
 }
 
 /// Answers a request for the allocations of the order that the path names.
-pub(super) async fn view_allocations<S: Products + LinePages, E: Environment>(
+pub(super) async fn view_allocations<S: Products + Lists, E: Environment>(
     views: Views<'_, S, E>,
     request: Request,
 ) -> Response<Body> {
@@ -34,15 +36,17 @@ pub(super) async fn view_allocations<S: Products + LinePages, E: Environment>(
             Err(Failure::Unreadable(error)) => return Ok(nothing(format, &error.to_string())),
             Err(other) => return Err(other),
         };
-        let shown = allocations(views, &orderid, call).await?;
-        if shown.is_empty() {
+        let allocations = views.allocations(&orderid, (ROW_BYTES, ANSWER_BYTES), call).await?;
+        let Some(allocations) = allocations else { return Err(Failure::LongAnswer) };
+        if allocations.is_empty() {
             let reason = format!(
                 "no line of order {:?} has a batch: GET /orders/{{orderid}} tells of all its lines",
                 orderid.as_str()
             );
             return Ok(nothing(format, &reason));
         }
-        Ok(json(StatusCode::OK, &shown))
+        let shown = allocations.into_iter().map(|(sku, batchref)| ShownLine { sku, batchref });
+        Ok(json(StatusCode::OK, &shown.collect::<Vec<_>>()))
     })
     .await
 }
@@ -52,34 +56,4 @@ fn nothing(format: Format, reason: &str) -> Response<Body> {
         Format::Text => not_found(),
         Format::Json => problem(StatusCode::NOT_FOUND, Code::UnknownOrder, reason, None),
     }
-}
-
-/// By SKU and quantity.
-async fn allocations<S: Products + LinePages, E: Environment>(
-    views: Views<'_, S, E>,
-    orderid: &OrderId,
-    call: &Call,
-) -> Result<Vec<ShownLine>, Failure> {
-    let (mut parts, mut bytes): (Vec<Part>, usize) = (Vec::new(), 0);
-    let mut page = Page { after: None, limit: MOST };
-    loop {
-        let read = views.parts(orderid, &page, call).await?;
-        for part in read.lines {
-            let Some(batch) = part.place.batch() else { continue };
-            bytes = bytes.saturating_add(part.line.sku.as_str().len()).saturating_add(batch.as_str().len());
-            parts.push(part);
-        }
-        // The names alone are too long, so the rest need not be read.
-        if bytes > ANSWER_BYTES {
-            return Err(Failure::LongAnswer);
-        }
-        page.after = read.next;
-        if page.after.is_none() {
-            break;
-        }
-    }
-    // Names of lines are text, in which 10 comes before 2.
-    parts.sort_by(|one, other| one.line.cmp(&other.line));
-    let shown = |part: Part| Some(ShownLine { batchref: part.place.batch()?.clone(), sku: part.line.sku });
-    Ok(parts.into_iter().filter_map(shown).collect())
 }

@@ -1,16 +1,16 @@
-//! Lines in pages, for whoever asks.
+//! Lists for whoever asks, as far as they are wanted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{BatchRef, LineId, OrderId, Part, Sku};
 use futures_util::future::try_join_all;
-use service_layer::ports::{ByAge, LinePages, OrderLines, Rank};
+use service_layer::ports::{ByAge, Lists, OrderLines, Rank, StoredBatch};
 use service_layer::store::StoreError;
 
 use super::DynamoDb;
-use super::items::{Key, Kind, StoredBatch, batch_partition, order_partition, read_part, shelves, waiting_partition};
+use super::items::{Key, Kind, batch_partition, order_partition, read_batch, read_part, shelves, waiting_partition};
 use super::list::More;
 
-impl LinePages for DynamoDb {
+impl Lists for DynamoDb {
     async fn of_order(
         &self,
         orderid: &OrderId,
@@ -52,18 +52,29 @@ impl LinePages for DynamoDb {
         // From all shelves at once, of which each has as many as might come first.
         let order = ByAge::YoungestFirst;
         let shelves = shelves(sku, reference).map(|shelf| Box::pin(self.by_age(shelf, order, after, at_most)));
-        Ok(order.page(try_join_all(shelves).await?.concat(), after, at_most))
+        Ok(order.first(try_join_all(shelves).await?.concat(), after, at_most))
     }
 
-    async fn skus_of(&self, reference: &BatchRef) -> Result<Vec<Sku>, StoreError> {
-        let query = self.stored_in(batch_partition(reference)).key_condition_expression("PK = :partition");
-        let mut skus = Vec::new();
+    async fn batches_of(
+        &self,
+        reference: &BatchRef,
+        from: Option<&Sku>,
+        at_most: usize,
+    ) -> Result<Vec<StoredBatch>, StoreError> {
+        let query = self.stored_in(batch_partition(reference)).limit(i32::try_from(at_most).unwrap_or(i32::MAX));
+        let query = match from {
+            None => query.key_condition_expression("PK = :partition"),
+            Some(sku) => query
+                .key_condition_expression("PK = :partition AND SK >= :from")
+                .expression_attribute_values(":from", AttributeValue::S(Key::batch(sku, reference).sk)),
+        };
+        let mut batches = Vec::new();
         self.pages(query, |item| {
-            skus.push(StoredBatch::read(item)?.added.sku);
-            Ok(More::Needed)
+            batches.push(read_batch(item)?);
+            Ok(if batches.len() < at_most { More::Needed } else { More::Enough })
         })
         .await?;
-        Ok(skus)
+        Ok(batches)
     }
 }
 
@@ -101,6 +112,6 @@ impl DynamoDb {
             Ok(More::Needed)
         })
         .await?;
-        Ok(order.page(parts, after, at_most))
+        Ok(order.first(parts, after, at_most))
     }
 }
