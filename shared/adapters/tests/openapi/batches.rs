@@ -3,7 +3,7 @@
 use adapters::http::Route;
 use serde_json::{Value, json};
 
-use crate::document::{body, list, object, page, parameter, response, schema, shared};
+use crate::document::{body, has, lacks, list, object, page, parameter, response, schema, shared};
 use crate::service::{Answer, Sent, Shop};
 
 /// The largest whole number that every JSON reader takes as it is (RFC 8259, section 6).
@@ -173,8 +173,7 @@ fn change_schema() -> Value {
                 "type": "string", "format": "date-time"
             }
         },
-        "anyOf": [{"required": ["qty"]}, {"required": ["on_hand"]}, {"required": ["eta"]}],
-        "not": {"required": ["qty", "on_hand"]},
+        "not": {"anyOf": [lacks(&["qty", "on_hand", "eta"]), has(&["qty", "on_hand"])]},
         "examples": [
             {"qty": 25}, {"on_hand": 20, "version": 7}, {"eta": "2030-01-02", "sku": "RETRO-CLOCK"}, {"eta": null}
         ]

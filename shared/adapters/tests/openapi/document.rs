@@ -240,8 +240,8 @@ fn error() -> Value {
                 "description": "line_differs: what the line asked for."
             },
             "waiting": {
-                "type": "boolean", "const": true,
-                "description": "out_of_stock: the line was promised, lost its batch, and waits for stock."
+                "type": "boolean",
+                "description": "out_of_stock: true if the line was promised, lost its batch, and waits for stock."
             },
             "stored": {
                 "type": "object", "required": ["sku", "qty", "eta"],
@@ -263,6 +263,20 @@ pub(crate) fn object(fields: &[(&str, Value)]) -> Value {
     let properties: Map<String, Value> =
         fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     json!({"type": "object", "required": names, "properties": properties})
+}
+
+/// An object without any of these fields. With [`has`], how a schema says what fields go together: under `not`, which
+/// generators of clients pass over, while they make a union of an `anyOf` and drop its fields. Some of them take no `false`
+/// for a schema.
+pub(crate) fn lacks(fields: &[&str]) -> Value {
+    let properties: Map<String, Value> = fields.iter().map(|name| ((*name).to_owned(), json!({"not": {}}))).collect();
+    json!({"properties": properties})
+}
+
+/// An object with all of these fields. What they are is said elsewhere; a linter asks that they be named.
+pub(crate) fn has(fields: &[&str]) -> Value {
+    let properties: Map<String, Value> = fields.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+    json!({"required": fields, "properties": properties})
 }
 
 /// A page of a list.

@@ -3,7 +3,7 @@
 use adapters::http::Route;
 use serde_json::{Value, json};
 
-use crate::document::{body, object, parameter, response, schema, shared};
+use crate::document::{body, lacks, object, parameter, response, schema, shared};
 use crate::orders;
 use crate::service::{Answer, Sent, Shop};
 
@@ -158,7 +158,7 @@ pub(crate) fn schemas() -> Value {
             "properties": {
                 "orderid": schema("Name"), "sku": schema("Name"), "line": line, "qty": schema("Quantity")
             },
-            "anyOf": [{"required": ["line"]}, {"required": ["qty"]}],
+            "not": lacks(&["line", "qty"]),
             "examples": [
                 {"orderid": "order-001", "sku": "RETRO-CLOCK", "qty": 10},
                 {"orderid": "order-003", "sku": "RETRO-CLOCK", "line": "gift"},

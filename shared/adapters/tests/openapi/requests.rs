@@ -80,6 +80,9 @@ pub(crate) fn invalid(document: &Value, operation: &Value) -> Vec<Sent> {
         let is_required = schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
         let values = values.filter(|value| !is_taken_all_the_same(document, field, value, is_required));
         bodies.extend(values.map(|value| with(&body, &name, value)));
+        let allowed = candidates(document, field).0.into_iter().map(|value| with(&body, &name, value));
+        // Fields that don't go together.
+        bodies.extend(allowed.filter(|body| !matches(document, schema, body)));
         let shorter = without(&body, &name);
         if !matches(document, schema, &shorter) {
             bodies.push(shorter);
