@@ -181,7 +181,7 @@ fn parameters() -> Value {
         "After": {
             "name": "after", "in": "query",
             "description": "The `next` of the page before. It stays good, whatever changes between two pages.",
-            "schema": {"type": "string"}
+            "schema": {"type": "string", "minLength": 1}
         },
         "Orderid": named_in_path("orderid", ""),
         "Sku": named_in_path("sku", " A SKU that ends in `/waiting` can't be asked for."),
