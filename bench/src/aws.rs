@@ -115,8 +115,8 @@ fn dynamodb(operation: &str, body: &Bytes) -> (u16, Value) {
             "PK": text("BATCH#batch-001"), "SK": text("SKU#RETRO-CLOCK"), "qty": number("100")
         }]}),
         "GetItem" if known => json!({"Item": head}),
-        // All of an order, and not its lines alone: it is cancelled.
-        "Query" if contains(body, "ORDER#order-001") && !contains(body, ":line") => {
+        // All of an order, and not a page of its lines: it is cancelled.
+        "Query" if contains(body, "ORDER#order-001") && !contains(body, "Limit") => {
             json!({"Count": 1, "ScannedCount": 1, "Items": [{
                 "PK": text("ORDER#order-001"), "SK": text("CANCELLED"), "expires_at": number("1925035200")
             }]})

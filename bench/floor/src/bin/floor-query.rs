@@ -14,9 +14,9 @@ async fn main() -> Result<(), Error> {
             .query()
             .table_name(TABLE)
             .consistent_read(true)
-            .key_condition_expression("PK = :order AND begins_with(SK, :line)")
+            .limit(1_002)
+            .key_condition_expression("PK = :order")
             .expression_attribute_values(":order", text("ORDER#order-001"))
-            .expression_attribute_values(":line", text("LINE#"))
             .send()
             .await?;
         Ok::<_, Error>(json!({"statusCode": 200, "body": r#"[{"sku":"RETRO-CLOCK","batchref":"batch-001"}]"#}))
