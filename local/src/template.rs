@@ -73,6 +73,8 @@ impl Template {
             let environment = properties.entry("Environment").or_insert_with(|| json!({ "Variables": {} }));
             let variables = environment.get_mut("Variables").and_then(Value::as_object_mut);
             let variables = variables.with_context(|| format!("{name} has an environment without variables"))?;
+            // As Lambda does for this format, which the template asks for.
+            variables.insert("AWS_LAMBDA_LOG_FORMAT".into(), json!("JSON"));
             variables.insert("FUNCTION_LOG".into(), json!(logs.join(format!("{name}.log"))));
         }
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))

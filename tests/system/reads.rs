@@ -95,8 +95,16 @@ async fn what_a_function_logs_can_be_read(servers: Arc<Servers>) -> Outcome {
     api.allocate_as(&unique("order"), &unique("SKU"), 1, &correlation).await?;
     let log = std::fs::read_to_string(stack.log_of("allocate"))?;
     let line = log.lines().find(|line| line.contains(&correlation)).context("no line of this request")?;
-    let line: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-    assert!(line.is_object(), "{line}");
+    serde_json::from_str::<Value>(line).with_context(|| line.to_owned())?;
+
+    // What is logged of a message, and not only figures.
+    let batch = unique("batch");
+    Warehouse::of(stack).change_quantity(&batch, 1).await?;
+    let log = || std::fs::read_to_string(stack.log_of("change-batch-quantity")).unwrap_or_default();
+    let told = async || Ok(log().lines().find(|line| line.contains(&batch)).map(str::to_owned));
+    let line = until("a line of this message", told).await?;
+    let line: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+    assert!(line["level"].is_string() && line["fields"]["reason"].is_string(), "{line}");
     Ok(())
 }
 
