@@ -18,8 +18,9 @@ impl InvalidJson {
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         let text = self.0.as_str();
-        let missing = text.split_once("missing field `").and_then(|(_, rest)| rest.split_once('`'));
-        let field = missing.or_else(|| text.split_once(": ")).map(|(field, _)| field);
+        let named = ["missing field `", "duplicate field `"].into_iter().find_map(|start| text.split_once(start));
+        let named = named.and_then(|(_, rest)| rest.split_once('`'));
+        let field = named.or_else(|| text.split_once(": ")).map(|(field, _)| field);
         let is_path = |field: &&str| field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[].".contains(&byte));
         field.filter(is_path)
     }
@@ -119,6 +120,8 @@ mod tests {
             "qty: invalid value, expected a whole number from 1 to 4294967295"
         );
         assert_eq!(told(r#"{"orderid":"o1","sku":5,"qty":1}"#), "sku: invalid type, expected a string");
+        let twice = read_object::<OrderLine>(br#"{"orderid":"o1","sku":"s","qty":1,"qty":2}"#).unwrap_err();
+        assert_eq!((twice.to_string().as_str(), twice.field()), ("duplicate field `qty`", Some("qty")));
         assert_eq!(told(r#"{"orderid":"","sku":"s","qty":1}"#), "orderid: must not be empty");
         let day = read_object::<domain::NewBatch>(br#"{"ref":"b","sku":"s","qty":1,"eta":"a@b.c, not \"5\""}"#);
         assert_eq!(day.unwrap_err().without_value(), "eta: must be a date such as 2011-01-31, or null");

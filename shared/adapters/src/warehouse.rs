@@ -1,10 +1,12 @@
 //! The warehouse's word on batches and lines: by its queue, or by `PATCH /batches/{ref}`.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{BatchRef, ChangeOutcome, Counted, Eta, LineId, LineName, OrderId, Quantity, Revision, Sku};
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::{Call, ChangeBatch, Figures, NewEta, Source};
@@ -36,10 +38,29 @@ struct MessageBody {
     shipped: Option<Shipped>,
 }
 
-/// The line that was shipped.
-#[derive(Deserialize)]
-#[serde(try_from = "ShippedFields")]
+/// The line that was shipped. An array with its values in the right order is none, though serde would take it.
 struct Shipped(LineId);
+
+impl<'de> Deserialize<'de> for Shipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Named;
+
+        impl<'de> Visitor<'de> for Named {
+            type Value = Shipped;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object with orderid, sku and line or qty")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shipped, A::Error> {
+                let fields = ShippedFields::deserialize(MapAccessDeserializer::new(map))?;
+                fields.try_into().map_err(A::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(Named)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,6 +327,13 @@ mod tests {
         // Without it, another line would be meant.
         let shipped = word(r#"{"shipped":{"orderid":"o1","sku":"S","qty":3,"lin":"left"}}"#).unwrap_err();
         assert!(shipped.starts_with("shipped.lin: unknown field `lin`"), "{shipped}");
+        for (no_object, found) in [(r#"["o1","S",3,null]"#, "sequence"), ("[]", "sequence"), ("\"x\"", "string \"x\"")]
+        {
+            let refused = word(&format!(r#"{{"shipped":{no_object}}}"#)).unwrap_err();
+            let reason =
+                format!("shipped: invalid type: {found}, expected an object with orderid, sku and line or qty");
+            assert_eq!(refused, reason);
+        }
     }
 
     #[test]

@@ -8,9 +8,12 @@ pub enum Refusal {
     /// No batch of this SKU was ever created. (The text is the book's own, with its capital letter.)
     #[error("Invalid sku {0}")]
     UnknownSku(Sku),
-    /// No batch has this reference, or none of the SKU that was named.
+    /// No batch has this reference.
     #[error("unknown batch {:?}", .0.as_str())]
     UnknownBatch(BatchRef),
+    /// No batch of this SKU has this reference, whatever others have it.
+    #[error("unknown batch {:?} of sku {:?}", .0.as_str(), .1.as_str())]
+    UnknownBatchOfSku(BatchRef, Sku),
     /// Batches of several SKUs share the reference, and it was not said which of them is meant.
     #[error("batch {:?} has several SKUs: say which by sku", .0.as_str())]
     AmbiguousBatch(BatchRef),

@@ -3,6 +3,7 @@
 
 use domain::{Batch, BatchRef, Eta, LineId, OrderId, Part, Product, Refusal, Sku};
 
+use crate::handlers::unknown;
 use crate::ports::{Environment, Lists, OrderLines, Rank, StoredBatch};
 use crate::store::{Found, Products, ReadSet, StoreError};
 use crate::unit_of_work::{in_time, until_it_fits};
@@ -150,6 +151,12 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
             Ok((is_known, Page { entries: OrderedLine::all(entries, &found), next }))
         };
         let (is_known, lines) = self.read(call, read).await?;
+        if is_known {
+            return Ok(lines);
+        }
+        // Behind its last line, an order has none.
+        let first = &Wanted::first(1);
+        let is_known = wanted.after.is_some() && self.read(call, || self.lines_of(orderid, first)).await?.0;
         if is_known { Ok(lines) } else { Err(Refusal::UnknownOrder(orderid.clone()).into()) }
     }
 
@@ -194,7 +201,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
     ) -> Result<(bool, Page<Part, LineId>), StoreError> {
         let after = wanted.after.as_ref();
         let OrderLines { is_cancelled, parts } = self.store.of_order(orderid, after, wanted.and_one_more()).await?;
-        let is_known = is_cancelled || !parts.is_empty() || after.is_some();
+        let is_known = is_cancelled || !parts.is_empty();
         Ok((is_known, Page::first(parts, wanted.limit, |part| part.line.id())))
     }
 
@@ -259,7 +266,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         let mut skus: Vec<Sku> = stored.into_iter().map(|batch| batch.added.sku).collect();
         skus.retain(|sku| only.is_none_or(|only| only == sku));
         if skus.is_empty() && (only.is_some() || after.is_none()) {
-            return Err(Refusal::UnknownBatch(reference.clone()).into());
+            return Err(unknown(reference, only).into());
         }
         skus.retain(|sku| after.is_none_or(|after| after.leaves(sku)));
         skus.truncate(SKUS.saturating_add(1));

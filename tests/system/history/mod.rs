@@ -68,6 +68,7 @@ impl Told {
             Refusal::LineCancelled(_) => Self::LineCancelled,
             Refusal::OrderCancelled(_) => Self::OrderCancelled,
             Refusal::UnknownBatch(_)
+            | Refusal::UnknownBatchOfSku(..)
             | Refusal::AmbiguousBatch(_)
             | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)

@@ -124,7 +124,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         // The book's.
         Refusal::UnknownSku(_) if route == Route::Allocate => (StatusCode::BAD_REQUEST, Code::UnknownSku),
         Refusal::UnknownSku(_) => (StatusCode::NOT_FOUND, Code::UnknownSku),
-        Refusal::UnknownBatch(_) => (StatusCode::NOT_FOUND, Code::UnknownBatch),
+        Refusal::UnknownBatch(_) | Refusal::UnknownBatchOfSku(..) => (StatusCode::NOT_FOUND, Code::UnknownBatch),
         Refusal::AmbiguousBatch(_) => (StatusCode::CONFLICT, Code::AmbiguousBatch),
         Refusal::UnknownOrder(_) => (StatusCode::NOT_FOUND, Code::UnknownOrder),
         Refusal::UnknownLine(_) => (StatusCode::NOT_FOUND, Code::UnknownLine),

@@ -86,7 +86,8 @@ pub(super) fn wanted<P: Token>(request: &Request, of: &P::Of) -> Result<Wanted<P
 }
 
 fn limit(text: &str) -> Result<usize, Failure> {
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = text.parse().ok().filter(|limit| is_number && (1..=MOST).contains(limit));
     limit.ok_or_else(|| invalid(&shortened(format!("limit: must be a whole number from 1 to {MOST}, not {text:?}"))))
 }
 

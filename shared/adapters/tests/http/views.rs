@@ -187,6 +187,10 @@ async fn an_order_is_shown_with_all_that_became_of_its_lines() {
 
     {"message":"unknown order \"o9\": nobody asked for it, or its lines are still on the queue","code":"unknown_order"}
     "#);
+    let behind = api.ask(Route::ShowOrder, "o1", &[("after", "WyJaWiIsIjEiXQ")]).await;
+    assert!(behind.ends_with(r#"{"orderid":"o1","lines":[],"next":null}"#), "{behind}");
+    let nobodys = api.ask(Route::ShowOrder, "o9", &[("after", "WyJaWiIsIjEiXQ")]).await;
+    assert!(nobodys.starts_with("404\n"), "{nobodys}");
     let (listed, pages) = api.in_pages(Route::ShowOrder, "o1", "1").await;
     let names: Vec<_> = listed.iter().map(|line| line["line"].as_str().unwrap()).collect();
     assert_eq!((names, pages), (vec!["2", "3", "4", "gift"], 4));
@@ -333,6 +337,7 @@ async fn what_can_not_be_read_is_refused_with_its_name() {
     {
         for (field, value) in [
             ("limit", "0"),
+            ("limit", "+5"),
             ("limit", "-1"),
             ("limit", "1.0"),
             ("limit", ""),

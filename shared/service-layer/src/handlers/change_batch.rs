@@ -4,7 +4,7 @@ use domain::{
     BatchRef, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted, Eta, Product, Refusal, Revision, Sku, Step,
 };
 
-use super::{Case, Handler};
+use super::{Case, Handler, unknown};
 use crate::store::{Found, Listing, ReadSet};
 
 /// Most lines listed to find the ones that give way. All of them are, so that the oldest promise among them is placed
@@ -69,7 +69,7 @@ impl ChangeBatch {
         let mut skus: Vec<&Sku> = of_reference.map(|batch| &batch.sku).filter(|sku| named(sku)).collect();
         skus.sort_unstable();
         match skus[..] {
-            [] => return Err(Refusal::UnknownBatch(self.reference.clone())),
+            [] => return Err(unknown(&self.reference, self.sku.as_ref())),
             [_, _, ..] if self.counted.is_some() => return Err(Refusal::AmbiguousBatch(self.reference.clone())),
             _ => {}
         }

@@ -14,7 +14,7 @@ mod ship;
 
 use std::collections::BTreeMap;
 
-use domain::{Budget, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
+use domain::{BatchRef, Budget, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub use allocate_lines::AllocateLines;
@@ -92,6 +92,14 @@ impl Case {
         let mut listed = std::mem::take(&mut self.listed);
         listed.retain(|part| self.draft.stays(part));
         listed
+    }
+}
+
+/// That there is no such batch.
+pub(crate) fn unknown(reference: &BatchRef, sku: Option<&Sku>) -> Refusal {
+    match sku {
+        Some(sku) => Refusal::UnknownBatchOfSku(reference.clone(), sku.clone()),
+        None => Refusal::UnknownBatch(reference.clone()),
     }
 }
 

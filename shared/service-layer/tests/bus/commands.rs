@@ -40,7 +40,7 @@ async fn a_container_that_is_late_is_late_for_all_its_skus_and_a_quantity_is_of_
         ChangeBatch { sku: Some("CHAIR".try_into().unwrap()), ..holds("container", 5, Revision::Version(1)) };
     assert_eq!(handle(of_chairs).await.unwrap(), ChangeOutcome::Applied);
     let of_beds = ChangeBatch { sku: Some("BED".try_into().unwrap()), ..holds("container", 5, Revision::Version(1)) };
-    assert!(matches!(handle(of_beds).await, Err(Error::Refused(Refusal::UnknownBatch(_)))));
+    assert!(matches!(handle(of_beds).await, Err(Error::Refused(Refusal::UnknownBatchOfSku(..)))));
 }
 
 /// What the commit for one SKU left of its list has as many pieces as the next SKU's batch.
