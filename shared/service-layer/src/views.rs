@@ -265,7 +265,15 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         let stored = self.read(call, || self.store.batches_of(reference, from, at_most)).await?;
         let mut skus: Vec<Sku> = stored.into_iter().map(|batch| batch.added.sku).collect();
         skus.retain(|sku| only.is_none_or(|only| only == sku));
-        if skus.is_empty() && (only.is_some() || after.is_none()) {
+        let is_known = match (only, after) {
+            // Behind the last of its SKUs, a reference has none.
+            (None, Some(_)) if skus.is_empty() => {
+                let any = self.read(call, || self.store.batches_of(reference, None, 1)).await?;
+                !any.is_empty()
+            }
+            _ => !skus.is_empty(),
+        };
+        if !is_known {
             return Err(unknown(reference, only).into());
         }
         skus.retain(|sku| after.is_none_or(|after| after.leaves(sku)));

@@ -155,7 +155,9 @@ async fn the_lines_on_a_batch_are_listed_by_sku_the_youngest_first() {
     "#);
     let (listed, pages) = api.in_pages(Route::ListLines, "b3/lines", "2").await;
     assert_eq!((listed.len(), pages), (3, 2));
-    for (rest, query) in [("b9/lines", &[][..]), ("b1/lines", &[("sku", "LAMP")])] {
+    let behind = ("after", "WyJaWiIsbnVsbF0");
+    assert!(api.ask(Route::ListLines, "b3/lines", &[behind]).await.ends_with(r#"{"lines":[],"next":null}"#));
+    for (rest, query) in [("b9/lines", &[][..]), ("b9/lines", &[behind]), ("b1/lines", &[("sku", "LAMP")])] {
         let unknown = api.ask(Route::ListLines, rest, query).await;
         assert!(unknown.starts_with("404") && unknown.contains("unknown_batch"), "{unknown}");
     }
