@@ -13,6 +13,7 @@ mod clock;
 mod failures;
 mod lines;
 mod mail;
+mod pauses;
 mod store;
 mod table;
 mod topic;

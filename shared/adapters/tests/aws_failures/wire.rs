@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_types::origin::Origin;
 
 use crate::clock::Clock;
 
@@ -106,7 +107,7 @@ impl<S: Service> Wire<S> {
 
     /// As in production, apart from time.
     pub(crate) fn config(&self, clock: &Clock) -> SdkConfig {
-        SdkConfig::builder()
+        let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("eu-west-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
@@ -115,8 +116,10 @@ impl<S: Service> Wire<S> {
             .timeout_config(bootstrap::timeouts())
             .retry_config(bootstrap::retries())
             .sleep_impl(SharedAsyncSleep::new(clock.clone()))
-            .http_client(SharedHttpClient::new(self.clone()))
-            .build()
+            .http_client(SharedHttpClient::new(self.clone()));
+        // As aws-config does: from a configuration that is nobody's, DynamoDB's client would make four tries.
+        config.insert_origin("retry_config", Origin::shared_config());
+        config.build()
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {
