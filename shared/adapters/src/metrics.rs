@@ -18,6 +18,8 @@ struct Line<'a> {
     request_id: &'a str,
     correlation_id: &'a str,
     cold_start: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttled_by: Option<&'a str>,
     #[serde(flatten, serialize_with = "by_name")]
     values: &'a [Metric],
 }
@@ -60,6 +62,10 @@ pub(crate) fn line(
     figures: &Figures,
 ) -> serde_json::Result<String> {
     let metrics = &metrics_of(figures)[..];
+    let throttled_by = match figures {
+        Figures::Command(command) => command.throttled_by.as_deref(),
+        Figures::Relay(_) | Figures::UnnumberedChange | Figures::DeadLetter => None,
+    };
     let directive = Directive { namespace: "Allocation", dimensions: [["Stack"]], metrics };
     serde_json::to_string(&Line {
         metadata: Metadata { timestamp: now.0, cloud_watch_metrics: [directive] },
@@ -67,6 +73,7 @@ pub(crate) fn line(
         request_id: &call.request,
         correlation_id: call.correlation.as_str(),
         cold_start,
+        throttled_by,
         values: metrics,
     })
 }
@@ -81,6 +88,7 @@ fn metrics_of(figures: &Figures) -> Vec<Metric> {
                 count("Allocations", command.allocations),
                 count("OutOfStock", command.out_of_stock),
                 count("Conflicts", command.conflicts),
+                count("Throttled", command.throttled),
                 count("Retries", command.retries),
             ];
             metrics.retain(|metric| metric.value > 0);
@@ -123,6 +131,14 @@ mod tests {
         };
         assert_snapshot!(of(&Figures::Command(figures)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Allocations","Unit":"Count"},{"Name":"Conflicts","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"},{"Name":"WaitingLines","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"Allocations":1,"Conflicts":2,"Retries":2,"RetriesExhausted":0,"WaitingLines":0}"#);
         assert_snapshot!(of(&Figures::Command(CommandFigures::default())), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RetriesExhausted","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RetriesExhausted":0}"#);
+        let throttled = CommandFigures {
+            throttled: 3,
+            throttled_by: Some("TableWriteKeyRangeThroughputExceeded on allocation".to_owned()),
+            retries: 2,
+            retries_exhausted: 1,
+            ..CommandFigures::default()
+        };
+        assert_snapshot!(of(&Figures::Command(throttled)), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"Throttled","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"RetriesExhausted","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"throttled_by":"TableWriteKeyRangeThroughputExceeded on allocation","Throttled":3,"Retries":2,"RetriesExhausted":1}"#);
         assert_snapshot!(of(&Figures::Relay(Duration::from_millis(250))), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"RelayLag","Unit":"Milliseconds"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"RelayLag":250}"#);
         assert_snapshot!(of(&Figures::DeadLetter), @r#"{"_aws":{"Timestamp":1700000000000,"CloudWatchMetrics":[{"Namespace":"Allocation","Dimensions":[["Stack"]],"Metrics":[{"Name":"DeadLetters","Unit":"Count"}]}]},"Stack":"allocation","request_id":"r1","correlation_id":"order-7","cold_start":true,"DeadLetters":1}"#);
     }

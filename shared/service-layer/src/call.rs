@@ -8,6 +8,7 @@ use domain::{Event, Product};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Timestamp;
+use crate::{Source, Throttled};
 
 /// Ties together whatever comes of one request: its command, the commit, the events, a mail.
 ///
@@ -94,6 +95,10 @@ pub struct CommandFigures {
     pub out_of_stock: u32,
     /// Tries in which others were faster.
     pub conflicts: u32,
+    /// Tries that the store throttled.
+    pub throttled: u32,
+    /// What throttled the last of them, see [`Throttled::by`].
+    pub throttled_by: Option<String>,
     /// Tries after a first one.
     pub retries: u32,
     /// One, if it was given up for lack of tries or time.
@@ -125,6 +130,14 @@ impl CommandFigures {
         self.out_of_stock = self.out_of_stock.saturating_add(lines);
     }
 
+    /// Counts a try that was not answered, if it was throttled.
+    pub(crate) fn add_silence(&mut self, why: &Source) {
+        if let Some(Throttled { by, .. }) = Throttled::behind(why) {
+            self.throttled = self.throttled.saturating_add(1);
+            self.throttled_by = Some(by.clone());
+        }
+    }
+
     pub(crate) fn add_commit(&mut self, commit: &Self) {
         self.allocations = self.allocations.saturating_add(commit.allocations);
         self.add_refusals(commit.out_of_stock);
@@ -135,6 +148,18 @@ impl CommandFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_try_is_counted_as_throttled_if_any_cause_of_its_failure_says_so() {
+        let throttled = |by: &str| -> Source { Throttled { by: by.to_owned(), source: "slow down".into() }.into() };
+        let mut figures = CommandFigures::default();
+        figures.add_silence(&"no reply".into());
+        assert_eq!(figures, CommandFigures::default());
+        figures.add_silence(&throttled("writes to table"));
+        figures.add_silence(&StoreError::Unavailable(throttled("reads of index")).into());
+        assert_eq!((figures.throttled, figures.throttled_by.as_deref()), (2, Some("reads of index")));
+    }
 
     #[test]
     fn correlation_ids_fit_headers_and_logs() {

@@ -22,7 +22,7 @@ mod unit_of_work;
 mod views;
 
 pub use call::{Call, CommandFigures, CorrelationId, Figures, InvalidCorrelationId};
-pub use error::{Error, Source};
+pub use error::{Error, Source, Throttled};
 pub use handlers::*;
 pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};

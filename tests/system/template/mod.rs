@@ -325,9 +325,17 @@ async fn the_dashboard_shows_what_the_alarms_watch(servers: Arc<Servers>) -> Out
     let widgets = body["widgets"].as_array().unwrap();
     let metrics = widgets.iter().flat_map(|widget| widget["properties"]["metrics"].as_array().unwrap());
     let shown: BTreeSet<_> = metrics.map(|metric| metric[1].as_str().unwrap()).collect();
-    for figure in
-        ["Allocations", "OutOfStock", "Conflicts", "Retries", "WaitingLines", "DeadLetters", "Errors", "Throttles"]
-    {
+    for figure in [
+        "Allocations",
+        "OutOfStock",
+        "Conflicts",
+        "Throttled",
+        "Retries",
+        "WaitingLines",
+        "DeadLetters",
+        "Errors",
+        "Throttles",
+    ] {
         assert!(shown.contains(figure), "{figure} is not shown");
     }
     for (id, metric, _) in ALARMS {

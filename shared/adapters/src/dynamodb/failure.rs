@@ -5,25 +5,17 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
-use service_layer::Source;
 use service_layer::store::StoreError;
+use service_layer::{Source, Throttled};
 
 use super::items::{Item, UnreadableItem, read_head};
+use super::throttling;
 
-/// Error codes, of a whole call or of one item of a transaction, that say "later".
+/// Error codes, of a whole call or of one item of a transaction, that say "later", beside those of throttling.
 ///
 /// Expired credentials are among them: a function's environment gets its credentials once and is replaced before they
 /// end, so whoever asks again meets another one. Unknown credentials are not: what is wrong with them stays.
-const LATER: [&str; 8] = [
-    "ExpiredTokenException",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingError",
-    "ThrottlingException",
-    "InternalServerError",
-    "TransactionInProgressException",
-];
+const LATER: [&str; 3] = ["ExpiredTokenException", "InternalServerError", "TransactionInProgressException"];
 
 /// The code of a condition that did not hold.
 const LOST: &str = "ConditionalCheckFailed";
@@ -39,11 +31,27 @@ where
             // An error with a status of success is a reply that can't be read. It may tell of a commit.
             context.raw().status().is_server_error()
                 || context.raw().status().is_success()
-                || context.err().code().is_some_and(|code| LATER.contains(&code))
+                || context.err().code().is_some_and(says_later)
         }
         _ => false,
     };
-    if later { StoreError::Unavailable(error.into()) } else { StoreError::Fault(error.into()) }
+    if !later {
+        return StoreError::Fault(error.into());
+    }
+    let throttled_by = error.as_service_error().and_then(throttling::of_call);
+    unavailable(error, throttled_by)
+}
+
+fn says_later(code: &str) -> bool {
+    LATER.contains(&code) || throttling::CODES.contains(&code)
+}
+
+fn unavailable(error: impl Into<Source>, throttled_by: Option<String>) -> StoreError {
+    let source = error.into();
+    StoreError::Unavailable(match throttled_by {
+        Some(by) => Throttled { by, source }.into(),
+        None => source,
+    })
 }
 
 /// Classifies a refused conditional write of the head alone.
@@ -76,8 +84,9 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpRespon
     let lost_race = |code: &str| code == LOST || code == "TransactionConflict";
     if codes().all(lost_race) {
         StoreError::Conflict(Vec::new())
-    } else if codes().all(|code| lost_race(code) || LATER.contains(&code)) {
-        StoreError::Unavailable(error.into())
+    } else if codes().all(|code| lost_race(code) || says_later(code)) {
+        let throttled_by = throttling::of_items(reasons);
+        unavailable(error, throttled_by)
     } else {
         StoreError::Fault(error.into())
     }
@@ -222,7 +231,7 @@ mod tests {
             let error = GetItemError::generic(ErrorMetadata::builder().code(code).build());
             word(&classify(SdkError::service_error(error, response(status))))
         };
-        for code in LATER {
+        for code in LATER.into_iter().chain(throttling::CODES) {
             assert_eq!(service(code, 400), "unavailable", "{code}");
         }
         assert_eq!(service("ServiceUnavailable", 503), "unavailable");

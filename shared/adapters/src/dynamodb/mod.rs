@@ -9,6 +9,7 @@ mod inbox;
 mod items;
 mod list;
 mod recount;
+mod throttling;
 mod transaction;
 mod warm_up;
 

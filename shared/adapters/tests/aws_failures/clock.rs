@@ -22,6 +22,7 @@ struct State {
     now: u64,
     sleepers: BTreeSet<(u64, u64)>,
     drawn: u64,
+    recorded: Vec<Figures>,
 }
 
 /// Leaves the list of sleepers when it is dropped.
@@ -36,6 +37,11 @@ impl Drop for Sleeper {
 impl Clock {
     pub(crate) fn passes(&self, duration: Duration) {
         self.0.lock().unwrap().now += u64::try_from(duration.as_millis()).unwrap();
+    }
+
+    /// What came of each call so far.
+    pub(crate) fn recorded(&self) -> Vec<Figures> {
+        self.0.lock().unwrap().recorded.clone()
     }
 
     fn until_over(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
@@ -85,5 +91,7 @@ impl Environment for Clock {
         state.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    fn record(&self, _: &Call, _: &Figures) {}
+    fn record(&self, _: &Call, figures: &Figures) {
+        self.0.lock().unwrap().recorded.push(figures.clone());
+    }
 }

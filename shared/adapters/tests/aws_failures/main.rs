@@ -16,5 +16,6 @@ mod mail;
 mod pauses;
 mod store;
 mod table;
+mod throttling;
 mod topic;
 mod wire;

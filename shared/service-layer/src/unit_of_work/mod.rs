@@ -156,6 +156,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
                 }
                 // No answer. The commit may be there all the same; the next attempt will see it.
                 StoreError::Unavailable(source) => {
+                    self.carried.figures.add_silence(&source);
                     silences = silences.saturating_add(1);
                     if silences >= SILENCES || !time_is_left {
                         return Err(Error::Unavailable(source));

@@ -4,8 +4,9 @@ use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{Event, Revision, Version};
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment as _, Timestamp};
-use service_layer::{CommandFigures, Error, Figures, MessageBus};
-use testing::{Hanging, Hooked, Reply, waiting_lines};
+use service_layer::store::StoreError;
+use service_layer::{CommandFigures, Error, Figures, MessageBus, Throttled};
+use testing::{Failing, Hanging, Hooked, Reply, waiting_lines};
 
 use crate::common::{Handle as _, Meddle, Meddles, add, allocate, another_environment, call, do_it, on, resize};
 
@@ -135,6 +136,19 @@ async fn figures_tell_what_a_command_took() {
     assert_eq!(figures, CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() });
     assert_eq!(figures_of(Vec::new(), allocate("o2", "LAMP", 2)).await, CommandFigures::default(), "asked again");
     assert_eq!(figures_of(Vec::new(), allocate("o5", "NOTHING", 1)).await, CommandFigures::default(), "refused");
+}
+
+#[tokio::test]
+async fn figures_tell_what_throttled_a_command() {
+    let hooks = Failing(|| {
+        let throttled = Throttled { by: "writes to table".to_owned(), source: "slow down".into() };
+        StoreError::Unavailable(throttled.into())
+    });
+    let bus = MessageBus::new(Hooked { store: InMemoryStore::default(), hooks }, another_environment(), ());
+    bus.handle(&add("b1", "LAMP", 5), &call()).await.unwrap_err();
+    let given_up = CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() };
+    let throttled = CommandFigures { throttled: 3, throttled_by: Some("writes to table".to_owned()), ..given_up };
+    assert_eq!(bus.environment().recorded(), [Figures::Command(throttled)]);
 }
 
 #[tokio::test]
