@@ -8,16 +8,23 @@
 //! - a partition gives 1,000 write units and 3,000 read units in each second, and saves up for one second. The head
 //!   is one partition; the index's entries of a batch are two, by even and odd versions, as docs/data-model.md has it.
 
+mod asking;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Event, OrderLine, Place, Product, Sku};
-use service_layer::store::{Changed, Commit, Found, Products as _, ReadSet, StoreError};
+use domain::{LineId, OrderLine, Place, Product, Sku};
+use service_layer::Throttled;
+use service_layer::ports::Timestamp;
+use service_layer::store::{
+    Asked, Asking, Asks as _, Changed, Commit, Found, Look, Products as _, ReadSet, StoreError, Turn,
+};
 use testing::{Hooked, Hooks};
 
 use super::clock::Clock;
+use asking::{LinesThatAsk, shelf_of};
 
 /// What calls take on average.
 const READ: Duration = Duration::from_millis(4);
@@ -30,6 +37,11 @@ const TRANSACTION_EACH: Duration = Duration::from_micros(200);
 
 const WRITE_UNITS: f64 = 1_000.0;
 const READ_UNITS: f64 = 3_000.0;
+
+/// Keys that one call reads. More of them are read by as many calls at once.
+const KEYS: usize = 100;
+/// Partitions of the index that lines of a batch are spread over: as docs/data-model.md has it.
+const SHELVES: u64 = 2;
 
 /// What all calls together took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +75,9 @@ struct State {
     toll: Toll,
     /// Lines that got a place, and when.
     placed: Vec<(OrderLine, Duration)>,
+    /// Bytes of each head since its last commit.
+    heads: HashMap<Sku, usize>,
+    asking: LinesThatAsk,
 }
 
 /// What is left of a partition's units, and since when.
@@ -144,37 +159,79 @@ impl State {
     }
 }
 
-impl Hooks<InMemoryStore> for Conditions {
-    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
-        let lines_and_orders = wanted.lines.len() + wanted.orders.len();
-        let ([sku], Ok(others @ 1..)) = (&wanted.skus[..], u32::try_from(lines_and_orders)) else {
-            return store.find(wanted).await;
-        };
-        let latency = self.latency(READ.saturating_add(READ_EACH.saturating_mul(others - 1)));
-        self.clock.wait(latency / 2).await;
-        let found = store.find(wanted).await?;
-        let head = found.product(sku).map_or(1.0, read_units);
+impl Conditions {
+    /// Takes read units of partitions and charges these, unless one of them has too few.
+    fn read(&self, units: f64, partitions: &HashMap<String, f64>) -> Result<(), StoreError> {
         let now = self.clock.time();
-        let taken = State::take(&mut self.state().reads, now, READ_UNITS, &HashMap::from([(sku.to_string(), head)]));
+        let taken = State::take(&mut self.state().reads, now, READ_UNITS, partitions);
         self.note(|toll| {
             toll.throttled += u32::from(!taken);
-            toll.read_units += if taken { head + f64::from(others) } else { 0.0 };
+            toll.read_units += if taken { units } else { 0.0 };
         });
+        if taken { Ok(()) } else { Err(throttled()) }
+    }
+
+    /// The same of writing.
+    fn write(&self, units: f64, partitions: &HashMap<String, f64>) -> Result<(), StoreError> {
+        let now = self.clock.time();
+        let taken = State::take(&mut self.state().writes, now, WRITE_UNITS, partitions);
+        self.note(|toll| {
+            toll.throttled += u32::from(!taken);
+            toll.write_units += if taken { units } else { 0.0 };
+        });
+        if taken { Ok(()) } else { Err(throttled()) }
+    }
+
+    /// The rest of a commit that changes no product: lines that ask no more, each with its entry of the index.
+    async fn dismiss(&self, store: &InMemoryStore, commit: Commit<'_>, quarter: Duration) -> Result<(), StoreError> {
+        self.clock.wait(quarter.saturating_mul(2)).await;
+        self.note(|toll| toll.write_units += 3.0 * count(commit.dismissed.len()));
+        let outcome = store.commit(commit).await;
+        if outcome.is_ok() {
+            self.note_answers(&commit, self.clock.time());
+        }
+        self.clock.wait(quarter).await;
+        outcome
+    }
+
+    /// Bytes of a head: as its last commit left it.
+    fn head_bytes(&self, sku: &Sku) -> usize {
+        self.state().heads.get(sku).copied().unwrap_or_default()
+    }
+}
+
+impl Hooks<InMemoryStore> for Conditions {
+    async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let keys = wanted.skus.len() + wanted.lines.len() + wanted.orders.len();
+        let each = READ_EACH.mul_f64(count(keys.min(KEYS)) - 1.0);
+        let calls = (0..keys.div_ceil(KEYS)).map(|_| self.latency(READ.saturating_add(each)));
+        let latency = calls.max().unwrap_or_default();
         self.clock.wait(latency / 2).await;
-        if taken { Ok(found) } else { Err(throttled()) }
+        let found = store.find(wanted).await?;
+        let heads: HashMap<String, f64> =
+            wanted.skus.iter().map(|sku| (sku.to_string(), units(self.head_bytes(sku), 4_096))).collect();
+        let others = count(keys.saturating_sub(heads.len()));
+        let read = self.read(heads.values().sum::<f64>() + others, &heads);
+        self.clock.wait(latency / 2).await;
+        read.map(|()| found)
     }
 
     async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
-        let [changed] = commit.products else { unreachable!("lines of one SKU") };
-        let Changed { before, after: product } = *changed;
-        let moves = product.moves();
+        let moves: Vec<_> = commit.products.iter().flat_map(|changed| changed.after.moves()).collect();
         let placed = u32::try_from(moves.iter().filter(|moved| moved.to.is_some()).count()).unwrap_or(u32::MAX);
-        let others = u32::try_from(moves.len()).unwrap_or(u32::MAX);
+        let turned_away = moves.iter().filter(|moved| moved.to.is_none() && !commit.dismisses(&moved.line.id()));
+        let others = turned_away.count() + commit.dismissed.len();
+        let others = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(placed);
         let latency =
             self.latency(TRANSACTION.saturating_add(TRANSACTION_EACH.saturating_mul(others.saturating_sub(1))));
         let quarter = latency / 4;
         self.clock.wait(quarter).await;
-        let head_units = write_units(product);
+        let [Changed { before, after: product }] = commit.products else {
+            return self.dismiss(store, commit, quarter).await;
+        };
+        let bytes = size(product, &commit);
+        // The larger of the old item and the new one is charged, twice in a transaction.
+        let head_units = 2.0 * units(bytes.max(self.head_bytes(product.sku())), 1_024);
         let table_units = f64::from(others).mul_add(2.0, head_units);
         let Some(held) = self.hold(product.sku()) else {
             // Whether a transaction that was turned away at once is charged, is not documented: here it is not.
@@ -182,15 +239,13 @@ impl Hooks<InMemoryStore> for Conditions {
             self.clock.wait(quarter).await;
             return Err(StoreError::Conflict(Vec::new()));
         };
-        let (now, wanted) = (self.clock.time(), units_by_partition(product, head_units));
-        if !State::take(&mut self.state().writes, now, WRITE_UNITS, &wanted) {
-            drop(held);
-            self.note(|toll| toll.throttled += 1);
-            self.clock.wait(quarter).await;
-            return Err(throttled());
-        }
+        let wanted = units_by_partition(product, &commit, head_units);
         // As the documentation has it, a write whose condition fails is charged like one that was made.
-        self.note(|toll| toll.write_units += table_units);
+        if let Err(throttled) = self.write(table_units, &wanted) {
+            drop(held);
+            self.clock.wait(quarter).await;
+            return Err(throttled);
+        }
         let stored = store.products().into_iter().find(|stored| stored.sku() == product.sku());
         if stored.map(|stored| stored.version()) != before.map(Product::version) {
             drop(held);
@@ -201,61 +256,100 @@ impl Hooks<InMemoryStore> for Conditions {
         self.clock.wait(quarter.saturating_mul(2)).await;
         let outcome = store.commit(commit).await;
         drop(held);
-        if outcome.is_ok() {
-            self.note(|toll| {
-                toll.write_units += f64::from(placed);
-                toll.commits += 1;
-                toll.placed += placed;
-            });
-            let now = self.clock.time();
-            self.state().placed.extend(product.moves().iter().map(|moved| (moved.line.clone(), now)));
+        let now = self.clock.time();
+        match &outcome {
+            Ok(()) => {
+                // Each line gets an entry of the index, and one that asked loses one.
+                let entries = f64::from(placed) + count(commit.asking.len());
+                self.note(|toll| {
+                    toll.write_units += entries;
+                    toll.commits += 1;
+                    toll.placed += placed;
+                });
+                self.note_answers(&commit, now);
+                let mut state = self.state();
+                state.heads.insert(product.sku().clone(), bytes);
+                state.placed.extend(product.moves().iter().map(|moved| (moved.line.clone(), now)));
+            }
+            Err(_) => self.note(|toll| toll.overtaken += 1),
         }
         self.clock.wait(quarter).await;
         outcome
     }
-}
 
-fn throttled() -> StoreError {
-    StoreError::Unavailable("throttled".into())
+    async fn ask(&self, store: &InMemoryStore, asking: &Asking) -> Result<Asked, StoreError> {
+        self.put_asking(store, asking).await
+    }
+
+    async fn look(&self, store: &InMemoryStore, line: &LineId) -> Result<Look, StoreError> {
+        self.look_at(store, line).await
+    }
+
+    async fn take_turn(
+        &self,
+        store: &InMemoryStore,
+        sku: &Sku,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Turn, StoreError> {
+        self.write_turn(sku, store.take_turn(sku, now, until)).await
+    }
+
+    async fn end_turn(&self, store: &InMemoryStore, sku: &Sku, until: Timestamp) -> Result<(), StoreError> {
+        self.write_turn(sku, store.end_turn(sku, until)).await
+    }
+
+    async fn asking(&self, _: &InMemoryStore, sku: &Sku, at_most: usize) -> Result<Vec<LineId>, StoreError> {
+        self.list_asking(sku, at_most).await
+    }
 }
 
 /// What a commit takes of the head's partition, and of the index's.
-fn units_by_partition(product: &Product, head_units: f64) -> HashMap<String, f64> {
+fn units_by_partition(product: &Product, commit: &Commit<'_>, head_units: f64) -> HashMap<String, f64> {
     let mut units = HashMap::from([(product.sku().to_string(), head_units)]);
     for moved in product.moves() {
         let entry = match &moved.to {
-            Some(Place::Batch(reference)) => format!("index {reference} {}", product.version().0 % 2),
+            Some(Place::Batch(reference)) => format!("index {reference} {}", product.version().0 % SHELVES),
             Some(Place::Waiting) => "index waiting".to_owned(),
             // Nothing is written, or listed no more.
             Some(Place::Shipped(_) | Place::Cancelled) | None => continue,
         };
         *units.entry(entry).or_default() += 1.0;
     }
+    for asking in commit.asking {
+        *units.entry(shelf_of(asking)).or_default() += 1.0;
+    }
     units
 }
 
-/// A started KB of the head, twice, as in every transaction.
-fn write_units(product: &Product) -> f64 {
-    2.0 * (size(product, product.events()) / 1_024.0).ceil()
+/// Started kilobytes, one at least.
+fn units(bytes: usize, kilobytes: usize) -> f64 {
+    count(bytes.div_ceil(kilobytes).max(1))
 }
 
-fn read_units(product: &Product) -> f64 {
-    // What the last commit told is in the head as well; how much, this product does not know. One line's event is
-    // little.
-    (size(product, &[]) / 4_096.0).ceil()
+fn count(of: usize) -> f64 {
+    f64::from(u32::try_from(of).unwrap_or(u32::MAX))
+}
+
+fn throttled() -> StoreError {
+    StoreError::Unavailable(Throttled { by: "throttled".to_owned(), source: "too much".into() }.into())
 }
 
 /// Bytes of the head, by DynamoDB's rules: names and texts as they are, numbers about a byte for two digits and one
 /// more, 3 for a list or a map and 1 for each of its elements.
-fn size(product: &Product, events: &[Event]) -> f64 {
+fn size(product: &Product, commit: &Commit<'_>) -> usize {
     const FIXED: usize = 190;
+    /// As long as a trace's id.
+    const CORRELATION: usize = 36;
     let batches = product.open_batches().map(|batch| batch.reference.as_str().len().saturating_add(60));
-    let events = events.iter().map(|event| {
+    let events = product.events().iter().map(|event| {
         let orderid = event.line().map_or(0, |line| line.orderid.as_str().len());
         let batchref = event.batchref().map_or(0, |reference| reference.as_str().len().saturating_add(9));
-        [event.sku().as_str().len(), orderid, batchref].iter().fold(54, |sum, size| usize::saturating_add(sum, *size))
+        let correlation = if commit.origins.is_empty() { 0 } else { CORRELATION };
+        [event.sku().as_str().len(), orderid, batchref, correlation]
+            .iter()
+            .fold(54, |sum, size| usize::saturating_add(sum, *size))
     });
     let names = product.sku().as_str().len();
-    let total = batches.chain(events).fold(FIXED.saturating_add(names), usize::saturating_add);
-    f64::from(u32::try_from(total).unwrap_or(u32::MAX))
+    batches.chain(events).fold(FIXED.saturating_add(names), usize::saturating_add)
 }

@@ -22,12 +22,13 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use database::Toll;
 use picture::Curve;
+use plain::Path;
 use queued::{Candidate, Load};
 
 use crate::create;
 
 /// Callers at a time, as docs/performance.md tells them.
-const CALLERS: [u32; 5] = [1, 2, 8, 32, 128];
+const CALLERS: [u32; 6] = [1, 2, 8, 32, 128, 512];
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
@@ -56,6 +57,9 @@ pub(crate) struct Arguments {
     /// Equal seeds give equal figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Leaves out the queues.
+    #[arg(long)]
+    only_callers: bool,
     /// Where to draw the lines a second, as SVG
     #[arg(long)]
     picture: Option<PathBuf>,
@@ -67,14 +71,21 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
 fn simulate(arguments: &Arguments) -> Result<()> {
     let picture = arguments.picture.as_deref().map(create).transpose()?;
-    println!("### One line a request\n");
-    println!("{}", figures::header(&["throttled", "WCU a line", "RCU a line"]));
     let mut one_a_request = Vec::new();
-    for callers in CALLERS {
-        let (figures, toll) = plain::measure(arguments.seed, callers);
-        one_a_request.push((callers, figures.lines_each_second()));
-        let [wcu, rcu] = units_each_line(&toll).map(|units| format!("{units:.1}"));
-        println!("{}", figures::row(callers, &figures, &[toll.throttled.to_string(), wcu, rcu]));
+    for (path, title) in [(Path::Plain, "One line a commit"), (Path::Shared, "Commits that callers share")] {
+        println!("### {title}\n");
+        println!("{}", figures::header(&["throttled", "lines a commit", "WCU a line", "RCU a line"]));
+        for callers in CALLERS {
+            let (figures, toll) = plain::measure(arguments.seed, callers, path);
+            one_a_request.push((callers, figures.lines_each_second()));
+            let [wcu, rcu] = units_each_line(&toll).map(|units| format!("{units:.1}"));
+            let lines = format!("{:.1}", figures.lines_each_commit());
+            println!("{}", figures::row(callers, &figures, &[toll.throttled.to_string(), lines, wcu, rcu]));
+        }
+        println!();
+    }
+    if arguments.only_callers {
+        return Ok(());
     }
     println!("\n### Many lines a commit, 128 callers\n");
     println!(

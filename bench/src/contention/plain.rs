@@ -1,4 +1,4 @@
-//! The plain path: each caller asks for one line, waits for the answer, and asks for the next.
+//! Callers who each ask for one line, wait for the answer, and ask for the next: by themselves, or sharing commits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use adapters::in_memory::{InMemoryEnvironment, call_until};
 use domain::{NewBatch, OrderLine};
 use futures_util::FutureExt as _;
 use service_layer::ports::Environment;
-use service_layer::store::Products;
+use service_layer::store::{Asks, Products};
 use service_layer::{Allocate, CreateBatch, MessageBus};
 
 use super::clock::{Clock, Task};
@@ -51,14 +51,23 @@ pub(crate) fn line(caller: u32, number: u32) -> OrderLine {
     OrderLine::unnamed(orderid, SKU.try_into().expect("a SKU"), 1.try_into().expect("a quantity"))
 }
 
-pub(crate) fn measure(seed: u64, callers: u32) -> (Figures, Toll) {
+/// How a line is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// By a commit of its own, whoever else asks.
+    Plain,
+    /// As the service does.
+    Shared,
+}
+
+pub(crate) fn measure(seed: u64, callers: u32, path: Path) -> (Figures, Toll) {
     let clock = Clock::from_seed(seed);
     let database = stocked(&clock);
     let counted = Mutex::default();
     let end = clock.time().saturating_add(RUN);
     clock.run(
         (0..callers).map(|caller| -> Task<'_> {
-            Box::pin(ask(MessageBus::new(&*database, clock.clone(), ()), caller, &counted))
+            Box::pin(ask(MessageBus::new(&*database, clock.clone(), ()), path, caller, &counted))
         }),
         end,
     );
@@ -67,12 +76,25 @@ pub(crate) fn measure(seed: u64, callers: u32) -> (Figures, Toll) {
 }
 
 /// A caller who has a process to itself, and asks for a line as soon as the last one is answered.
-pub(crate) async fn ask<S: Products, E: Environment>(bus: MessageBus<S, E>, caller: u32, counted: &Mutex<Figures>) {
+pub(crate) async fn ask<S: Asks, E: Environment>(
+    bus: MessageBus<S, E>,
+    path: Path,
+    caller: u32,
+    counted: &Mutex<Figures>,
+) {
     let environment = bus.environment();
     for number in 0.. {
         let asked = environment.now();
         let command = Allocate(line(caller, number));
-        while bus.handle(&command, &call_until(environment.now().plus(LIMIT))).await.is_err() {
+        loop {
+            let call = call_until(environment.now().plus(LIMIT));
+            let answer = match path {
+                Path::Plain => bus.handle(&command, &call).await,
+                Path::Shared => bus.allocate(&command, &call).await,
+            };
+            if answer.is_ok() {
+                break;
+            }
             figures::note(counted, |counted| counted.turned_away += 1);
             environment.sleep(RETRY_AFTER.mul_f64(1.0 + fraction(environment.random()))).await;
         }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::figures::{Figures, RUN, header, note, row, take};
-use super::plain::{ask, line, stock};
+use super::plain::{Path, ask, line, stock};
 use super::queued::{invoke, record};
 use super::{BATCH, CALLERS, CHOSEN, CONCURRENCY, WINDOW};
 
@@ -34,7 +34,9 @@ pub(crate) async fn run() -> Result<()> {
     let mut plain = Figures::default();
     for callers in CALLERS {
         eprintln!("measuring {callers} callers ...");
-        plain = measure(&tools, |tasks, store, counted| one_line_a_request(tasks, store, counted, callers)).await?;
+        plain =
+            measure(&tools, |tasks, store, counted| one_line_a_request(tasks, store, counted, callers, Path::Shared))
+                .await?;
         println!("{}", row(callers, &plain, &[]));
     }
 
@@ -79,10 +81,16 @@ async fn measure(
     Ok(figures)
 }
 
-fn one_line_a_request(tasks: &mut JoinSet<()>, store: &DynamoDb, counted: &Arc<Mutex<Figures>>, callers: u32) {
+fn one_line_a_request(
+    tasks: &mut JoinSet<()>,
+    store: &DynamoDb,
+    counted: &Arc<Mutex<Figures>>,
+    callers: u32,
+    path: Path,
+) {
     for caller in 0..callers {
         let (bus, counted) = (bus(store, counted), Arc::clone(counted));
-        tasks.spawn(async move { ask(bus, caller, &counted).await });
+        tasks.spawn(async move { ask(bus, path, caller, &counted).await });
     }
 }
 

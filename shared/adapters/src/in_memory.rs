@@ -11,8 +11,11 @@ use service_layer::ports::{
     ByAge, Claim, Environment, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
     StoredBatch, Timestamp,
 };
-use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
-use service_layer::{Call, CorrelationId, Figures, Source};
+use service_layer::store::{
+    Asked, Asking, AskingId, Asks, Changed, Commit, Found, Listing, Look, Products, ReadSet, Seen, StoreError, Stored,
+    Turn,
+};
+use service_layer::{Call, CorrelationId, Figures, Source, is_turn};
 
 /// A store in memory, with its outbox. Clones share what is in it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,10 @@ struct State {
     /// As they were added.
     batches: BTreeMap<(BatchRef, Sku), NewBatch>,
     parts: BTreeMap<LineId, Part>,
+    /// Lines that ask. None of them has a part.
+    asking: BTreeMap<LineId, Asking>,
+    /// Until when somebody has the turn to commit for all who ask.
+    turns: HashMap<Sku, Timestamp>,
     /// Orders that are cancelled.
     cancelled: BTreeSet<OrderId>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
@@ -57,6 +64,12 @@ impl InMemoryStore {
         Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
+    /// Lines that ask.
+    #[must_use]
+    pub fn lines_that_ask(&self) -> BTreeMap<LineId, Asking> {
+        self.state().asking.clone()
+    }
+
     /// Which orders are cancelled.
     #[must_use]
     pub fn cancelled(&self) -> BTreeSet<OrderId> {
@@ -80,19 +93,21 @@ impl State {
         for batch in stored.product.batches().iter().filter(|batch| named.contains(&batch.reference)) {
             product.include(batch.clone());
         }
-        Some(Stored { product, commit: stored.commit })
+        Some(Stored { product, ..stored.clone() })
     }
 
     fn found(&self, wanted: &ReadSet) -> Found {
         let whole_order = wanted.whole_order.clone();
         let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == whole_order.as_ref());
         let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).chain(of_order).cloned().collect();
+        let of_order = self.asking.values().filter(|asking| Some(&asking.line.orderid) == whole_order.as_ref());
+        let asking = wanted.lines.iter().filter_map(|id| self.asking.get(id)).chain(of_order).cloned().collect();
         let named = |(sku, reference): &(Sku, BatchRef)| self.batches.get(&(reference.clone(), sku.clone()));
         let of_references = self.batches.values().filter(|batch| wanted.references.contains(&batch.reference));
         let batches = wanted.batches.iter().filter_map(named).chain(of_references).cloned().collect();
         let orders = wanted.orders.iter().chain(&whole_order);
         let cancelled = orders.filter(|orderid| self.cancelled.contains(*orderid)).cloned().collect();
-        let found = Found { products: Vec::new(), parts, batches, cancelled, whole_order, unread: Vec::new() };
+        let found = Found { parts, asking, batches, cancelled, whole_order, ..Found::default() };
         let named: Vec<BatchRef> = found.named().filter_map(|(_, reference)| reference.cloned()).collect();
         let skus: BTreeSet<&Sku> = wanted.skus.iter().chain(found.named().map(|(sku, _)| sku)).collect();
         let products = skus.into_iter().filter_map(|sku| self.shown(sku, &named)).collect();
@@ -104,10 +119,18 @@ impl State {
         stored == changed.before.map(Product::version)
     }
 
-    fn holds_beside(&self, product: &Product) -> bool {
+    fn holds_beside(&self, product: &Product, commit: &Commit<'_>) -> bool {
         let is_free = |new: &NewBatch| !self.batches.contains_key(&(new.reference.clone(), new.sku.clone()));
         product.added().iter().all(is_free)
-            && product.moves().iter().all(|moved| self.parts.get(&moved.line.id()) == moved.from.as_ref())
+            && product.moves().iter().all(|moved| {
+                let line = moved.line.id();
+                self.parts.get(&line) == moved.from.as_ref()
+                    && self.asks(&line) == commit.asking(&line).map(|asking| asking.id)
+            })
+    }
+
+    fn asks(&self, line: &LineId) -> Option<AskingId> {
+        self.asking.get(line).map(|asking| asking.id)
     }
 
     fn apply(&mut self, product: &Product, commit: &Commit<'_>) {
@@ -118,13 +141,18 @@ impl State {
         for batch in unseen {
             stored.include(batch);
         }
-        self.products.insert(sku.clone(), Stored { product: stored, commit: commit.id });
+        let stored = Stored { product: stored, ..Stored::after(product, commit.id, commit.at) };
+        self.products.insert(sku.clone(), stored);
         let added = product.added().iter().cloned();
         self.batches.extend(added.map(|new| ((new.reference.clone(), new.sku.clone()), new)));
         let parts = product.moves().iter().filter_map(|moved| moved.part_at(version));
-        self.parts.extend(parts.map(|part| (part.line.id(), part)));
-        let events = product.events().to_vec();
-        self.outbox.extend(outbox::envelopes(&sku, version, commit.at, events, Some(commit.correlation)));
+        for part in parts {
+            self.asking.remove(&part.line.id());
+            self.parts.insert(part.line.id(), part);
+        }
+        let events = product.events().iter();
+        let events = events.map(|event| (event.clone(), Some(commit.correlation_of(event).clone()))).collect();
+        self.outbox.extend(outbox::envelopes(&sku, version, commit.at, events));
     }
 }
 
@@ -145,7 +173,8 @@ impl Products for InMemoryStore {
             return Err(StoreError::Fault("two writes of one line in a commit, which DynamoDB refuses".into()));
         }
         let mut state = self.state();
-        if !products().all(|product| state.holds_beside(product)) {
+        let asks = |asking: &Asking| state.asks(&asking.line.id()) == Some(asking.id);
+        if !products().all(|product| state.holds_beside(product, &commit)) || !commit.dismissed.iter().all(asks) {
             return Err(StoreError::Conflict(Vec::new()));
         }
         let overtaken = commit.products.iter().filter(|changed| !state.holds(changed));
@@ -156,8 +185,59 @@ impl Products for InMemoryStore {
         for product in products() {
             state.apply(product, &commit);
         }
+        for asking in commit.dismissed {
+            state.asking.remove(&asking.line.id());
+        }
         state.cancelled.extend(commit.cancelled.iter().cloned());
         Ok(())
+    }
+}
+
+impl Asks for InMemoryStore {
+    async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
+        let mut state = self.state();
+        let line = asking.line.id();
+        if state.parts.contains_key(&line) {
+            return Ok(Asked::Known);
+        }
+        state.asking.insert(line, asking.clone());
+        Ok(Asked::Asks)
+    }
+
+    async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
+        let state = self.state();
+        let seen = match (state.parts.get(line), state.asking.get(line)) {
+            (Some(part), _) => Seen::Promised(Box::new(part.clone())),
+            (None, Some(_)) => Seen::Asks,
+            (None, None) => Seen::Nothing,
+        };
+        Ok(Look { line: seen, taken_until: state.turns.get(&line.sku).copied() })
+    }
+
+    async fn take_turn(&self, sku: &Sku, now: Timestamp, until: Timestamp) -> Result<Turn, StoreError> {
+        let mut state = self.state();
+        match state.turns.get(sku) {
+            Some(taken) if is_turn(*taken, now) => Ok(Turn::TakenUntil(*taken)),
+            Some(_) | None => {
+                state.turns.insert(sku.clone(), until);
+                Ok(Turn::Ours)
+            }
+        }
+    }
+
+    async fn end_turn(&self, sku: &Sku, until: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.turns.get(sku) == Some(&until) {
+            state.turns.remove(sku);
+        }
+        Ok(())
+    }
+
+    async fn asking(&self, sku: &Sku, at_most: usize) -> Result<Vec<LineId>, StoreError> {
+        let state = self.state();
+        let mut asking: Vec<&Asking> = state.asking.values().filter(|asking| asking.line.sku == *sku).collect();
+        asking.sort_by_key(|asking| asking.since);
+        Ok(asking.into_iter().take(at_most).map(|asking| asking.line.id()).collect())
     }
 }
 

@@ -87,6 +87,7 @@ fn metrics_of(figures: &Figures) -> Vec<Metric> {
             let mut metrics = vec![
                 count("Allocations", command.allocations),
                 count("OutOfStock", command.out_of_stock),
+                count("Asked", command.asked),
                 count("Conflicts", command.conflicts),
                 count("Throttled", command.throttled),
                 count("Retries", command.retries),

@@ -9,7 +9,7 @@ use domain::{Answered, OrderLine, SkuLines};
 use futures_util::FutureExt;
 use lambda_runtime::Context;
 use service_layer::ports::{Environment, Timestamp};
-use service_layer::store::Products;
+use service_layer::store::{Origins, Products};
 use service_layer::{AllocateLines, Call, Error, MessageBus};
 use tracing::Instrument;
 
@@ -56,7 +56,8 @@ pub async fn allocate_lines<S: Products, E: Environment>(
     while let Some(lines) = left.pop() {
         let parts = u32::try_from(left.len()).unwrap_or(u32::MAX).saturating_add(1);
         let call = call_of_many(&lines, &messages, context, share(bus.environment(), end, parts));
-        match allocate_some(bus, lines, &call, end).await {
+        let origins = origins(&lines, &messages, context);
+        match allocate_some(bus, AllocateLines { lines, origins }, &call, end).await {
             Next::Try(lines) => left.extend(lines.into_iter().rev()),
             Next::Wait(lines) => {
                 let pause = PAUSE.mul_f64(fraction(bus.environment().random()));
@@ -85,14 +86,13 @@ enum Next {
 
 async fn allocate_some<S: Products, E: Environment>(
     bus: &MessageBus<S, E>,
-    lines: SkuLines,
+    command: AllocateLines,
     call: &Call,
     end: Timestamp,
 ) -> Next {
-    let command = AllocateLines(lines);
     let handled = Box::pin(bus.handle(&command, call)).instrument(calls::span(call, bus.environment()));
     let handled = AssertUnwindSafe(handled).catch_unwind().await;
-    let AllocateLines(lines) = command;
+    let AllocateLines { lines, origins: _ } = command;
     let error = match handled {
         Ok(Ok(Answered { lines: 0, .. })) => {
             return Next::Fail(lines, "a commit did not hold a single line".to_owned());
@@ -129,7 +129,16 @@ fn fraction(random: u64) -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
-/// What is committed for many has no single origin: it belongs to the invocation. A line by itself keeps its own.
+/// What each line came of: its request, of which its message tells.
+fn origins(lines: &SkuLines, messages: &HashMap<OrderLine, Vec<SqsMessage>>, context: &Context) -> Origins {
+    let of_line = |line: &OrderLine| {
+        let message = messages.get(line)?.first()?;
+        Some((line.id(), calls::of_message(message, context, Timestamp::default()).correlation))
+    };
+    lines.lines().iter().filter_map(of_line).collect()
+}
+
+/// What is done for many belongs to the invocation. For a line by itself, it belongs to its request.
 fn call_of_many(
     lines: &SkuLines,
     messages: &HashMap<OrderLine, Vec<SqsMessage>>,

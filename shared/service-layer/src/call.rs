@@ -101,6 +101,8 @@ pub struct CommandFigures {
     pub throttled_by: Option<String>,
     /// Tries after a first one.
     pub retries: u32,
+    /// One, if its line asked, to be committed together with others.
+    pub asked: u32,
     /// One, if it was given up for lack of tries or time.
     pub retries_exhausted: u32,
     /// Lines of its products that wait since this command's last commit. None, if it made none.
@@ -108,11 +110,14 @@ pub struct CommandFigures {
 }
 
 impl CommandFigures {
-    /// What a commit of these products adds.
+    /// What a commit of these products adds. Those that are not changed may refuse lines all the same.
     pub(crate) fn of_commit<'a>(products: impl IntoIterator<Item = &'a Product>) -> Self {
-        let (mut figures, mut waiting_lines) = (Self::default(), 0_u32);
+        let mut figures = Self::default();
         for product in products {
-            waiting_lines = waiting_lines.saturating_add(product.waiting().count);
+            if !product.events().is_empty() {
+                let waiting = figures.waiting_lines.unwrap_or_default();
+                figures.waiting_lines = Some(waiting.saturating_add(product.waiting().count));
+            }
             let count = |is_counted: fn(&&Event) -> bool| {
                 let counted = product.events().iter().filter(is_counted).count();
                 u32::try_from(counted).unwrap_or(u32::MAX)
@@ -123,7 +128,7 @@ impl CommandFigures {
             figures.allocations = figures.allocations.saturating_add(allocations);
             figures.add_refusals(lost_their_place.saturating_add(turned_away));
         }
-        Self { waiting_lines: Some(waiting_lines), ..figures }
+        figures
     }
 
     pub(crate) fn add_refusals(&mut self, lines: u32) {
@@ -141,7 +146,16 @@ impl CommandFigures {
     pub(crate) fn add_commit(&mut self, commit: &Self) {
         self.allocations = self.allocations.saturating_add(commit.allocations);
         self.add_refusals(commit.out_of_stock);
-        self.waiting_lines = commit.waiting_lines;
+        self.waiting_lines = commit.waiting_lines.or(self.waiting_lines);
+    }
+
+    /// What another part of the same command took and changed.
+    pub(crate) fn add(&mut self, part: &Self) {
+        self.add_commit(part);
+        self.conflicts = self.conflicts.saturating_add(part.conflicts);
+        self.throttled = self.throttled.saturating_add(part.throttled);
+        self.throttled_by = part.throttled_by.clone().or(self.throttled_by.take());
+        self.retries = self.retries.saturating_add(part.retries);
     }
 }
 

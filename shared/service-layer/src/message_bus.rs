@@ -1,11 +1,12 @@
 //! The message bus: every command and every event comes in here, and goes to its handler.
 
-use domain::Event;
+use domain::{Allocation, Event, Refusal};
 
-use crate::handlers::{Handler, send_out_of_stock_mail};
+use crate::handlers::{Allocate, Handler, send_out_of_stock_mail};
 use crate::outbox::Envelope;
 use crate::ports::{Environment, Inbox, Mailer};
-use crate::store::Products;
+use crate::sharing::{self, Crowds};
+use crate::store::{Asks, Products};
 use crate::unit_of_work::{self, in_time};
 use crate::{Call, Error};
 
@@ -16,12 +17,13 @@ pub struct MessageBus<S, E, M = ()> {
     store: S,
     environment: E,
     mailer: M,
+    crowds: Crowds,
 }
 
 impl<S, E, M> MessageBus<S, E, M> {
     /// A bus over these adapters.
     pub fn new(store: S, environment: E, mailer: M) -> Self {
-        Self { store, environment, mailer }
+        Self { store, environment, mailer, crowds: Crowds::default() }
     }
 
     /// The store, for what needs no message: reading.
@@ -47,6 +49,16 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
     /// See [`Error`]. A change in several commits may be done in part; the same command goes on with it.
     pub async fn handle<H: Handler>(&self, command: &H, call: &Call) -> Result<H::Answer, Error> {
         unit_of_work::run(&self.store, &self.environment, call, command).await
+    }
+}
+
+impl<S: Asks, E: Environment, M> MessageBus<S, E, M> {
+    /// Binds a line to one batch as [`Allocate`] does by itself, but together with others where many want the same.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn allocate(&self, command: &Allocate, call: &Call) -> Result<Result<Allocation, Refusal>, Error> {
+        sharing::allocate(&self.store, &self.environment, &self.crowds, call, command).await
     }
 }
 

@@ -34,26 +34,26 @@ pub struct Envelope {
     pub correlation: Option<CorrelationId>,
 }
 
-/// The messages that one commit has to tell.
+/// The messages that one commit has to tell: its events, each with what it came of.
 #[must_use]
 pub fn envelopes(
     sku: &Sku,
     version: Version,
     at: Timestamp,
-    events: Vec<Event>,
-    correlation: Option<&CorrelationId>,
+    events: Vec<(Event, Option<CorrelationId>)>,
 ) -> Vec<Envelope> {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let is_out_of_stock = |event: &&Event| matches!(event, Event::OutOfStock { .. });
-    let (of, lines) = (count(events.len()), count(events.iter().filter(is_out_of_stock).count()));
-    let envelope = |(number, event): (u32, Event)| Envelope {
+    let lines = events.iter().map(|(event, _)| event).filter(is_out_of_stock).count();
+    let (of, lines) = (count(events.len()), count(lines));
+    let envelope = |(number, (event, correlation)): (u32, (Event, Option<CorrelationId>))| Envelope {
         lines: is_out_of_stock(&&event).then_some(lines),
         event,
         id: format!("{sku}#{version}#{number}"),
         version,
         of,
         at,
-        correlation: correlation.cloned(),
+        correlation,
     };
     (1..).zip(events).map(envelope).collect()
 }
@@ -175,7 +175,8 @@ mod tests {
             Event::OutOfStock { line: gives_way("o2"), waiting: true },
             Event::BatchQuantityChanged { batchref: batchref(), sku: lamp.clone(), qty },
         ];
-        let told = envelopes(&lamp, Version(7), Timestamp(1_925_035_200_678), events, None);
+        let events = events.into_iter().map(|event| (event, None)).collect();
+        let told = envelopes(&lamp, Version(7), Timestamp(1_925_035_200_678), events);
         let expected = [
             r#"{"type":"Deallocated","orderid":"o1","sku":"LAMP","qty":2,"line":"2","batchref":"b1","reason":"shrunk","id":"LAMP#7#1","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,
             r#"{"type":"Allocated","orderid":"o1","sku":"LAMP","qty":2,"line":"2","batchref":"b2","eta":null,"id":"LAMP#7#2","version":7,"of":5,"at":"2031-01-01T12:00:00.678Z"}"#,

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{Part, Sku};
+use domain::{LineId, Part, Sku};
 use futures_util::future::join;
 
-use crate::store::{Commit, Found, Listing, Products, ReadSet, StoreError, Stored};
+use crate::ports::Timestamp;
+use crate::store::{Asked, Asking, Asks, Commit, Found, Listing, Look, Products, ReadSet, StoreError, Stored, Turn};
 
 /// Reads of a product that tell nothing new, one after another, before it is taken from memory.
 pub const VAIN_READS: u32 = 8;
@@ -57,7 +58,9 @@ impl<S> Remembering<S> {
     fn learn(&self, sku: &Sku, found: &Found) {
         let Some(stored) = found.products.first() else { return };
         let before = self.forget(sku);
-        let told_nothing = |before: &Remembered| before.stored.commit == stored.commit && found.parts.is_empty();
+        let told_nothing = |before: &Remembered| {
+            before.stored.commit == stored.commit && found.parts.is_empty() && found.asking.is_empty()
+        };
         let vain_reads = before.filter(told_nothing).map_or(0, |before| before.vain_reads.saturating_add(1));
         self.remember(stored.clone(), vain_reads);
     }
@@ -119,9 +122,32 @@ impl<S: Products> Products for Remembering<S> {
             (Err(error), _) => return Err(error),
         }
         for (changed, before) in commit.products.iter().zip(before) {
-            let stored = Stored { product: changed.after.as_stored(), commit: commit.id };
+            let stored = Stored::after(changed.after, commit.id, commit.at);
             self.remember(stored, before.map_or(0, |before| before.vain_reads));
         }
         Ok(())
+    }
+}
+
+/// None of this is remembered.
+impl<S: Asks> Asks for Remembering<S> {
+    async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
+        self.store.ask(asking).await
+    }
+
+    async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
+        self.store.look(line).await
+    }
+
+    async fn take_turn(&self, sku: &Sku, now: Timestamp, until: Timestamp) -> Result<Turn, StoreError> {
+        self.store.take_turn(sku, now, until).await
+    }
+
+    async fn end_turn(&self, sku: &Sku, until: Timestamp) -> Result<(), StoreError> {
+        self.store.end_turn(sku, until).await
+    }
+
+    async fn asking(&self, sku: &Sku, at_most: usize) -> Result<Vec<LineId>, StoreError> {
+        self.store.asking(sku, at_most).await
     }
 }

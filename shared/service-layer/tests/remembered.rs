@@ -5,7 +5,7 @@
 use adapters::in_memory::InMemoryStore;
 use domain::{OrderLine, Product, ProductState, Tally, Version};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, CommitId, Products, ReadSet, StoreError};
+use service_layer::store::{Changed, Commit, CommitId, Origins, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
 use testing::{batch, on_batch, stored_product, youngest};
 
@@ -30,12 +30,8 @@ async fn commit<S: Products>(store: &S, before: Option<&Product>, after: &Produc
     let products = &[Changed { before, after }];
     store
         .commit(Commit {
-            id: CommitId(after.version().0),
             products,
-            cancelled: &[],
-            unread: &[],
-            correlation: &CorrelationId::unknown(),
-            at: Timestamp(1),
+            ..Commit::new(CommitId(after.version().0), &CorrelationId::unknown(), &Origins::new(), Timestamp(1))
         })
         .await
 }

@@ -11,7 +11,7 @@ use lambda_http::{Body, Context, Request, RequestExt, Response};
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::{Environment, LineQueue, Lists};
-use service_layer::store::Products;
+use service_layer::store::Asks;
 
 /// A request of a route as an HTTP API hands it over, payload format 2.0; one without a body, if that is empty. A test
 /// changes whatever it cares about.
@@ -44,7 +44,7 @@ pub fn api_request(event: &Value, context: Context) -> Request {
 }
 
 /// What the route's own function answers.
-pub async fn answer<S: Products + Lists, E: Environment, Q: LineQueue>(
+pub async fn answer<S: Asks + Lists, E: Environment, Q: LineQueue>(
     route: Route,
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,

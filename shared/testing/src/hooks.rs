@@ -3,8 +3,8 @@
 use std::future::{pending, ready};
 
 use domain::{BatchRef, LineId, OrderId, Part, Sku};
-use service_layer::ports::{Lists, OrderLines, Rank, StoredBatch};
-use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
+use service_layer::ports::{Lists, OrderLines, Rank, StoredBatch, Timestamp};
+use service_layer::store::{Asked, Asking, Asks, Commit, Found, Listing, Look, Products, ReadSet, StoreError, Turn};
 
 /// What happens instead of a store's call. By default, the call does.
 pub trait Hooks<S: Sync>: Send + Sync {
@@ -36,6 +36,57 @@ pub trait Hooks<S: Sync>: Send + Sync {
     {
         store.commit(commit)
     }
+
+    /// Instead of [`Asks::ask`].
+    fn ask(&self, store: &S, asking: &Asking) -> impl Future<Output = Result<Asked, StoreError>> + Send
+    where
+        S: Asks,
+    {
+        store.ask(asking)
+    }
+
+    /// Instead of [`Asks::look`].
+    fn look(&self, store: &S, line: &LineId) -> impl Future<Output = Result<Look, StoreError>> + Send
+    where
+        S: Asks,
+    {
+        store.look(line)
+    }
+
+    /// Instead of [`Asks::take_turn`].
+    fn take_turn(
+        &self,
+        store: &S,
+        sku: &Sku,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Turn, StoreError>> + Send
+    where
+        S: Asks,
+    {
+        store.take_turn(sku, now, until)
+    }
+
+    /// Instead of [`Asks::end_turn`].
+    fn end_turn(&self, store: &S, sku: &Sku, until: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send
+    where
+        S: Asks,
+    {
+        store.end_turn(sku, until)
+    }
+
+    /// Instead of [`Asks::asking`].
+    fn asking(
+        &self,
+        store: &S,
+        sku: &Sku,
+        at_most: usize,
+    ) -> impl Future<Output = Result<Vec<LineId>, StoreError>> + Send
+    where
+        S: Asks,
+    {
+        store.asking(sku, at_most)
+    }
 }
 
 /// A store with hooks.
@@ -61,6 +112,33 @@ impl<S: Products, H: Hooks<S>> Products for Hooked<S, H> {
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         self.hooks.before_any().await?;
         self.hooks.commit(&self.store, commit).await
+    }
+}
+
+impl<S: Asks, H: Hooks<S>> Asks for Hooked<S, H> {
+    async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
+        self.hooks.before_any().await?;
+        self.hooks.ask(&self.store, asking).await
+    }
+
+    async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
+        self.hooks.before_any().await?;
+        self.hooks.look(&self.store, line).await
+    }
+
+    async fn take_turn(&self, sku: &Sku, now: Timestamp, until: Timestamp) -> Result<Turn, StoreError> {
+        self.hooks.before_any().await?;
+        self.hooks.take_turn(&self.store, sku, now, until).await
+    }
+
+    async fn end_turn(&self, sku: &Sku, until: Timestamp) -> Result<(), StoreError> {
+        self.hooks.before_any().await?;
+        self.hooks.end_turn(&self.store, sku, until).await
+    }
+
+    async fn asking(&self, sku: &Sku, at_most: usize) -> Result<Vec<LineId>, StoreError> {
+        self.hooks.before_any().await?;
+        self.hooks.asking(&self.store, sku, at_most).await
     }
 }
 

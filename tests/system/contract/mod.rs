@@ -1,6 +1,7 @@
 //! What every store keeps to. The same tests run over the one in memory, over dynoxide, and over the DynamoDB of the
 //! stack's emulator.
 
+mod asking;
 mod orders;
 mod pages;
 mod places;
@@ -13,12 +14,18 @@ use adapters::in_memory::InMemoryStore;
 use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
 use service_layer::CorrelationId;
 use service_layer::ports::{Claim, Inbox, Lists, Timestamp};
-use service_layer::store::{Changed, Commit, CommitId, Found, Products, ReadSet, StoreError, Stored};
+use service_layer::store::{Asks, Changed, Commit, CommitId, Found, Origins, ReadSet, StoreError, Stored};
 use testing::{allocations, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
 use crate::layers::{Layers, Outcome};
 use crate::names::unique;
 
+use asking::{
+    a_commit_of_many_lines_says_that_there_is_a_crowd, a_line_that_asks_gets_a_place_from_whoever_found_it_asking,
+    a_line_that_asks_is_found_and_is_no_promise, a_line_that_was_taken_for_asking_and_is_gone_gets_no_place,
+    a_turn_is_somebodys_until_it_is_over_or_ended, lines_are_placed_and_dismissed_by_one_commit_or_not_at_all,
+    lines_that_ask_are_listed_by_their_time_and_sku, whoever_asks_again_goes_on_with_a_line_that_asks,
+};
 use orders::{
     a_commit_that_is_refused_cancels_no_order, a_shipped_line_of_a_whole_order_names_its_batch,
     an_order_is_cancelled_with_its_line_or_alone_and_more_than_once,
@@ -42,9 +49,9 @@ use several::{
 use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
-trait Store: Products + Lists + Inbox {}
+trait Store: Asks + Lists + Inbox {}
 
-impl<S: Products + Lists + Inbox> Store for S {}
+impl<S: Asks + Lists + Inbox> Store for S {}
 
 macro_rules! contract {
     ($($test:ident),+ $(,)?) => {
@@ -99,6 +106,14 @@ contract![
     a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once,
     batches_of_a_reference_are_listed_by_sku,
     the_same_commands_have_the_same_answers_and_the_same_ends,
+    a_line_that_asks_is_found_and_is_no_promise,
+    whoever_asks_again_goes_on_with_a_line_that_asks,
+    a_line_that_asks_gets_a_place_from_whoever_found_it_asking,
+    a_line_that_was_taken_for_asking_and_is_gone_gets_no_place,
+    lines_are_placed_and_dismissed_by_one_commit_or_not_at_all,
+    lines_that_ask_are_listed_by_their_time_and_sku,
+    a_turn_is_somebodys_until_it_is_over_or_ended,
+    a_commit_of_many_lines_says_that_there_is_a_crowd,
 ];
 
 const FIRST: CommitId = CommitId(1);
@@ -139,8 +154,8 @@ async fn commit_as<S: Store>(
 }
 
 async fn commit_all<S: Store>(store: &S, id: CommitId, products: &[Changed<'_>]) -> Result<(), StoreError> {
-    let correlation = &CorrelationId::unknown();
-    store.commit(Commit { id, products, cancelled: &[], unread: &[], correlation, at: Timestamp(1) }).await
+    let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
+    store.commit(Commit { products, ..Commit::new(id, &correlation, &origins, Timestamp(1)) }).await
 }
 
 async fn find_line<S: Store>(store: &S, line: &OrderLine) -> Result<Found, StoreError> {
@@ -193,7 +208,7 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     let line = line(&orderid, &sku, 3);
     let product = with_line(store, &product.committed(), &line).await?;
     let found = find_line(store, &line).await?;
-    assert_eq!(found.products, [Stored { product: product.clone(), commit: SECOND }]);
+    assert_eq!(found.products, [Stored { product: product.clone(), commit: SECOND, crowded_at: None }]);
     assert_eq!(found.part(&line.id()), Some(&on_batch(line.clone(), &new.reference, 2)));
 
     let found = find_batch(store, &reference).await?;
@@ -211,7 +226,7 @@ async fn a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one<S: S
     after.allocate(&late, None)?;
     match commit(store, &old, &after).await {
         Err(StoreError::Conflict(newer)) => {
-            assert_eq!(newer, [Stored { product: winner.clone(), commit: SECOND }]);
+            assert_eq!(newer, [Stored { product: winner.clone(), commit: SECOND, crowded_at: None }]);
         }
         other => anyhow::bail!("{other:?}"),
     }
@@ -228,7 +243,7 @@ async fn a_write_of_the_head_alone_is_conditional_too<S: Store>(store: &S) -> Ou
     commit(store, &old, &after).await?;
     match commit(store, &old, &after).await {
         Err(StoreError::Conflict(newer)) => {
-            assert_eq!(newer, [Stored { product: after.committed(), commit: SECOND }]);
+            assert_eq!(newer, [Stored { product: after.committed(), commit: SECOND, crowded_at: None }]);
         }
         other => anyhow::bail!("{other:?}"),
     }
@@ -242,7 +257,7 @@ async fn two_first_commits_of_a_product_do_not_both_win<S: Store>(store: &S) -> 
     let mut other = Product::new(new.sku.clone());
     other.create_batch(&new)?;
     match commit_as(store, SECOND, None, &other).await {
-        Err(StoreError::Conflict(newer)) => assert_eq!(newer, [Stored { product, commit: FIRST }]),
+        Err(StoreError::Conflict(newer)) => assert_eq!(newer, [Stored { product, commit: FIRST, crowded_at: None }]),
         other => anyhow::bail!("{other:?}"),
     }
     assert!(find_batch(store, &second).await?.batches.is_empty());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{OrderId, OrderLine, Part, SkuLines};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, Found, ReadSet};
+use service_layer::store::{Changed, Commit, Found, Origins, ReadSet};
 use testing::{line, new_batch};
 
 use super::{SECOND, Store, ample, commit, stored, with_batch, with_line};
@@ -14,9 +14,9 @@ use crate::names::unique;
 
 /// Commits a mark, alone or with products.
 pub(super) async fn cancel<S: Store>(store: &S, orderid: &OrderId, products: &[Changed<'_>]) -> Outcome {
-    let (correlation, at) = (&CorrelationId::unknown(), Timestamp(4_102_444_800_000));
+    let (correlation, origins, at) = (CorrelationId::unknown(), Origins::new(), Timestamp(4_102_444_800_000));
     let cancelled = std::slice::from_ref(orderid);
-    store.commit(Commit { id: SECOND, products, cancelled, unread: &[], correlation, at }).await?;
+    store.commit(Commit { products, cancelled, ..Commit::new(SECOND, &correlation, &origins, at) }).await?;
     Ok(())
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn two_products_are_committed_together_or_not_at_all<S: Store>(
     for (line, product) in lines.iter().zip(after) {
         let found = find_line(store, line).await?;
         assert!(found.part(&line.id()).is_some());
-        assert_eq!(found.products, [Stored { product: product.committed(), commit: SECOND }]);
+        assert_eq!(found.products, [Stored { product: product.committed(), commit: SECOND, crowded_at: None }]);
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub(super) async fn a_refusal_hands_back_each_product_that_was_in_the_way<S: Sto
     for product in &before {
         // First one of them is in the way, then both are.
         let rival = line(&unique("order"), product.sku().as_str(), 1);
-        newer.push(Stored { product: with_line(store, product, &rival).await?, commit: SECOND });
+        newer.push(Stored { product: with_line(store, product, &rival).await?, commit: SECOND, crowded_at: None });
         match commit_all(store, FIRST, &both(&before, &after)).await {
             Err(StoreError::Conflict(told)) => assert_eq!(told, newer),
             other => anyhow::bail!("{other:?}"),

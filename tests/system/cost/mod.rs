@@ -347,7 +347,7 @@ async fn a_hundred_queued_lines_of_a_sold_out_sku_make_no_commit(servers: Arc<Se
     let bus = MessageBus::new(store, System::default(), ());
     meter.read();
     while let Some(lines) = left.take() {
-        let answered = bus.handle(&AllocateLines(lines.clone()), &soon()).await?.lines;
+        let answered = bus.handle(&AllocateLines::of(lines.clone()), &soon()).await?.lines;
         left = lines.after(answered);
     }
     // Twice, as no commit has more: the head with 98 lines and as many marks, and again those lines; then the same with

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use domain::{NewBatch, OrderLine, Product};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, CommitId, Products as _};
+use service_layer::store::{Changed, Commit, CommitId, Origins, Products as _};
 use testing::{found_product, line, new_batch};
 
 use crate::names::unique;
@@ -93,13 +93,10 @@ pub(crate) async fn filled(
         for line in chunk {
             after.allocate(line, None)?;
         }
+        let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {
-            id: CommitId(after.version().0),
             products: &[Changed { before: before.as_ref(), after: &after }],
-            cancelled: &[],
-            unread: &[],
-            correlation: &CorrelationId::unknown(),
-            at: Timestamp(1),
+            ..Commit::new(CommitId(after.version().0), &correlation, &origins, Timestamp(1))
         };
         store.commit(commit).await?;
         // The next reader would not be shown a full batch.

@@ -252,7 +252,7 @@ impl Replay {
     /// What a store would find.
     fn found(&self, product: &Product, wanted: &ReadSet) -> Found {
         let is_there = product.version() > Version::default();
-        let stored = is_there.then(|| Stored { product: product.clone(), commit: CommitId(0) });
+        let stored = is_there.then(|| Stored { product: product.clone(), commit: CommitId(0), crowded_at: None });
         let named = wanted.batches.iter().filter(|(sku, _)| sku == product.sku()).map(|(_, reference)| reference);
         let batches = named.chain(&wanted.references).filter_map(|reference| self.created.get(reference));
         let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == wanted.whole_order.as_ref());

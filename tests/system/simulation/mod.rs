@@ -5,6 +5,7 @@
 
 mod books;
 mod choices;
+mod crowd;
 mod plan;
 mod queue;
 mod run;
@@ -60,6 +61,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_line_that_is_asked_for_in_both_ways,
         ]
     );
+    crowd::add_to(layers);
     stream::add_to(layers);
 }
 
@@ -71,6 +73,7 @@ struct Told {
     /// What kinds of events its commits told.
     heard: BTreeSet<EventType>,
     refused_in_silence: bool,
+    shared_a_commit: bool,
     /// Lines that stand at the end, though their order is cancelled.
     crossed: u32,
 }
@@ -86,7 +89,8 @@ fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Pla
     let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
     let heard = state.store.outbox().iter().map(|message| message.event.event_type()).collect();
     let (story, refused_in_silence) = (std::mem::take(&mut state.story), state.refused_in_silence);
-    Told { verdict, choices, story, heard, refused_in_silence, crossed: state.crossed }
+    let (shared_a_commit, crossed) = (state.shared_a_commit, state.crossed);
+    Told { verdict, choices, story, heard, refused_in_silence, shared_a_commit, crossed }
 }
 
 /// Shortens a failed run, and makes an error of its story.
@@ -98,6 +102,7 @@ fn fail(what: &str, script: Vec<u32>, rerun: impl Fn(Vec<u32>) -> Told) -> Outco
 }
 
 fn random_plan(world: &World) -> Plan {
+    world.state().shares_commits = true;
     let between =
         |from: u32, to: u32| from + u32::try_from(world.choose((to - from + 1) as usize, Odds::Even)).unwrap();
     let skus = between(1, 2);
@@ -147,7 +152,7 @@ fn random_plan(world: &World) -> Plan {
     Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Relayed }
 }
 
-const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3 };
+const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3, delays: 5 };
 
 #[expect(clippy::disallowed_methods, reason = "how a failed seed is asked for again")]
 fn asked_for() -> Option<u64> {
@@ -176,7 +181,7 @@ async fn random_worlds_with_queued_lines_keep_every_promise(_: Arc<Servers>) -> 
 
 fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
     let (first, last) = asked_for().map_or((0, SEEDS), |seed| (seed, seed + 1));
-    let (mut heard, mut refused_in_silence) = (BTreeSet::new(), 0);
+    let (mut heard, mut refused_in_silence, mut shared) = (BTreeSet::new(), 0, 0);
     for seed in first..last {
         let told = tell(Choices::from_seed(seed), MUCH, plan);
         if told.verdict.is_err() {
@@ -186,10 +191,15 @@ fn random_worlds(plan: fn(&World) -> Plan) -> Outcome {
         }
         heard.extend(told.heard);
         refused_in_silence += u64::from(told.refused_in_silence);
+        shared += u64::from(told.shared_a_commit);
     }
-    println!("{} random worlds; refusals without a commit in {refused_in_silence} of them", last - first);
+    println!(
+        "{} random worlds; refusals without a commit in {refused_in_silence} of them, callers who share one in {shared}",
+        last - first
+    );
     if asked_for().is_none() {
         ensure!(refused_in_silence > 0, "no world comes to a refusal that is nothing new");
+        ensure!(shared > 0, "in no world do callers share a commit");
         ensure!(heard == EventType::ALL.iter().copied().collect(), "no world comes to some events: only {heard:?}");
     }
     Ok(())
@@ -205,15 +215,25 @@ fn every_schedule(what: &str, before: &[Command], plan: &Plan, adversities: &[Ad
     Ok(())
 }
 
-const NOTHING: Adversity = Adversity { crashes: 0, duplicates: 0, faults: 0, torn_reads: 0, lags: 0 };
-const A_CRASH: Adversity = Adversity { crashes: 1, duplicates: 0, faults: 0, torn_reads: 0, lags: 0 };
+const NOTHING: Adversity = Adversity { crashes: 0, duplicates: 0, faults: 0, torn_reads: 0, lags: 0, delays: 0 };
+const A_CRASH: Adversity = Adversity { crashes: 1, ..NOTHING };
 const A_DUPLICATE: Adversity = Adversity { crashes: 0, duplicates: 1, ..A_CRASH };
 const BOTH: Adversity = Adversity { crashes: 1, duplicates: 1, ..A_CRASH };
 
 fn explore(what: &str, adversity: Adversity, before: &[Command], plan: &Plan) -> anyhow::Result<(u32, u32)> {
+    explore_after(what, adversity, |world| world.prepare(before), plan)
+}
+
+/// The same of a world that is prepared in another way.
+fn explore_after(
+    what: &str,
+    adversity: Adversity,
+    prepare: impl Fn(&World),
+    plan: &Plan,
+) -> anyhow::Result<(u32, u32)> {
     let rerun = |script| {
         tell(Choices::from_script(script), adversity, |world| {
-            world.prepare(before);
+            prepare(world);
             plan.clone()
         })
     };

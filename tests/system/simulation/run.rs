@@ -9,12 +9,13 @@ use std::time::Duration;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{Event, Part, Place, Revision, SkuLines};
+use domain::{Event, OrderLine, Part, Place, Refusal, Revision, SkuLines};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{Environment, Timestamp};
+use service_layer::store::Asks;
 use service_layer::{Allocate, AllocateLines, CancelOrder, Error, MessageBus, Remembering};
 use testing::{Command, Reply, allocations, change_body};
 
@@ -159,6 +160,17 @@ impl Run {
         self.books.check(&self.world.state().store)?;
         for _ in 0..STEPS {
             let possible = self.possible();
+            if let Some((sleeper, time)) = self.next_sleeper()
+                && !possible.is_empty()
+                && self.world.chance(|left| &mut left.delays)
+            {
+                self.world.tell("    the others are slow");
+                let mut state = self.world.state();
+                state.now = state.now.max(time);
+                drop(state);
+                self.poll(sleeper)?;
+                continue;
+            }
             if possible.is_empty() {
                 let Some(time) = self.next_time() else { return self.settled() };
                 let mut state = self.world.state();
@@ -201,6 +213,16 @@ impl Run {
         possible
     }
 
+    /// Who wakes next, and when.
+    fn next_sleeper(&self) -> Option<(usize, Timestamp)> {
+        let now = self.world.now();
+        let sleepers = self.functions.iter().enumerate().filter_map(|(index, function)| match function.waits {
+            Waits::Until(time) if time > now => Some((index, time)),
+            Waits::Until(_) | Waits::Turn | Waits::Forever => None,
+        });
+        sleepers.min_by_key(|(_, time)| *time)
+    }
+
     /// When something becomes possible by itself.
     fn next_time(&self) -> Option<Timestamp> {
         let wakes = self.functions.iter().filter_map(|function| match function.waits {
@@ -239,8 +261,12 @@ impl Run {
         let asked = self.history.len() - 1;
         let deadline = self.world.now().plus(HTTP_LIMIT);
         let name = format!("request {command}");
+        let shares_commits = self.world.state().shares_commits;
         self.start(name, Trigger::Request(event, asked), async move {
-            let reply = bus.handle(&command, &call_until(deadline)).await;
+            let reply = match &command {
+                Command::Allocate(line) if shares_commits => allocate(&bus, line, deadline).await,
+                command => bus.handle(command, &call_until(deadline)).await,
+            };
             bus.environment().last_chance_to_die().await;
             Answer::Told(reply)
         })
@@ -429,7 +455,7 @@ impl Run {
                     match asks {
                         0 => drop(bus.handle(&CancelOrder(orderid.clone()), &call).now_or_never()),
                         1 => drop(bus.handle(&Allocate(part.line.clone()), &call).now_or_never()),
-                        _ => drop(bus.handle(&AllocateLines(lines.clone()), &call).now_or_never()),
+                        _ => drop(bus.handle(&AllocateLines::of(lines.clone()), &call).now_or_never()),
                     }
                     let place = copy.parts().get(&part.line.id()).map(|part| part.place.clone());
                     if place != Some(Place::Cancelled) {
@@ -492,6 +518,16 @@ impl Run {
             Some(dead) => Err(format!("{} {} ended as a dead letter", dead.id, dead.body)),
             None => Ok(()),
         }
+    }
+}
+
+/// As the function that allocates does.
+async fn allocate<S: Asks>(bus: &MessageBus<S, World>, line: &OrderLine, deadline: Timestamp) -> Result<Reply, Error> {
+    let answer = bus.allocate(&Allocate(line.clone()), &call_until(deadline)).await?;
+    match answer {
+        Err(refusal @ Refusal::OrderCancelled(_)) => Ok(Reply::from(Err(refusal))),
+        Err(refusal) => Err(refusal.into()),
+        Ok(allocation) => Ok(allocation.into()),
     }
 }
 

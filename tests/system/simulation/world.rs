@@ -9,13 +9,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::Part;
+use domain::{LineId, Part, Sku, SkuLines};
 use futures_util::FutureExt as _;
 use service_layer::outbox::Envelope;
 use service_layer::ports::{Claim, Environment, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
-use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
-use service_layer::{Call, CommandFigures, Figures, MessageBus, Source};
-use testing::Command;
+use service_layer::store::{
+    Asked, Asking, Asks, Commit, Found, Listing, Look, Products, ReadSet, Seen, StoreError, Turn,
+};
+use service_layer::{AllocateLines, Call, CommandFigures, Figures, MessageBus, Source};
+use testing::{Command, line};
 
 use super::choices::{Choices, Odds};
 
@@ -32,6 +34,8 @@ pub(crate) struct Adversity {
     pub(crate) torn_reads: u32,
     /// Reads of the index as it was before.
     pub(crate) lags: u32,
+    /// Times that one who sleeps wakes though others might still have gone on: they are slow.
+    pub(crate) delays: u32,
 }
 
 #[derive(Clone)]
@@ -65,6 +69,10 @@ pub(crate) struct State {
     pub(crate) story: Vec<String>,
     /// Set by a commit: there is something to check.
     pub(crate) committed: bool,
+    /// Whether callers who lose a race share the next commit. Otherwise each goes on by itself.
+    pub(crate) shares_commits: bool,
+    /// Whether a commit gave places to lines of several callers.
+    pub(crate) shared_a_commit: bool,
 }
 
 /// What becomes of a call.
@@ -105,6 +113,8 @@ impl World {
             wakes_at: None,
             story: Vec::new(),
             committed: false,
+            shares_commits: false,
+            shared_a_commit: false,
         })))
     }
 
@@ -117,6 +127,20 @@ impl World {
             self.state().past.push(Arc::new(store.copied()));
             now(bus.handle(command, &call_until(Timestamp(1_000_000)))).unwrap();
         }
+    }
+
+    /// Three callers have just got their lines of this SKU by one commit, so that the next ones share theirs.
+    pub(crate) fn prepare_a_crowd(&self, sku: &str) {
+        self.state().shares_commits = true;
+        let lines = ["x1", "x2", "x3"].map(|orderid| line(orderid, sku, 1));
+        self.state().prepared.extend(lines.iter().cloned().map(Command::Allocate));
+        let store = self.store();
+        self.state().past.push(Arc::new(store.copied()));
+        let environment = InMemoryEnvironment::default();
+        now(environment.sleep(Duration::from_millis(self.now().0)));
+        let bus = MessageBus::new(&*store, environment, ());
+        let lines = AllocateLines::of(SkuLines::of(lines).pop().unwrap());
+        now(bus.handle(&lines, &call_until(self.now().plus(Duration::from_secs(10))))).unwrap();
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -273,9 +297,53 @@ impl Products for World {
             let mut state = self.state();
             state.past.push(before);
             state.committed = true;
+            let moved = commit.products.iter().flat_map(|changed| changed.after.moves());
+            let asked = moved.filter(|moved| moved.to.is_some() && commit.asking(&moved.line.id()).is_some());
+            state.shared_a_commit |= asked.count() > 1;
             Ok(())
         };
         self.call("commit", FATES.len(), work).await
+    }
+}
+
+impl Asks for World {
+    async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
+        self.call("ask", FATES.len(), || now(self.store().ask(asking))).await
+    }
+
+    /// What became of a line, or that it asks, may not show yet; whose turn it is, neither.
+    async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
+        let look = self.call("look", 2, || now(self.store().look(line))).await?;
+        if !self.chance(|left| &mut left.lags) {
+            return Ok(look);
+        }
+        self.tell("    an old look");
+        Ok(match self.choose(3, Odds::Even) {
+            0 => Look { line: Seen::Nothing, ..look },
+            1 => Look { line: Seen::Asks, ..look },
+            _ => Look { taken_until: None, ..look },
+        })
+    }
+
+    async fn take_turn(&self, sku: &Sku, time: Timestamp, until: Timestamp) -> Result<Turn, StoreError> {
+        self.call("take turn", FATES.len(), || now(self.store().take_turn(sku, time, until))).await
+    }
+
+    async fn end_turn(&self, sku: &Sku, until: Timestamp) -> Result<(), StoreError> {
+        self.call("end turn", FATES.len(), || now(self.store().end_turn(sku, until))).await
+    }
+
+    async fn asking(&self, sku: &Sku, at_most: usize) -> Result<Vec<LineId>, StoreError> {
+        let store = self.store();
+        let versions = self.state().past.len();
+        let shown = if versions > 0 && self.chance(|left| &mut left.lags) {
+            let back = 1 + self.choose(versions.min(3), Odds::Even);
+            self.tell(format!("    the index lags up to {back} commits"));
+            Arc::clone(&self.state().past[versions - back])
+        } else {
+            store
+        };
+        self.call("list who asks", 2, || now(shown.asking(sku, at_most))).await
     }
 }
 

@@ -11,14 +11,15 @@ use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContex
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedInterceptor};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
 use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use domain::{OrderLine, Revision, SkuLines};
 use service_layer::ports::{Environment as _, Inbox as _, Timestamp};
-use service_layer::store::{Changed, Commit, CommitId, Products as _};
-use service_layer::{AllocateLines, ChangeBatch, CorrelationId, MessageBus, Views, Wanted};
+use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _};
+use service_layer::{Allocate, AllocateLines, ChangeBatch, CorrelationId, MessageBus, Views, Wanted};
 use testing::{Command, found_product, line, new_batch};
 
 use super::rights::{Right, right};
@@ -49,6 +50,8 @@ impl Intercept for Recorder {
             on_table("dynamodb:GetItem");
         } else if input.downcast_ref::<PutItemInput>().is_some() {
             on_table("dynamodb:PutItem");
+        } else if input.downcast_ref::<DeleteItemInput>().is_some() {
+            on_table("dynamodb:DeleteItem");
         } else if let Some(input) = input.downcast_ref::<QueryInput>() {
             match input.index_name() {
                 None => on_table("dynamodb:Query"),
@@ -117,13 +120,10 @@ impl Scene {
         let before = found_product(self.others.store(), &sku).await?.expect("the product");
         let mut after = before.clone();
         after.create_batch(&new)?;
+        let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {
-            id: CommitId(1),
             products: &[Changed { before: Some(&before), after: &after }],
-            cancelled: &[],
-            unread: &[],
-            correlation: &CorrelationId::unknown(),
-            at: Timestamp(1),
+            ..Commit::new(CommitId(1), &correlation, &origins, Timestamp(1))
         };
         self.others.store().commit(commit).await?;
         Ok(sku)
@@ -147,6 +147,21 @@ impl Scene {
         let of_sku = ChangeBatch { sku: Some(sku.as_str().try_into()?), ..delayed };
         let quantities = [1, 5, 7].map(|qty| change(&reference, qty));
         Ok(quantities.into_iter().chain([Command::ChangeBatch(of_sku)]).collect())
+    }
+
+    /// Three lines were committed together a moment ago, so that this one asks, and commits for another one, which fits
+    /// nowhere and is dismissed.
+    async fn ask_beside_others(&self, sku: &str) -> anyhow::Result<()> {
+        self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 9))).await?;
+        let lines = SkuLines::of([1, 1, 1].map(|qty| line(&unique("order"), sku, qty))).pop().expect("lines");
+        self.others.handle(&AllocateLines::of(lines), &soon()).await?;
+        let now = System::default().now();
+        let until = now.plus(Duration::from_secs(9));
+        let (line, correlation) = (line(&unique("order"), sku, 99), CorrelationId::unknown());
+        self.others.store().ask(&Asking { line, id: AskingId(1), since: now, until, correlation }).await?;
+        let asks = Allocate(testing::line(&unique("order"), sku, 1));
+        self.recorded.allocate(&asks, &soon()).await?.expect("a place");
+        Ok(())
     }
 
     /// Each of them opens, or keeps full, the batch that it was on.
@@ -224,12 +239,13 @@ impl Scene {
                 let last = Command::Allocate(line(&unique("order"), &sku, 1));
                 self.does(last.clone()).await?;
                 self.does(last).await?;
+                self.ask_beside_others(&sku).await?;
                 self.end_lines(&sku).await
             }
             "allocate-queued" => {
                 let sku = self.with_backlog().await?;
                 let lines =
-                    |qty| AllocateLines(SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line"));
+                    |qty| AllocateLines::of(SkuLines::of([line(&unique("order"), &sku, qty)]).pop().expect("a line"));
                 self.recorded.handle(&lines(2), &soon()).await?;
                 self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 2))).await?;
                 self.recorded.handle(&lines(1), &soon()).await?;

@@ -8,7 +8,7 @@ use service_layer::store::StoreError;
 
 use super::DynamoDb;
 use super::items::{Key, Kind, batch_partition, order_partition, read_batch, read_part, shelves, waiting_partition};
-use super::list::More;
+use super::list::{More, items};
 
 impl Lists for DynamoDb {
     async fn of_order(
@@ -19,7 +19,7 @@ impl Lists for DynamoDb {
     ) -> Result<OrderLines, StoreError> {
         // Whether it is cancelled is one item more, and comes before all lines.
         let limit = at_most.saturating_add(1);
-        let query = self.stored_in(order_partition(orderid)).limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let query = self.stored_in(order_partition(orderid)).limit(items(limit));
         let query = match after {
             None => query.key_condition_expression("PK = :partition"),
             Some(line) => query
@@ -30,7 +30,9 @@ impl Lists for DynamoDb {
         self.pages(query, |item| {
             match Kind::of(&item) {
                 Kind::Cancelled => lines.is_cancelled = true,
-                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Line => lines.parts.push(read_part(item)?),
+                // What asks was not promised.
+                Kind::Asking => {}
+                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Turn | Kind::Line => lines.parts.push(read_part(item)?),
             }
             Ok(if lines.parts.len() < at_most { More::Needed } else { More::Enough })
         })
@@ -61,7 +63,7 @@ impl Lists for DynamoDb {
         from: Option<&Sku>,
         at_most: usize,
     ) -> Result<Vec<StoredBatch>, StoreError> {
-        let query = self.stored_in(batch_partition(reference)).limit(i32::try_from(at_most).unwrap_or(i32::MAX));
+        let query = self.stored_in(batch_partition(reference)).limit(items(at_most));
         let query = match from {
             None => query.key_condition_expression("PK = :partition"),
             Some(sku) => query
@@ -88,7 +90,7 @@ impl DynamoDb {
         after: Option<&Rank>,
         at_most: usize,
     ) -> Result<Vec<Part>, StoreError> {
-        let limit = i32::try_from(at_most.saturating_add(1)).unwrap_or(i32::MAX);
+        let limit = items(at_most.saturating_add(1));
         let query = self.listed_in(partition).limit(limit).scan_index_forward(order == ByAge::OldestFirst);
         let query = match after {
             None => query,

@@ -7,9 +7,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
 use proptest::prelude::*;
-use service_layer::ports::StoredBatch;
-use service_layer::ports::Timestamp;
-use service_layer::store::{Commit, CommitId, Stored};
+use service_layer::ports::{StoredBatch, Timestamp};
+use service_layer::store::{Commit, CommitId, Origins, Stored};
 use testing::{change, line};
 
 use super::inbox;
@@ -78,11 +77,7 @@ fn product() -> Product {
 
 fn head_item(product: &Product, id: CommitId) -> Item {
     let (correlation, at) = ("c1".try_into().unwrap(), Timestamp(1_700_000_000_000));
-    to_item(&HeadItem::new(
-        product,
-        &Commit { id, products: &[], cancelled: &[], unread: &[], correlation: &correlation, at },
-    ))
-    .unwrap()
+    to_item(&HeadItem::new(product, &Commit::new(id, &correlation, &Origins::new(), at))).unwrap()
 }
 
 fn item_of(part: &Part) -> Item {
@@ -377,6 +372,6 @@ proptest! {
         let refused = refused.map(|pieces| pieces.try_into().unwrap());
         let state = ProductState { sku: new.sku, version, batches, waiting, backlog: true, refused };
         let (product, commit) = (Product::restore(state), CommitId(u64::from(qty)));
-        prop_assert_eq!(read_head(head_item(&product, commit)).unwrap(), Stored { product, commit });
+        prop_assert_eq!(read_head(head_item(&product, commit)).unwrap(), Stored { product, commit, crowded_at: None });
     }
 }

@@ -120,7 +120,7 @@ mod tests {
     use domain::Product;
     use service_layer::CorrelationId;
     use service_layer::ports::Timestamp;
-    use service_layer::store::{Commit, CommitId};
+    use service_layer::store::{Commit, CommitId, Origins};
     use testing::new_batch;
 
     use super::super::items::{HeadItem, to_item};
@@ -147,8 +147,8 @@ mod tests {
         let mut product = Product::new(new.sku.clone());
         product.create_batch(&new).unwrap();
         let (correlation, at) = (CorrelationId::unknown(), Timestamp(1));
-        let commit =
-            Commit { id: CommitId(1), products: &[], cancelled: &[], unread: &[], correlation: &correlation, at };
+        let origins = Origins::new();
+        let commit = Commit::new(CommitId(1), &correlation, &origins, at);
         to_item(&HeadItem::new(&product, &commit)).unwrap()
     }
 

@@ -11,7 +11,7 @@ use service_layer::store::{Found, ReadSet, StoreError, Stored};
 use super::DynamoDb;
 use super::failure::{classify, fault};
 use super::items::{
-    Item, Key, Kind, batch_partition, order_partition, read_batch, read_cancelled, read_head, read_part,
+    Item, Key, Kind, batch_partition, order_partition, read_asking, read_batch, read_cancelled, read_head, read_part,
 };
 use super::list::More;
 
@@ -59,7 +59,13 @@ impl DynamoDb {
             };
             reading.asked.append(&mut keys);
             for item in items {
-                reading.add(item)?;
+                let is_line = matches!(Kind::of(&item), Kind::Line | Kind::Asking);
+                match reading.add(item) {
+                    Err(StoreError::Fault(source)) if is_line && wanted.may_skip => {
+                        tracing::error!(reason = %source, "a line is passed over");
+                    }
+                    added => added?,
+                }
             }
             keys = reading.missing();
         }
@@ -125,7 +131,9 @@ impl Reading {
                 self.full.extend(full);
             }
             Kind::Cancelled => self.found.cancelled.push(read_cancelled(item)?),
-            Kind::Line | Kind::Inbox => self.found.parts.push(read_part(item)?),
+            // Of a whole order, they are no part.
+            Kind::Asking => self.found.asking.push(read_asking(item)?),
+            Kind::Line | Kind::Inbox | Kind::Turn => self.found.parts.push(read_part(item)?),
         }
         Ok(())
     }

@@ -29,8 +29,8 @@ impl DynamoDb {
 
     async fn youngest_on(&self, partition: String, mut needed: Needed) -> Result<Vec<Part>, StoreError> {
         // Each line has a piece at least, so no more lines than pieces are needed.
-        let page = needed.pieces.min(u32::try_from(needed.lines).unwrap_or(u32::MAX));
-        let query = self.listed_in(partition).scan_index_forward(false).limit(i32::try_from(page).unwrap_or(i32::MAX));
+        let page = needed.lines.min(usize::try_from(needed.pieces).unwrap_or(usize::MAX));
+        let query = self.listed_in(partition).scan_index_forward(false).limit(items(page));
         let mut parts = Vec::new();
         self.pages(query, |item| {
             let part = read_part(item)?;
@@ -91,6 +91,11 @@ impl DynamoDb {
             }
         }
     }
+}
+
+/// As many items as a query is to read at most, in the client's numbers.
+pub(super) fn items(most: usize) -> i32 {
+    i32::try_from(most).unwrap_or(i32::MAX)
 }
 
 pub(super) enum More {

@@ -1,6 +1,7 @@
 //! The store of products on one DynamoDB table. docs/data-model.md shows its items.
 
 mod ask;
+mod asking;
 #[cfg(test)]
 mod broken_items;
 mod failure;

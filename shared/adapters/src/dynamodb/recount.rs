@@ -11,7 +11,8 @@ use super::DynamoDb;
 use super::failure::classify;
 use super::find::KEYS;
 use super::items::{
-    Item, Key, Kind, UnreadableItem, read_batch, read_cancelled, read_head, read_part, shelves, waiting_partition,
+    Item, Key, Kind, UnreadableItem, read_asking, read_batch, read_cancelled, read_head, read_part, read_turn, shelves,
+    waiting_partition,
 };
 use super::list::More;
 
@@ -31,6 +32,8 @@ pub enum Row {
     Inbox,
     /// That an order is cancelled, which counts for nothing either.
     Cancelled(OrderId),
+    /// A line that asks, or whose turn it is to commit for those: no promise, and kept for a while only.
+    Asking,
 }
 
 /// Some items of the table, and where the next ones begin.
@@ -125,6 +128,8 @@ fn row(item: Item) -> Result<Row, UnreadableItem> {
         Kind::Batch => read_batch(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
         Kind::Inbox => Ok(Row::Inbox),
         Kind::Cancelled => read_cancelled(item).map(Row::Cancelled),
+        Kind::Asking => read_asking(item).map(|_| Row::Asking),
+        Kind::Turn => read_turn(item).map(|_| Row::Asking),
         Kind::Line => read_part(item).map(Row::Line),
     }
 }

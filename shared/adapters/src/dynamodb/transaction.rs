@@ -1,16 +1,18 @@
 //! Committing: heads, batches and lines together, each under the condition that nobody changed it since; and marks of
 //! cancelled orders, which nobody changes.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::{Batch, Move, OrderId, Product};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, StoreError};
+use service_layer::store::{Asking, Changed, Commit, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
-use super::items::{BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LineItem, to_attribute, to_item};
+use super::items::{BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LineItem, to_attribute, to_item, written};
 
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
@@ -22,8 +24,11 @@ impl DynamoDb {
             heads.push(self.put_head(changed, &commit)?);
             self.put_batches(changed, &mut others)?;
             for moved in changed.after.moves() {
-                others.push(self.put_line(moved, changed.after, commit.at)?);
+                others.extend(self.put_line(moved, changed.after, &commit)?);
             }
+        }
+        for asking in commit.dismissed {
+            others.push(self.dismiss(asking)?);
         }
         let (count, mut puts) = (heads.len(), heads);
         for orderid in commit.cancelled {
@@ -121,24 +126,74 @@ impl DynamoDb {
     }
 
     /// Puts a line where it goes. One that is turned away is not written: it must have no place still.
-    fn put_line(&self, moved: &Move, product: &Product, at: Timestamp) -> Result<TransactWriteItem, StoreError> {
+    fn put_line(
+        &self,
+        moved: &Move,
+        product: &Product,
+        commit: &Commit<'_>,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let id = moved.line.id();
+        let still = Still::of(moved, commit.asking(&id));
         let Some(part) = moved.part_at(product.version()) else {
+            // One item is written once.
+            if commit.dismisses(&id) {
+                return Ok(None);
+            }
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
-                .set_key(Some(Key::line(&moved.line.id()).into_item()))
-                .condition_expression(IS_NEW);
-            return Ok(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build());
+                .set_key(Some(Key::line(&id).into_item()))
+                .condition_expression(still.condition)
+                .set_expression_attribute_names(still.names)
+                .set_expression_attribute_values(still.values);
+            return Ok(Some(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build()));
         };
-        let item = to_item(&LineItem::new(&part, at, self.ended_lines_kept)).map_err(fault)?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = match &moved.from {
-            None => put.condition_expression(IS_NEW),
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(&LineItem::new(&part, commit.at, self.ended_lines_kept)).map_err(fault)?))
+            .condition_expression(still.condition)
+            .set_expression_attribute_names(still.names)
+            .set_expression_attribute_values(still.values);
+        Ok(Some(TransactWriteItem::builder().put(put.build().map_err(fault)?).build()))
+    }
+
+    /// Has a line ask no more.
+    fn dismiss(&self, asking: &Asking) -> Result<TransactWriteItem, StoreError> {
+        let still = Still::asking(asking);
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::line(&asking.line.id()).into_item()))
+            .condition_expression(still.condition)
+            .set_expression_attribute_names(still.names)
+            .set_expression_attribute_values(still.values);
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(fault)?).build())
+    }
+}
+
+/// The condition that a line is as it was read.
+struct Still {
+    condition: &'static str,
+    names: Option<HashMap<String, String>>,
+    values: Option<HashMap<String, AttributeValue>>,
+}
+
+impl Still {
+    fn of(moved: &Move, asking: Option<&Asking>) -> Self {
+        match (&moved.from, asking) {
             // It is put somewhere by one commit at a time, so that since when it is there tells where.
-            Some(from) => put
-                .condition_expression("#since = :since")
-                .expression_attribute_names("#since", "since")
-                .expression_attribute_values(":since", AttributeValue::N(from.since.to_string())),
-        };
-        Ok(TransactWriteItem::builder().put(put.build().map_err(fault)?).build())
+            (Some(from), _) => {
+                Self::with("#since = :since", "#since", "since", ":since", AttributeValue::N(from.since.to_string()))
+            }
+            (None, Some(asking)) => Self::asking(asking),
+            (None, None) => Self { condition: IS_NEW, names: None, values: None },
+        }
+    }
+
+    fn asking(asking: &Asking) -> Self {
+        Self::with("#asks = :asks", "#asks", "asks", ":asks", AttributeValue::S(written(asking.id)))
+    }
+
+    fn with(condition: &'static str, name: &str, attribute: &str, value: &str, is: AttributeValue) -> Self {
+        let names = HashMap::from([(name.to_owned(), attribute.to_owned())]);
+        Self { condition, names: Some(names), values: Some(HashMap::from([(value.to_owned(), is)])) }
     }
 }

@@ -142,7 +142,7 @@ async fn lines_that_one_commit_does_not_hold_go_into_the_next() {
 }
 
 #[tokio::test]
-async fn a_line_that_nobody_shares_a_commit_with_keeps_its_correlation_id() {
+async fn each_line_keeps_its_correlation_id_whoever_shares_its_commit() {
     let bus = shop(Ailing::default()).await;
     let records = [("o1", "LAMP"), ("o2", "DESK"), ("o3", "DESK")].map(|(id, sku)| {
         let (mut message, mut named) = (asks(id, sku), SqsMessageAttribute::default());
@@ -152,7 +152,7 @@ async fn a_line_that_nobody_shares_a_commit_with_keeps_its_correlation_id() {
     });
     assert_eq!(failures(&bus, records.into()).await, [""; 0]);
     let told = bus.store().store.outbox().into_iter().skip(2).map(|told| told.correlation.unwrap().to_string());
-    assert_eq!(told.collect::<Vec<_>>(), ["basket-of-o1", "invocation", "invocation"]);
+    assert_eq!(told.collect::<Vec<_>>(), ["basket-of-o1", "basket-of-o2", "basket-of-o3"]);
 }
 
 #[tokio::test]

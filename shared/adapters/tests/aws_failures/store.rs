@@ -171,12 +171,12 @@ async fn allocates(what: &str, operation: &'static str, failure: &Failure, means
     }
 }
 
-/// Each layer has its own patience: the SDK tries three times, the unit of work three times in silence, and
-/// against others a hundred times or as long as there is time. A fault is not tried again by anybody.
+/// Each layer has its own patience: the SDK tries three times, the unit of work six times in silence, and
+/// against others, or while it is throttled, a hundred times or as long as there is time. A fault is not tried again by anybody.
 fn assert_tries(tries: usize, means: Means, what: &str) {
     let expected = match means {
         Race => 4..=100,
-        Silence => 3..=9,
+        Silence => 3..=100,
         Fault => 1..=1,
     };
     assert!(expected.contains(&tries), "{what}: {tries} tries");
@@ -358,7 +358,7 @@ async fn keys_that_stay_unprocessed() {
     let shop = Shop::open().await;
     shop.wire.service(|table| table.unprocessed = Some((0, u32::MAX)));
     assert_eq!(shop.allocate("o1", 3).await.0, AskAgain);
-    assert_eq!((shop.wire.calls("BatchGetItem"), shop.commits()), (9, 0));
+    assert_eq!((shop.wire.calls("BatchGetItem"), shop.commits()), (18, 0));
 }
 
 /// Every query here comes in pages, every other one of which is empty: lines that give way, lines that wait, the view.

@@ -42,7 +42,7 @@ async fn a_call_that_is_throttled_says_by_which_limit_of_what() {
         "temporarily unavailable: throttled: TableReadKeyRangeThroughputExceeded on allocation: service error: \
          ThrottlingException: Throughput exceeds the current capacity of your table or index."
     );
-    assert_eq!((figures.throttled, figures.retries_exhausted), (3, 1));
+    assert_eq!((figures.throttled, figures.retries_exhausted), (6, 1));
     assert_eq!(figures.throttled_by.unwrap(), "TableReadKeyRangeThroughputExceeded on allocation");
 
     let refusal = json!({

@@ -29,7 +29,7 @@ use lambda_http::{Body, Context, Request, Response};
 use serde_json::json;
 use service_layer::MessageBus;
 use service_layer::ports::{Environment, Lists, Timestamp};
-use service_layer::store::{Products, StoreError};
+use service_layer::store::{Asks, StoreError};
 use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, holds};
 
 fn request(route: Route, prefer: Option<&str>, body: &str, orderid: Option<&str>) -> Request {
@@ -63,7 +63,7 @@ impl Api {
     }
 }
 
-impl<S: Products + Lists> Api<S> {
+impl<S: Asks + Lists> Api<S> {
     fn of(store: S) -> Self {
         Self(MessageBus::new(store, InMemoryEnvironment::default(), ()))
     }
@@ -336,7 +336,7 @@ async fn failures_say_whether_to_ask_again() {
     content-type: application/json
     retry-after: 1
 
-    {"message":"too many others are changing the same product at this moment (tries: 100)","code":"contended"}
+    {"message":"too many others are changing the same product at this moment (tries: 6)","code":"contended"}
     "#);
     assert_snapshot!(told_of(|| StoreError::Unavailable("secret".into())).await, @r#"
     503

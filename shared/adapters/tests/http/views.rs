@@ -9,12 +9,12 @@ use domain::Revision;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use service_layer::ports::{Lists, Timestamp};
-use service_layer::store::{Found, Products, ReadSet, StoreError};
+use service_layer::store::{Asks, Found, Products as _, ReadSet, StoreError};
 use testing::{Hooked, Hooks, api_event, api_request, comes, holds};
 
 use super::{Api, BATCH, LINE, call_until, show};
 
-impl<S: Products + Lists> Api<S> {
+impl<S: Asks + Lists> Api<S> {
     /// Asks by the path that a client sends, but for its beginning.
     pub(super) async fn ask(&self, route: Route, rest: &str, query: &[(&str, &str)]) -> String {
         let mut event = api_event(route, "");

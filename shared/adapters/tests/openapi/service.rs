@@ -9,7 +9,7 @@ use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::Lists;
-use service_layer::store::{Products, StoreError};
+use service_layer::store::{Asks, StoreError};
 use testing::{Failing, Hooked, api_event, api_request};
 
 /// What is sent: a body, the name in a path, parameters of a query, and headers.
@@ -111,7 +111,7 @@ impl Shop {
     }
 }
 
-impl<S: Products + Lists> Shop<S> {
+impl<S: Asks + Lists> Shop<S> {
     fn of(store: S) -> Self {
         let bus = MessageBus::new(store, InMemoryEnvironment::default(), ());
         Self { bus, queue: InMemoryLineQueue::default() }

@@ -118,6 +118,12 @@ impl Product {
         batches
     }
 
+    /// Whether a batch has enough free stock for a line.
+    #[must_use]
+    pub fn has_room_for(&self, line: &OrderLine) -> bool {
+        self.state.batches.iter().any(|batch| batch.can_allocate(line))
+    }
+
     /// The promised lines that have no batch.
     #[must_use]
     pub fn waiting(&self) -> Tally {

@@ -5,28 +5,44 @@ use std::collections::HashMap;
 use domain::{Answered, LineName, OrderId, OrderLine, Refusal, SkuLines, Step};
 
 use super::{Case, Handler};
-use crate::store::ReadSet;
+use crate::store::{Origins, ReadSet};
 use crate::unit_of_work::BUDGET;
 
 /// Binds lines of one SKU to batches, as many of the first ones as one commit holds: one at least. The answer tells how
 /// many these are, and which were refused. It is for each of them as if it had come by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllocateLines(pub SkuLines);
+pub struct AllocateLines {
+    /// The lines.
+    pub lines: SkuLines,
+    /// What each of them came of, where that is known. Its event carries this on.
+    pub origins: Origins,
+}
+
+impl AllocateLines {
+    /// Lines of which nobody says what they came of.
+    #[must_use]
+    pub fn of(lines: SkuLines) -> Self {
+        Self { lines, origins: Origins::new() }
+    }
+}
 
 impl Handler for AllocateLines {
     type Answer = Answered;
 
     fn reads(&self) -> ReadSet {
         // No more of them can be moved in one commit.
-        ReadSet::of_lines(self.0.sku(), self.0.lines().iter().take(BUDGET.items))
+        ReadSet::of_lines(self.lines.sku(), self.lines.lines().iter().take(BUDGET.items))
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Answered>, Refusal> {
-        let product = case.draft.product(self.0.sku())?;
+        let product = case.draft.product(self.lines.sku())?;
         // They are all of one SKU.
         let parts: HashMap<_, _> = case.found.parts.iter().map(|part| (within_sku(&part.line), part)).collect();
         let part_of = |line: &OrderLine| parts.get(&within_sku(line)).copied();
-        let answered = product.allocate_each(&self.0, part_of, &case.found.cancelled, &mut case.budget);
+        let answered = product.allocate_each(&self.lines, part_of, &case.found.cancelled, &mut case.budget);
+        for (line, correlation) in &self.origins {
+            case.draft.comes_of(line.clone(), correlation.clone());
+        }
         Ok(Step::Finish(answered))
     }
 }

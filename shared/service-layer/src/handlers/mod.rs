@@ -4,6 +4,8 @@
 //! does no I/O, and changes nothing but the draft it is given.
 
 mod allocate;
+mod allocate_alone;
+mod allocate_asking;
 mod allocate_lines;
 mod cancel_order;
 mod change_batch;
@@ -14,9 +16,11 @@ mod ship;
 
 use std::collections::BTreeMap;
 
-use domain::{BatchRef, Budget, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
+use domain::{BatchRef, Budget, LineId, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
+pub(crate) use allocate_alone::{AllocateAlone, Alone, CROWDED};
+pub(crate) use allocate_asking::AllocateAsking;
 pub use allocate_lines::AllocateLines;
 pub use cancel_order::{CancelOrder, CancelledOrder};
 pub use change_batch::{ChangeBatch, NewEta};
@@ -25,7 +29,8 @@ pub use deallocate::Deallocate;
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 pub use ship::Ship;
 
-use crate::store::{CommitId, Found, Listing, ReadSet, Stored};
+use crate::CorrelationId;
+use crate::store::{Asking, CommitId, Found, Listing, Origins, ReadSet, Stored};
 use crate::unit_of_work::BUDGET;
 
 /// A command, and how it is carried out.
@@ -73,6 +78,11 @@ impl Case {
         Self { found, listed, draft, budget: BUDGET, goes_on: false }
     }
 
+    /// Has a line ask no more, though it gets no place: its caller will see that, and decide by himself.
+    pub(crate) fn dismiss(&mut self, line: &LineId) {
+        self.draft.dismissed.extend(self.found.asking(line).cloned());
+    }
+
     /// What there is to find now: with the products as they were drafted, and committed under this id if they were.
     pub(crate) fn into_found(self, commit: Option<CommitId>) -> Found {
         let Self { found, draft, .. } = self;
@@ -81,7 +91,7 @@ impl Case {
             let changed_by = commit.filter(|_| !product.events().is_empty());
             let before = found.products.iter().find(|stored| stored.product.sku() == product.sku());
             let commit = changed_by.or(before.map(|before| before.commit))?;
-            Some(Stored { product: product.committed(), commit })
+            Some(Stored { product: product.committed(), commit, crowded_at: None })
         };
         let products = draft.products.into_values().filter_map(stored).collect();
         Found { products, parts, ..found }
@@ -108,13 +118,28 @@ pub(crate) fn unknown(reference: &BatchRef, sku: Option<&Sku>) -> Refusal {
 pub struct Draft {
     products: BTreeMap<Sku, Product>,
     cancelled: Vec<OrderId>,
+    dismissed: Vec<Asking>,
+    origins: Origins,
 }
 
 impl Draft {
     pub(crate) fn of(found: &Found) -> Self {
         let products = found.products.iter().map(|stored| &stored.product);
         let products = products.map(|product| (product.sku().clone(), product.clone())).collect();
-        Self { products, cancelled: Vec::new() }
+        Self { products, cancelled: Vec::new(), dismissed: Vec::new(), origins: Origins::new() }
+    }
+
+    /// Says what asked for a line, where that is not what the commit comes of.
+    pub(crate) fn comes_of(&mut self, line: LineId, correlation: CorrelationId) {
+        self.origins.insert(line, correlation);
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    pub(crate) fn dismissed(&self) -> &[Asking] {
+        &self.dismissed
     }
 
     /// Marks an order as cancelled: it gets no more lines.
@@ -153,7 +178,7 @@ impl Draft {
     }
 
     pub(crate) fn is_changed(&self) -> bool {
-        self.changed().next().is_some() || !self.cancelled.is_empty()
+        self.changed().next().is_some() || !self.cancelled.is_empty() || !self.dismissed.is_empty()
     }
 
     /// The lines that fit nowhere, and are not kept.
@@ -185,8 +210,12 @@ mod tests {
     fn case(listed: Vec<Part>) -> Case {
         let lamps = Batch { allocated: 2, ..batch("b1", "LAMP", 5) };
         let products = vec![
-            Stored { product: stored_product("LAMP", 7, vec![lamps]), commit: CommitId(1) },
-            Stored { product: stored_product("DESK", 7, vec![batch("b2", "DESK", 5)]), commit: CommitId(2) },
+            Stored { product: stored_product("LAMP", 7, vec![lamps]), commit: CommitId(1), crowded_at: None },
+            Stored {
+                product: stored_product("DESK", 7, vec![batch("b2", "DESK", 5)]),
+                commit: CommitId(2),
+                crowded_at: None,
+            },
         ];
         Case::of(Found { products, ..Found::default() }, listed)
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{BatchRef, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 
-use super::CommitId;
+use super::{Asking, CommitId};
+use crate::ports::Timestamp;
 
 /// What to read for a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct ReadSet {
     pub references: Vec<BatchRef>,
     /// Whether a line may be taken to be new, and its product to be as it was seen last, until a commit tells.
     pub may_guess: bool,
+    /// Whether lines that can't be read may be left out, as if they were not there.
+    pub may_skip: bool,
     /// Orders: whether they are cancelled.
     pub orders: Vec<OrderId>,
     /// An order, with all its lines.
@@ -40,7 +43,12 @@ impl ReadSet {
 
     /// Lines of one SKU, their product, and whether their orders are cancelled.
     pub fn of_lines<'a>(sku: &Sku, lines: impl IntoIterator<Item = &'a OrderLine>) -> Self {
-        let lines: Vec<LineId> = lines.into_iter().map(OrderLine::id).collect();
+        Self::of_ids(sku, lines.into_iter().map(OrderLine::id))
+    }
+
+    /// The same of lines that are named.
+    pub fn of_ids(sku: &Sku, lines: impl IntoIterator<Item = LineId>) -> Self {
+        let lines: Vec<LineId> = lines.into_iter().collect();
         // No store reads one thing twice.
         let orders: BTreeSet<&OrderId> = lines.iter().map(|line| &line.orderid).collect();
         let orders = orders.into_iter().cloned().collect();
@@ -82,6 +90,8 @@ pub struct Found {
     pub products: Vec<Stored>,
     /// Where those lines stand that were promised.
     pub parts: Vec<Part>,
+    /// Those lines that ask, and were not promised.
+    pub asking: Vec<Asking>,
     /// Batches as they were added.
     pub batches: Vec<NewBatch>,
     /// Those orders that are cancelled.
@@ -99,6 +109,26 @@ pub struct Stored {
     pub product: Product,
     /// The last commit's id.
     pub commit: CommitId,
+    /// When that was made, if it gave places to so many lines that callers had better share the next one.
+    pub crowded_at: Option<Timestamp>,
+}
+
+/// Lines that get a place by one commit from which on callers share the next one.
+const A_CROWD: usize = 3;
+
+impl Stored {
+    /// A product as whoever reads it after this commit is shown it.
+    #[must_use]
+    pub fn after(product: &Product, commit: CommitId, at: Timestamp) -> Self {
+        let crowded_at = is_crowd(product.events()).then_some(at);
+        Self { product: product.as_stored(), commit, crowded_at }
+    }
+}
+
+/// Whether these are the events of a commit that gave places to many lines.
+#[must_use]
+pub fn is_crowd(events: &[Event]) -> bool {
+    events.iter().filter(|event| matches!(event, Event::Allocated { .. })).count() >= A_CROWD
 }
 
 impl Found {
@@ -116,6 +146,12 @@ impl Found {
             (orderid, sku, name) == (&id.orderid, &id.sku, &id.name)
         };
         self.parts.iter().find(is_named)
+    }
+
+    /// A line that asks, if it does.
+    #[must_use]
+    pub fn asking(&self, id: &LineId) -> Option<&Asking> {
+        self.asking.iter().find(|asking| asking.line.id() == *id)
     }
 
     /// A batch as it was added, if it is there.
@@ -167,7 +203,7 @@ mod tests {
 
     fn stored(sku: &str, batches: &[&str]) -> Stored {
         let batches = batches.iter().map(|reference| batch(reference, sku, 9)).collect();
-        Stored { product: stored_product(sku, 7, batches), commit: CommitId(1) }
+        Stored { product: stored_product(sku, 7, batches), commit: CommitId(1), crowded_at: None }
     }
 
     /// What is found of lamps and desks, beside these parts and batches.

@@ -1,13 +1,15 @@
 //! The repository of products: what a command reads, what it lists, and what it commits.
 
+mod asking;
 mod found;
 mod listing;
 
 use std::fmt;
 
-use domain::{OrderId, Part, Product};
+use domain::{Event, LineId, OrderId, Part, Product};
 
-pub use found::{Found, ReadSet, Stored};
+pub use asking::{Asked, Asking, AskingId, Asks, Look, Origins, Seen, Turn};
+pub use found::{Found, ReadSet, Stored, is_crowd};
 pub use listing::{Listing, Needed};
 
 use crate::ports::Timestamp;
@@ -61,10 +63,45 @@ pub struct Commit<'a> {
     pub cancelled: &'a [OrderId],
     /// Orders that nobody read, see [`Found::unread`].
     pub unread: &'a [OrderId],
-    /// What asked for it. Its events carry this on.
+    /// Lines that asked when they were read. Whatever it does with one of them, it still must be so asking; and of no
+    /// other line that has no place anybody may ask.
+    pub asking: &'a [Asking],
+    /// Those that ask no more from then on, though they get no place.
+    pub dismissed: &'a [Asking],
+    /// What asked for it. Its events carry this on,
     pub correlation: &'a CorrelationId,
+    /// but for those of lines that came of something else.
+    pub origins: &'a Origins,
     /// When it is made. Its events tell it.
     pub at: Timestamp,
+}
+
+impl<'a> Commit<'a> {
+    /// One that changes nothing yet.
+    #[must_use]
+    pub fn new(id: CommitId, correlation: &'a CorrelationId, origins: &'a Origins, at: Timestamp) -> Self {
+        let (products, cancelled, unread, asking, dismissed) = (&[], &[], &[], &[], &[]);
+        Self { id, products, cancelled, unread, asking, dismissed, correlation, origins, at }
+    }
+
+    /// What one of its events came of.
+    #[must_use]
+    pub fn correlation_of(&self, event: &Event) -> &'a CorrelationId {
+        let origin = event.line().and_then(|line| self.origins.get(&line.id()));
+        origin.unwrap_or(self.correlation)
+    }
+
+    /// A line without a place, if it is to be found asking.
+    #[must_use]
+    pub fn asking(&self, line: &LineId) -> Option<&'a Asking> {
+        self.asking.iter().find(|asking| asking.line.id() == *line)
+    }
+
+    /// Whether a line asks no more, though it gets no place.
+    #[must_use]
+    pub fn dismisses(&self, line: &LineId) -> bool {
+        self.dismissed.iter().any(|asking| asking.line.id() == *line)
+    }
 }
 
 /// A product's part in a commit.

@@ -165,10 +165,15 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             return Err(StoreError::Conflict(Vec::new()));
         }
         let id = CommitId(self.environment.random());
-        let figures = CommandFigures::of_commit(case.draft.changed());
-        let (correlation, at) = (&self.call.correlation, self.environment.now());
-        let (cancelled, unread) = (case.draft.cancelled(), &case.found.unread[..]);
-        let commit = Commit { id, products: &products, cancelled, unread, correlation, at };
+        let figures = CommandFigures::of_commit(case.draft.products());
+        let commit = Commit {
+            products: &products,
+            cancelled: case.draft.cancelled(),
+            unread: &case.found.unread,
+            asking: &case.found.asking,
+            dismissed: case.draft.dismissed(),
+            ..Commit::new(id, &self.call.correlation, case.draft.origins(), self.environment.now())
+        };
         if let Err(error) = self.store.commit(commit).await {
             self.carried.sent.push(Sent { id, answer, figures });
             return Err(error);

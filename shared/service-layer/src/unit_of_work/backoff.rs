@@ -12,7 +12,7 @@ use crate::store::StoreError;
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_millis(250);
 /// What a last try and its answer may take.
-const MARGIN: Duration = Duration::from_millis(500);
+pub(crate) const MARGIN: Duration = Duration::from_millis(500);
 
 /// Gives up in time to answer. What was under way may still happen.
 pub(crate) fn in_time<E: Environment, T>(
@@ -58,13 +58,13 @@ pub(crate) async fn until_it_fits<E: Environment, T, F: Future<Output = Result<T
 }
 
 /// Whether a try after this delay could still be answered.
-pub(super) fn leaves_time(now: Timestamp, delay: Duration, deadline: Timestamp) -> bool {
+pub(crate) fn leaves_time(now: Timestamp, delay: Duration, deadline: Timestamp) -> bool {
     now.plus(delay).plus(MARGIN) < deadline
 }
 
 /// A delay drawn evenly between nothing and a limit that doubles with each try, so that those who collided once
 /// don't meet again. ("Full jitter", <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>)
-pub(super) fn full_jitter(tries: u32, random: u64) -> Duration {
+pub(crate) fn full_jitter(tries: u32, random: u64) -> Duration {
     let limit = FIRST_DELAY.saturating_mul(1 << tries.min(10)).min(LONGEST_DELAY);
     let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
     let drawn = random.checked_rem(limit.saturating_add(1)).unwrap_or_default();

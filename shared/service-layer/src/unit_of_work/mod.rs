@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use domain::{Budget, Part, Refusal, Sku, Step};
 
-pub(crate) use backoff::{in_time, until_it_fits};
+pub(crate) use backoff::{MARGIN, full_jitter, in_time, leaves_time, until_it_fits};
 
 use crate::handlers::Handler;
 use crate::ports::Environment;
 use crate::store::{CommitId, Found, Products, StoreError};
-use crate::{Call, CommandFigures, Error, Figures};
-use backoff::{full_jitter, leaves_time};
+use crate::{Call, CommandFigures, Error, Figures, Throttled};
 
 /// What one commit may hold. A transaction holds 100 items, two of which are the product and the batch that the
 /// command names. A stored product holds 400 KB, half of which its batches may take.
@@ -24,7 +23,7 @@ pub const BUDGET: Budget = Budget { items: 98, event_bytes: 150_000 };
 /// Lost races before the caller is told; mostly, its time is up before.
 const TRIES: u32 = 100;
 /// Silences of the store before the caller is told. Its client has tried several times in each.
-const SILENCES: u32 = 3;
+const SILENCES: u32 = 6;
 /// How long a product that was handed back is worth a try: as long as the first delay may be. After a longer one
 /// somebody else has committed, where many do, and the try would be lost as well.
 const FRESH: Duration = Duration::from_millis(20);
@@ -39,21 +38,57 @@ pub(crate) async fn run<S: Products, E: Environment, H: Handler>(
     call: &Call,
     handler: &H,
 ) -> Result<H::Answer, Error> {
-    let mut work = UnitOfWork { store, environment, call, handler, carried: Carried::new() };
+    let patience = Patience { tries: TRIES, pause: Pause::Jitter };
+    let mut work = UnitOfWork::new(store, environment, call, handler, patience);
     let outcome = in_time(environment, call.deadline, work.try_until_done()).await;
-    let Carried { answer, mut figures, .. } = work.carried;
-    let reply = match (outcome, answer) {
-        // In the second case all that was asked is committed. What failed or took too long is the rest of a backlog,
-        // which whoever comes next will settle.
-        (Some(Ok(answer)), _) | (_, Some(answer)) => Ok(answer),
-        (Some(Err(error)), None) => Err(error),
-        (None, None) => Err(Error::Unavailable("out of time".into())),
-    };
+    let (reply, figures) = work.end(outcome);
+    record(environment, call, figures, &reply);
+    reply
+}
+
+/// The same without a limit of its own for time, and for so many lost races only, after each of which it goes on at once.
+/// Tells what it took beside.
+pub(crate) async fn try_at_once<S: Products, E: Environment, H: Handler>(
+    store: &S,
+    environment: &E,
+    call: &Call,
+    handler: &H,
+    tries: u32,
+) -> (Result<H::Answer, Error>, CommandFigures) {
+    let patience = Patience { tries, pause: Pause::None };
+    let mut work = UnitOfWork::new(store, environment, call, handler, patience);
+    let outcome = work.try_until_done().await;
+    work.end(Some(outcome))
+}
+
+/// Takes note of what a command took, and whether it was given up.
+pub(crate) fn record<E: Environment, A>(
+    environment: &E,
+    call: &Call,
+    mut figures: CommandFigures,
+    reply: &Result<A, Error>,
+) {
     if let Err(Error::Contended { .. } | Error::Unavailable(_)) = reply {
         figures.retries_exhausted = 1;
     }
     environment.record(call, &Figures::Command(figures));
-    reply
+}
+
+/// What lost races lead to.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// How many of them, before the caller is told.
+    tries: u32,
+    /// What passes after each.
+    pause: Pause,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// More and more, at random, so that those who collided once don't meet again.
+    Jitter,
+    /// Nothing: there is nobody else who should go first.
+    None,
 }
 
 struct UnitOfWork<'a, S, E, H: Handler> {
@@ -61,6 +96,7 @@ struct UnitOfWork<'a, S, E, H: Handler> {
     environment: &'a E,
     call: &'a Call,
     handler: &'a H,
+    patience: Patience,
     carried: Carried<H::Answer>,
 }
 
@@ -124,7 +160,24 @@ fn index_lags() -> Setback {
     Setback::Store(StoreError::Conflict(Vec::new()))
 }
 
-impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
+impl<'a, S: Products, E: Environment, H: Handler> UnitOfWork<'a, S, E, H> {
+    fn new(store: &'a S, environment: &'a E, call: &'a Call, handler: &'a H, patience: Patience) -> Self {
+        Self { store, environment, call, handler, patience, carried: Carried::new() }
+    }
+
+    /// What came of it. Without an outcome, time was up.
+    fn end(self, outcome: Option<Result<H::Answer, Error>>) -> (Result<H::Answer, Error>, CommandFigures) {
+        let Carried { answer, figures, .. } = self.carried;
+        let reply = match (outcome, answer) {
+            // In the second case all that was asked is committed. What failed or took too long is the rest of a backlog,
+            // which whoever comes next will settle.
+            (Some(Ok(answer)), _) | (_, Some(answer)) => Ok(answer),
+            (Some(Err(error)), None) => Err(error),
+            (None, None) => Err(Error::Unavailable("out of time".into())),
+        };
+        (reply, figures)
+    }
+
     /// Attempts, each with one commit at most, until one finishes the command.
     async fn try_until_done(&mut self) -> Result<H::Answer, Error> {
         let (mut tries, mut silences) = (0_u32, 0_u32);
@@ -143,14 +196,17 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
                 Err(Setback::Store(error)) => error,
             };
             tries = tries.saturating_add(1);
-            let delay = full_jitter(tries, self.environment.random());
+            let delay = match (&error, self.patience.pause) {
+                (StoreError::Conflict(_), Pause::None) => Duration::ZERO,
+                _ => full_jitter(tries, self.environment.random()),
+            };
             let time_is_left = leaves_time(self.environment.now(), delay, self.call.deadline);
             match error {
                 // Somebody else committed first. The next one to do so may be we.
                 StoreError::Conflict(_) => {
                     let figures = &mut self.carried.figures;
                     figures.conflicts = figures.conflicts.saturating_add(1);
-                    if tries >= TRIES || !time_is_left {
+                    if tries >= self.patience.tries || !time_is_left {
                         return Err(Error::Contended { tries });
                     }
                 }
@@ -158,7 +214,13 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
                 StoreError::Unavailable(source) => {
                     self.carried.figures.add_silence(&source);
                     silences = silences.saturating_add(1);
-                    if silences >= SILENCES || !time_is_left {
+                    let is_throttled = Throttled::behind(&source).is_some();
+                    let is_patient = match self.patience.pause {
+                        // A throttled read comes through in a moment. A throttled commit has too many rivals.
+                        Pause::None if is_throttled => self.carried.sent.is_empty(),
+                        Pause::None | Pause::Jitter => silences < SILENCES,
+                    };
+                    if !is_patient || !time_is_left {
                         return Err(Error::Unavailable(source));
                     }
                 }

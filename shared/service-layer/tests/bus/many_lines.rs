@@ -13,7 +13,7 @@ use crate::common::{Meddle, Meddles, Meddling, add, allocate, another_environmen
 
 async fn allocate_lines(store: &Meddling, lines: &SkuLines) -> Result<usize, Error> {
     let bus = MessageBus::new(store, another_environment(), ());
-    Ok(bus.handle(&AllocateLines(lines.clone()), &call()).await?.lines)
+    Ok(bus.handle(&AllocateLines::of(lines.clone()), &call()).await?.lines)
 }
 
 fn lines_of(orders: Range<u32>, qty: u32) -> SkuLines {

@@ -218,7 +218,7 @@ async fn a_queued_line_of_a_cancelled_order_is_refused_and_ended_if_it_stands() 
     let meddling = Meddles::at_commits([Meddle::After(vec![cancel_all("o1")])]).with(&store);
     meddling.handle(allocate("o1", "LAMP", 1)).await.unwrap();
     let lines = [line("o1", "LAMP", 1), line("o1", "LAMP", 2), line("o2", "LAMP", 1)];
-    let lines = AllocateLines(domain::SkuLines::of(lines).pop().unwrap());
+    let lines = AllocateLines::of(domain::SkuLines::of(lines).pop().unwrap());
     let answered = MessageBus::new(&store, another_environment(), ()).handle(&lines, &call()).await.unwrap();
     assert_eq!((answered.lines, answered.refusals.len()), (3, 2));
     assert!(answered.refusals.iter().all(|refusal| matches!(refusal, Refusal::OrderCancelled(_))));

@@ -81,7 +81,7 @@ async fn a_store_that_does_not_answer_is_asked_again_a_few_times() {
         .handle(add("b1", "LAMP", 5))
         .await
         .unwrap();
-    let silent = Meddles::at_commits([(); 3].map(|()| Meddle::LoseRequest)).with(&store);
+    let silent = Meddles::at_commits([(); 6].map(|()| Meddle::LoseRequest)).with(&store);
     let error = silent.handle(allocate("o1", "LAMP", 1)).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
@@ -132,8 +132,8 @@ async fn figures_tell_what_a_command_took() {
     let figures = figures_of(Vec::new(), resize("b1", 1, Revision::AsOf(1))).await;
     assert_eq!((figures.out_of_stock, figures.waiting_lines), (1, Some(1)), "o2 loses its place");
     do_it(&store, resize("b1", 5, Revision::AsOf(2))).await;
-    let figures = figures_of([(); 3].map(|()| Meddle::LoseRequest).into(), allocate("o4", "LAMP", 1)).await;
-    assert_eq!(figures, CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() });
+    let figures = figures_of([(); 6].map(|()| Meddle::LoseRequest).into(), allocate("o4", "LAMP", 1)).await;
+    assert_eq!(figures, CommandFigures { retries: 5, retries_exhausted: 1, ..CommandFigures::default() });
     assert_eq!(figures_of(Vec::new(), allocate("o2", "LAMP", 2)).await, CommandFigures::default(), "asked again");
     assert_eq!(figures_of(Vec::new(), allocate("o5", "NOTHING", 1)).await, CommandFigures::default(), "refused");
 }
@@ -146,8 +146,8 @@ async fn figures_tell_what_throttled_a_command() {
     });
     let bus = MessageBus::new(Hooked { store: InMemoryStore::default(), hooks }, another_environment(), ());
     bus.handle(&add("b1", "LAMP", 5), &call()).await.unwrap_err();
-    let given_up = CommandFigures { retries: 2, retries_exhausted: 1, ..CommandFigures::default() };
-    let throttled = CommandFigures { throttled: 3, throttled_by: Some("writes to table".to_owned()), ..given_up };
+    let given_up = CommandFigures { retries: 5, retries_exhausted: 1, ..CommandFigures::default() };
+    let throttled = CommandFigures { throttled: 6, throttled_by: Some("writes to table".to_owned()), ..given_up };
     assert_eq!(bus.environment().recorded(), [Figures::Command(throttled)]);
 }
 
@@ -229,7 +229,7 @@ async fn a_backlog_of_several_commits_is_read_once() {
 async fn owing_spoons() -> InMemoryStore {
     let store = waiting_for_spoons().await;
     let mut commits = vec![Meddle::After(Vec::new())];
-    commits.extend((0..3).map(|_| Meddle::LoseRequest));
+    commits.extend((0..6).map(|_| Meddle::LoseRequest));
     let reply = Meddles::at_commits(commits).with(&store).handle(add("b2", "SPOON", 150)).await.unwrap();
     assert_eq!(reply, Reply::Done, "what was asked is committed");
     assert_eq!(waiting_lines(&store, &"SPOON".try_into().unwrap()).await.unwrap().len(), 52);

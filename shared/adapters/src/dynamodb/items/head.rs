@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use service_layer::CorrelationId;
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Commit, CommitId, Stored};
+use service_layer::store::{Commit, CommitId, Stored, is_crowd};
 
 use super::{BatchEntry, Item, Key, UnreadableItem, from_item};
 
@@ -36,6 +36,9 @@ pub(in crate::dynamodb) struct HeadItem {
     /// What the last commit came of. Items written by earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<CorrelationId>,
+    /// What each of its events came of, where that is not the same of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    correlations: Vec<CorrelationId>,
 }
 
 impl HeadItem {
@@ -51,6 +54,7 @@ impl HeadItem {
             events: product.events().to_vec(),
             at: commit.at,
             correlation: Some(commit.correlation.clone()),
+            correlations: correlations(product.events(), commit),
         }
     }
 
@@ -58,6 +62,14 @@ impl HeadItem {
         let sku = self.key.pk.strip_prefix("SKU#").unwrap_or_default();
         Sku::try_from(sku).map_err(|error| self.key.unreadable(format!("PK: {error}")))
     }
+}
+
+fn correlations(events: &[Event], commit: &Commit<'_>) -> Vec<CorrelationId> {
+    let of_each = || events.iter().map(|event| commit.correlation_of(event));
+    if of_each().all(|correlation| correlation == commit.correlation) {
+        return Vec::new();
+    }
+    of_each().cloned().collect()
 }
 
 /// Reads a product, with the batches that have free stock.
@@ -73,10 +85,10 @@ pub(in crate::dynamodb) fn read_head(item: Item) -> Result<Stored, UnreadableIte
             .key
             .unreadable(format!("batches[{index}].allocated: must be less than purchased, with shipped")));
     }
-    let HeadItem { version, waiting, backlog, refused, .. } = item;
+    let HeadItem { version, waiting, backlog, refused, events, at, .. } = item;
     let state = ProductState { sku, version, batches, waiting, backlog, refused };
     let product = Product::restore(state);
-    Ok(Stored { product, commit: CommitId(commit) })
+    Ok(Stored { product, commit: CommitId(commit), crowded_at: is_crowd(&events).then_some(at) })
 }
 
 /// What the last commit of a product has to tell. Other items of the table have nothing to tell.
@@ -93,5 +105,15 @@ pub fn outbox_envelopes(item: serde_dynamo::Item) -> Result<Vec<Envelope>, Unrea
     if item.events.is_empty() {
         return Err(item.key.unreadable("events: must not be empty"));
     }
-    Ok(outbox::envelopes(&item.sku()?, item.version, item.at, item.events, item.correlation.as_ref()))
+    let (sku, events) = (item.sku()?, item.events.len());
+    let correlations = match item.correlations.len() {
+        0 => vec![item.correlation; events],
+        count if count == events => item.correlations.into_iter().map(Some).collect(),
+        count => {
+            let reason = format!("correlations: must have {events} elements as events has, not {count}");
+            return Err(item.key.unreadable(reason));
+        }
+    };
+    let events = item.events.into_iter().zip(correlations).collect();
+    Ok(outbox::envelopes(&sku, item.version, item.at, events))
 }

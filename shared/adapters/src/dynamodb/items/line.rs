@@ -130,7 +130,7 @@ fn listed_in(partition: &str) -> Result<Place, InvalidName> {
 }
 
 /// The line that a key names.
-fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
+pub(super) fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
     let orderid = key.pk.strip_prefix("ORDER#")?;
     let names = key.sk.strip_prefix(LINE_PREFIX)?;
     let (sku, name) = names.split_once(UNIT_SEPARATOR)?;

@@ -1,5 +1,6 @@
 //! The items of the table: a file for each kind, with its key and attributes, from and to the domain's values.
 
+mod asking;
 mod batch;
 mod head;
 mod line;
@@ -11,6 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(super) use asking::{AskingItem, TurnItem, asking_shelves, listed_asking, read_asking, read_turn, written};
 pub(super) use batch::{BatchEntry, BatchItem, batch_partition, read_batch};
 pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
@@ -65,6 +67,10 @@ pub(super) enum Kind {
     Inbox,
     /// That an order is cancelled.
     Cancelled,
+    /// A line that asks, and is no promise.
+    Asking,
+    /// Whose turn it is to commit for all who ask.
+    Turn,
     /// And whatever is none of the others, which is no line either, and is told so.
     Line,
 }
@@ -76,6 +82,8 @@ impl Kind {
             Some(AttributeValue::S(sk)) if sk.starts_with(batch::BATCH_PREFIX) => Self::Batch,
             Some(AttributeValue::S(sk)) if sk == INBOX => Self::Inbox,
             Some(AttributeValue::S(sk)) if sk == order::CANCELLED => Self::Cancelled,
+            Some(AttributeValue::S(sk)) if sk == asking::TURN => Self::Turn,
+            _ if item.contains_key(asking::ASKS) => Self::Asking,
             _ => Self::Line,
         }
     }
@@ -124,5 +132,6 @@ mod tests {
         assert_eq!(kind_of(Key::inbox("LAMP#1#1")), Kind::Inbox);
         assert_eq!(kind_of(Key::line(&line.id())), Kind::Line);
         assert_eq!(kind_of(Key::cancelled(&line.orderid)), Kind::Cancelled);
+        assert_eq!(kind_of(Key::turn(&line.sku)), Kind::Turn);
     }
 }

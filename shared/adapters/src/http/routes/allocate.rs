@@ -5,7 +5,7 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use service_layer::ports::{Environment, LineQueue};
-use service_layer::store::Products;
+use service_layer::store::Asks;
 use service_layer::{Allocate, Error, MessageBus};
 
 use crate::http::accept::Format;
@@ -15,7 +15,7 @@ use crate::http::{Route, answered, body};
 
 /// Answers a request to allocate a line: now, or, if its client can wait and there is a queue, as soon as the line is
 /// on that.
-pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
+pub(super) async fn allocate<S: Asks, E: Environment, Q: LineQueue>(
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,
     request: Request,
@@ -28,7 +28,7 @@ pub(super) async fn allocate<S: Products, E: Environment, Q: LineQueue>(
             return Ok(applied(ok(StatusCode::ACCEPTED, format), "respond-async"));
         }
         let command = Allocate(line);
-        let allocation = bus.handle(&command, call).await?.map_err(Error::from)?;
+        let allocation = bus.allocate(&command, call).await?.map_err(Error::from)?;
         Ok(respond(allocation, &command.0.sku, Preference::of(request.headers()), format))
     })
     .await

@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use service_layer::ports::{Environment, LineQueue, Lists};
-use service_layer::store::Products;
+use service_layer::store::{Asks, Products};
 use service_layer::{MessageBus, Views};
 
 use super::answers::not_found;
@@ -162,7 +162,7 @@ fn matches_path(pattern: &str, path: &str) -> bool {
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn answer_about_lines<S: Products, E: Environment, Q: LineQueue>(
+pub async fn answer_about_lines<S: Asks, E: Environment, Q: LineQueue>(
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,
     request: Request,
