@@ -56,8 +56,8 @@ pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
     if let LambdaRequest::ApiGatewayV2(request) = &mut request {
         request.raw_path = Some("/".to_owned());
         request.raw_query_string = None;
+        request.request_context.domain_name = None;
         request.headers.remove(HOST);
-        request.headers.remove("x-forwarded-proto");
     }
     request
 }
