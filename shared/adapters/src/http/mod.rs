@@ -7,13 +7,15 @@ mod prefer;
 mod routes;
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
 
 use domain::InvalidName;
 use lambda_http::http::header::HOST;
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
-use lambda_http::tower::util::MapRequest;
-use lambda_http::{Adapter, Body, LambdaEvent, Request, RequestExt, Response, Service};
+use lambda_http::tower::util::{MapRequest, MapResponse};
+use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, RequestExt, Response, Service};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use service_layer::ports::Environment;
@@ -42,11 +44,22 @@ where
     S: Service<Request, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'a,
 {
+    let service = MapResponse::new(service, Finished);
     lambda_runtime::run(MapRequest::new(Adapter::from(service), |event: LambdaEvent<LambdaRequest>| {
         let LambdaEvent { payload, context } = event;
         LambdaEvent { payload: without_uri(payload), context }
     }))
     .await
+}
+
+/// An answer as it goes out. `lambda_http` would read its type, decode its text and copy it, to learn whether it is text:
+/// all are.
+struct Finished(Response<Body>);
+
+impl IntoResponse for Finished {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
 }
 
 /// Leaves out what makes an URI. A client may put anything there, such as `?<`, and `lambda_http` panics when it is no
