@@ -13,7 +13,8 @@ use super::{DynamoDb, INDEX};
 impl DynamoDb {
     pub(super) async fn query(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
         match listing {
-            Listing::Waiting { sku, .. } => self.parts(self.listed_in(waiting_partition(sku))).await,
+            // Boxed, so that the futures of callers stay flat.
+            Listing::Waiting { sku, .. } => Box::pin(self.parts(self.listed_in(waiting_partition(sku)))).await,
             Listing::OnBatch { sku, batch, .. } => {
                 let shelves = shelves(sku, batch).map(|shelf| Box::pin(self.parts(self.listed_in(shelf))));
                 Ok(listing.select(try_join_all(shelves).await?.concat()))

@@ -17,7 +17,8 @@ use super::items::{BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LineItem
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
 impl DynamoDb {
-    /// Heads come first, so that the reasons of a refusal tell by their position which products were in the way.
+    /// Heads come first, so that the reasons of a refusal tell by their position which products were in the way. Calls are
+    /// boxed, as those that read are: a command is moved once, with room for its largest call, whether it makes that or not.
     pub(super) async fn write(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         let (mut heads, mut others) = (Vec::new(), Vec::new());
         for changed in commit.products {
@@ -38,11 +39,11 @@ impl DynamoDb {
             && others.is_empty()
             && let Some(put) = puts.pop()
         {
-            return self.write_alone(put).await;
+            return Box::pin(self.write_alone(put)).await;
         }
         let puts = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build());
         let request = self.client.transact_write_items().set_transact_items(Some(puts.chain(others).collect()));
-        request.send().await.map(drop).map_err(|error| of_transaction(error, count))
+        Box::pin(request.send()).await.map(drop).map_err(|error| of_transaction(error, count))
     }
 
     /// A plain write costs half of a transaction.
