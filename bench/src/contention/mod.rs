@@ -6,6 +6,7 @@
     reason = "a measurement that is wrong fails by panicking"
 )]
 
+mod bystander;
 mod clock;
 mod database;
 mod figures;
@@ -115,6 +116,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
             println!("| {candidate} | {rate} | {lines:.0} | {p50:.0} | {p99:.0} | {wcu:.2} |");
         }
     }
+    bystander::print(arguments.seed);
     let Some(mut picture) = picture else { return Ok(()) };
     let queued = CALLERS.map(|callers| {
         (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).0.lines_each_second())
