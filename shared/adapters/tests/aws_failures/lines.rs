@@ -1,14 +1,16 @@
 //! Failures of SQS, on the way of a line to its queue.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::http::Route;
-use adapters::in_memory::InMemoryStore;
+use adapters::in_memory::{InMemoryStore, call_until};
 use adapters::line_queue::SqsLineQueue;
+use domain::OrderLine;
 use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
-use service_layer::ports::Environment;
+use service_layer::ports::{Environment, LineQueue, Timestamp};
 use testing::{answer, api_event, api_request};
 
 use crate::clock::Clock;
@@ -60,8 +62,36 @@ async fn a_message_is_the_line_and_what_it_belongs_to() {
         "QueueUrl": URL,
         "MessageBody": r#"{"orderid":"o1","sku":"LAMP","qty":3,"line":"3"}"#,
         "MessageAttributes": {"correlation_id": {"DataType": "String", "StringValue": "basket-7"}},
+        "MessageGroupId": group_of("LAMP").await,
     });
     assert_eq!(wire.service(|queue| queue.messages.clone()), [expected]);
+}
+
+/// The group of a SKU's line, as an adapter says it that is used for nothing else.
+async fn group_of(sku: &str) -> String {
+    let wire = Wire::to(Queue::default());
+    let queue = SqsLineQueue::new(wire.config(&Clock::default()), URL.to_owned());
+    let line = OrderLine::unnamed("o1".try_into().unwrap(), sku.try_into().unwrap(), 3.try_into().unwrap());
+    queue.put(&line, &call_until(Timestamp::default())).await.unwrap();
+    wire.service(|queue| queue.messages[0]["MessageGroupId"].as_str().unwrap().to_owned())
+}
+
+/// SQS lets the lines of a busy group wait, not those of others.
+#[tokio::test]
+async fn the_lines_of_each_sku_are_a_group_by_a_name_that_sqs_takes() {
+    let longest = "灯".repeat(255);
+    let almost_the_same = format!("{}火", "灯".repeat(254));
+    let skus = ["LAMP", "lamp", "A LAMP", "灯", &longest, &almost_the_same];
+    let mut groups = BTreeSet::new();
+    for sku in skus {
+        let group = group_of(sku).await;
+        // SendMessage's reference: up to 128 letters, digits and marks of ASCII.
+        assert!((1..=128).contains(&group.len()), "{sku}: {group}");
+        assert!(group.chars().all(|character| character.is_ascii_graphic()), "{sku}: {group}");
+        assert_eq!(group_of(sku).await, group, "{sku}, put by another adapter");
+        groups.insert(group);
+    }
+    assert_eq!(groups.len(), skus.len(), "{groups:?}");
 }
 
 /// A line is taken if the queue has it, and only then.
