@@ -67,7 +67,12 @@ pub(crate) fn row(callers: u32, figures: &Figures, more: &[String]) -> String {
     let lines = format!("{:.0}", figures.lines_each_second());
     let lost = format!("{:.2}", f64::from(figures.lost) / f64::from(figures.lines));
     let cells = [callers.to_string(), lines, p50, p99, p999, lost, figures.turned_away.to_string()];
-    format!("| {} |", [&cells, more].concat().join(" | "))
+    self::cells(&[&cells, more].concat())
+}
+
+/// A row of any table.
+pub(crate) fn cells(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | "))
 }
 
 /// Counts something, beside others who do.

@@ -14,6 +14,7 @@ mod picture;
 mod plain;
 mod queued;
 mod real;
+mod sold_out;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -85,6 +86,15 @@ fn simulate(arguments: &Arguments) -> Result<()> {
         }
         println!();
     }
+    println!("### Refusals, of which nothing is left; then one piece comes\n");
+    println!("| callers | path | refusals/s | p50 ms | p99 ms | p99.9 ms | 503 | WCU each | RCU each | placed after |");
+    println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
+    for callers in [1, 128] {
+        for path in [Path::Plain, Path::Shared] {
+            println!("{}", sold_out::row(callers, path, &sold_out::measure(arguments.seed, callers, path)));
+        }
+    }
+    println!();
     if arguments.only_callers {
         return Ok(());
     }

@@ -14,9 +14,9 @@ use super::clock::{Clock, Task};
 use super::database::{Database, Toll, database};
 use super::figures::{self, Figures, RUN};
 
-const SKU: &str = "RETRO-CLOCK";
+pub(crate) const SKU: &str = "RETRO-CLOCK";
 /// A function's limit.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// What a caller waits for who was turned away, as `Retry-After` tells it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

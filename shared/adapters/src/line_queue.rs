@@ -45,7 +45,7 @@ impl LineQueue for SqsLineQueue {
 }
 
 /// What SQS tells the lines of one SKU from the others' by, so that a hot SKU does not keep the others waiting. On a
-/// standard queue it is no order: docs/decisions/0029-fair-queues.md.
+/// standard queue it is no order: docs/decisions/0028-fair-queues.md.
 ///
 /// Not the SKU itself, which may be longer than the 128 characters of a group's id, and have others than ASCII's. A
 /// hash that another compiler makes differently will do: while two releases send, a SKU has two groups.

@@ -16,6 +16,10 @@ pub enum Allocation {
     OutOfStock,
 }
 
+/// Most events that may be told beside a refusal that is news. Whoever is refused from then on reads the product, with
+/// all that its last commit told; so that should be little.
+const EVENTS_BESIDE_A_REFUSAL: usize = 16;
+
 /// How far a commit came with many lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
@@ -90,7 +94,8 @@ impl Product {
                 self.allocate_cancelled(line, part, budget)
             } else {
                 // What a cancelled line gave back belongs to those that wait.
-                let may_be_placed = !self.has_backlog() && self.can_afford(line, part, budget);
+                let may_be_placed =
+                    !self.has_backlog() && !self.tells_too_much(line, part) && self.can_afford(line, part, budget);
                 may_be_placed.then(|| self.allocate(line, part))
             };
             let Some(outcome) = outcome else { break };
@@ -98,6 +103,14 @@ impl Product {
             answered.lines = answered.lines.saturating_add(1);
         }
         answered
+    }
+
+    /// Whether a line is refused and that is news, in a commit that has much to tell already.
+    fn tells_too_much(&self, line: &OrderLine, part: Option<&Part>) -> bool {
+        self.pending.events.len() > EVENTS_BESIDE_A_REFUSAL
+            && part.is_none()
+            && !self.has_room_for(line)
+            && self.news_of_refusal(line).is_some()
     }
 
     /// Takes from the budget what allocating a line will need.
@@ -308,6 +321,23 @@ mod tests {
             assert_eq!(product.allocate_each(&asked, |_| None, &[], &mut budget).lines, answered, "{items} items");
             assert_eq!((product.events().len(), product.turned_away().count()), (answered.min(1), answered));
         }
+    }
+
+    #[test]
+    fn what_everybody_reads_who_is_refused_is_small() {
+        let placed = |count: u32| (0..count).map(|number| line(&format!("o{number}"), 1));
+        for (count, answered) in [(16, 17), (17, 17)] {
+            let asked = lines(placed(count).chain([line("large", 99)]));
+            let mut product = product(&[batch("b1", 50, None)]);
+            let first = product.allocate_each(&asked, |_| None, &[], &mut ample());
+            assert_eq!((first.lines, product.events().len()), (answered, answered), "beside {count} that are placed");
+        }
+        // What is no news has nothing to tell.
+        let mut product = product(&[batch("b1", 50, None)]);
+        product.allocate(&line("first", 99), None).unwrap();
+        let mut product = product.committed();
+        let asked = lines(placed(17).chain([line("large", 99)]));
+        assert_eq!(product.allocate_each(&asked, |_| None, &[], &mut ample()).lines, 18);
     }
 
     #[test]
