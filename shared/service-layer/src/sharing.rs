@@ -30,7 +30,7 @@ const A_CROWD: usize = 3;
 /// All times are measured by what the line's own call took, since a store that answers slowly is asked by many: at least
 const QUICKEST: Duration = Duration::from_millis(5);
 /// and at most this.
-const SLOWEST: Duration = Duration::from_millis(200);
+const SLOWEST: Duration = Duration::from_secs(1);
 /// When a turn is over at last, though nobody has ended it.
 const TURN: f64 = 20.0;
 /// What an answer takes at least, and is expected to take if nobody has waited for one of late.
@@ -41,9 +41,9 @@ const FIRST_LOOK: [f64; 2] = [0.2, 0.8];
 const NEXT_LOOK: f64 = 0.25;
 const GROWTH: f64 = 1.5;
 /// What passes at most.
-const LONGEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(2);
 /// A turn that ends later than this is one of a clock that goes wrong.
-pub const LONGEST_TURN: Duration = Duration::from_secs(1);
+pub const LONGEST_TURN: Duration = Duration::from_secs(3);
 
 /// Lines to list for one commit. It holds fewer, but some are listed that have been answered by now.
 const LISTED: usize = 130;
@@ -177,6 +177,9 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             if is_free && let Some(answer) = self.take_turn(&question).await? {
                 return Ok(Some(answer));
             }
+            if self.environment.now() >= last_moment(self.call.deadline) {
+                return Err(Error::Unavailable("out of time".into()));
+            }
             self.environment.sleep(longest.mul_f64(self.chance())).await;
             longest = longest.mul_f64(GROWTH).min(LONGEST);
         }
@@ -200,7 +203,7 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         let pace = environment.now().since(asked_at).clamp(QUICKEST, SLOWEST);
         let least = pace.mul_f64(ANSWER);
         let crowd = self.crowds.of(&line.sku, asked_at);
-        let expected = crowd.map_or(least, |crowd| crowd.waited.clamp(least, LONGEST));
+        let expected = crowd.map_or(least, |crowd| crowd.waited.min(LONGEST).max(least));
         Ok(Some(Question { line: line.id(), asked_at, pace, expected }))
     }
 

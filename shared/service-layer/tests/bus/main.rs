@@ -10,6 +10,7 @@
 
 mod commands;
 mod common;
+mod crowd;
 mod events;
 mod lagging_index;
 mod many_lines;
