@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::addresses;
@@ -20,6 +21,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             change_batch_quantity_leads_to_reallocation,
             a_client_may_prefer_to_be_told_the_batch,
             a_client_that_can_wait_is_answered_before_its_line_is_allocated,
+            each_of_many_callers_at_once_gets_his_own_answer,
             a_sku_that_runs_out_is_mailed_to_the_buyers_once,
             requests_and_messages_may_come_twice_and_out_of_order,
             a_poison_message_does_not_touch_its_neighbours,
@@ -126,6 +128,26 @@ async fn a_client_that_can_wait_is_answered_before_its_line_is_allocated(servers
     let mut expected: Vec<_> = orders.iter().chain([&too_late]).map(String::as_str).collect();
     expected.sort_unstable();
     assert_eq!(told, expected, "each once");
+    Ok(())
+}
+
+/// As many as the emulator takes at once beside the other tests.
+async fn each_of_many_callers_at_once_gets_his_own_answer(servers: Arc<Servers>) -> Outcome {
+    const CALLERS: usize = 30;
+    const PIECES: u32 = 20;
+    let api = &Api::at(servers.stack().await?.api_url())?;
+    let (sku, reference) = (&unique("SKU"), &unique("batch"));
+    api.create_batch(reference, sku, PIECES, None).await?;
+    let orders: Vec<String> = (0..CALLERS).map(|_| unique("order")).collect();
+    let answers = try_join_all(orders.iter().map(|orderid| api.allocate_and_tell(orderid, sku, 1))).await?;
+    let with = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((with(201), with(400)), (20, 10), "{answers:?}");
+    for (orderid, answer) in orders.iter().zip(&answers) {
+        let batch = api.batch_of(orderid).await?;
+        assert_eq!(batch.as_deref(), (answer.status == 201).then_some(reference.as_str()), "{answer:?}");
+    }
+    let product = api.ask(&format!("products/{sku}")).await?;
+    assert_eq!(product["free"], 0, "{product}");
     Ok(())
 }
 

@@ -30,26 +30,25 @@ const WARM_UP: Duration = Duration::from_secs(10);
 pub(crate) async fn run() -> Result<()> {
     let tools = Tools::install().await.context("the parser of template.yaml can't be installed")?;
 
-    println!("### One line a request, on dynoxide\n\n{}", header(&[]));
-    let mut plain = Figures::default();
-    for callers in CALLERS {
-        eprintln!("measuring {callers} callers ...");
-        plain =
-            measure(&tools, |tasks, store, counted| one_line_a_request(tasks, store, counted, callers, Path::Shared))
-                .await?;
-        println!("{}", row(callers, &plain, &[]));
+    for (path, title) in [(Path::Plain, "One line a commit"), (Path::Shared, "Commits that callers share")] {
+        println!("### {title}, on dynoxide\n\n{}", header(&["lines a commit"]));
+        for callers in CALLERS {
+            eprintln!("measuring {callers} callers, {path:?} ...");
+            let figures = measure(&tools, |tasks, store, counted| ask_by(tasks, store, counted, callers, path)).await?;
+            println!("{}", row(callers, &figures, &[format!("{:.1}", figures.lines_each_commit())]));
+        }
+        println!();
     }
 
-    let [.., callers] = CALLERS;
+    let [.., callers, _] = CALLERS;
     eprintln!("measuring {callers} callers and a queue ...");
     let queued = measure(&tools, |tasks, store, counted| many_lines_a_commit(tasks, store, counted, callers)).await?;
     println!("\n### Many lines a commit, {callers} callers, on dynoxide\n");
-    println!("| queue | lines/s | times one line a request | lines a commit | lost races a commit | given back |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    println!("| queue | lines/s | lines a commit | lost races a commit | given back |");
+    println!("| --- | ---: | ---: | ---: | ---: |");
     println!(
-        "| {CHOSEN} | {:.0} | {:.1} | {:.1} | {:.2} | {} |",
+        "| {CHOSEN} | {:.0} | {:.1} | {:.2} | {} |",
         queued.lines_each_second(),
-        queued.lines_each_second() / plain.lines_each_second(),
         queued.lines_each_commit(),
         queued.lost_each_commit(),
         queued.turned_away,
@@ -81,13 +80,7 @@ async fn measure(
     Ok(figures)
 }
 
-fn one_line_a_request(
-    tasks: &mut JoinSet<()>,
-    store: &DynamoDb,
-    counted: &Arc<Mutex<Figures>>,
-    callers: u32,
-    path: Path,
-) {
+fn ask_by(tasks: &mut JoinSet<()>, store: &DynamoDb, counted: &Arc<Mutex<Figures>>, callers: u32, path: Path) {
     for caller in 0..callers {
         let (bus, counted) = (bus(store, counted), Arc::clone(counted));
         tasks.spawn(async move { ask(bus, path, caller, &counted).await });

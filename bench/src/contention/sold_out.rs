@@ -69,14 +69,7 @@ pub(crate) fn measure(seed: u64, callers: u32, path: Path) -> (Outcome, Toll) {
     (outcome.into_inner().unwrap_or_default(), toll)
 }
 
-async fn ask(
-    database: &Database,
-    clock: &Clock,
-    path: Path,
-    caller: u32,
-    start: Duration,
-    outcome: &Mutex<Outcome>,
-) {
+async fn ask(database: &Database, clock: &Clock, path: Path, caller: u32, start: Duration, outcome: &Mutex<Outcome>) {
     let bus = MessageBus::new(database, clock.clone(), ());
     for number in 0.. {
         let asked = clock.time();

@@ -8,13 +8,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
 use proptest::prelude::*;
 use service_layer::ports::{StoredBatch, Timestamp};
-use service_layer::store::{Commit, CommitId, Origins, Stored};
+use service_layer::store::{Asking, AskingId, Commit, CommitId, Origins, Stored};
 use testing::{change, line};
 
 use super::inbox;
 use super::items::{
-    BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, outbox_envelopes, read_batch, read_cancelled, read_head,
-    read_part, to_item,
+    AskingItem, BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, TurnItem, outbox_envelopes, read_asking,
+    read_batch, read_cancelled, read_head, read_part, read_turn, to_item,
 };
 
 /// Reads an item of one kind, as the error or what was read.
@@ -37,6 +37,30 @@ fn line_item(item: Item) -> Result<String, String> {
 
 fn cancelled(item: Item) -> Result<String, String> {
     read_cancelled(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn asking_item(item: Item) -> Result<String, String> {
+    read_asking(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn turn(item: Item) -> Result<String, String> {
+    read_turn(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn asking() -> Asking {
+    let (since, until) = (Timestamp(1_700_000_000_000), Timestamp(1_700_000_009_500));
+    Asking { line: line("o1", "LAMP", 3), id: AskingId(7), since, until, correlation: "c1".try_into().unwrap() }
+}
+
+/// Of a commit whose events came of several requests.
+fn shared_head() -> Item {
+    let mut product = product().committed();
+    for orderid in ["o7", "o8"] {
+        product.allocate(&line(orderid, "LAMP", 1), None).unwrap();
+    }
+    let (correlation, at) = ("c1".try_into().unwrap(), Timestamp(1_700_000_000_000));
+    let origins = Origins::from([(line("o8", "LAMP", 1).id(), "c8".try_into().unwrap())]);
+    to_item(&HeadItem::new(&product, &Commit::new(CommitId(255), &correlation, &origins, at))).unwrap()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is one of several readers")]
@@ -101,6 +125,9 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Waiting)), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Cancelled)), line_item),
+        ("SKU#LAMP/PRODUCT", shared_head(), head),
+        ("ORDER#o1/LINE#LAMP\\u001f3", to_item(&AskingItem::new(&asking())).unwrap(), asking_item),
+        ("TURN#LAMP/TURN", to_item(&TurnItem::new(&"LAMP".try_into().unwrap(), now)).unwrap(), turn),
         ("ORDER#o1/CANCELLED", cancelled_item(), cancelled),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
@@ -195,15 +222,17 @@ fn types() -> Vec<AttributeValue> {
 
 /// Whether an attribute may be absent (or null, which is how events say it).
 fn is_optional(key: &str, path: &[Step]) -> bool {
-    matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "correlation", "refused"].contains(&name.as_str()))
+    let is_head = key.ends_with("/PRODUCT");
+    matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "refused"].contains(&name.as_str()))
+        || (is_head && ["correlation", "correlations"].contains(&shown(path).as_str()))
         || shown(path) == "full.shipped"
         || (shown(path) == "expires_at" && key.contains("/LINE#"))
 }
 
-/// Nobody reads the key of an entry in the inbox, nor the sort key of a head or batch: they are what was asked for.
+/// Nobody reads the key of an entry in the inbox or of a turn, nor the sort key of a head or batch: they are what was asked for.
 fn is_read(key: &str, path: &[Step]) -> bool {
     let is_key = matches!(path, [Step::Field(name)] if name == "PK" || name == "SK");
-    !(is_key && key.starts_with("EVENT#"))
+    !(is_key && (key.starts_with("EVENT#") || key.starts_with("TURN#")))
 }
 
 fn assert_names(outcome: Result<String, String>, key: &str, path: &[Step]) {
@@ -285,6 +314,7 @@ fn takes_text(place: &str) -> bool {
         .iter()
         .any(|name| place.ends_with(name))
         && place != "full.ref"
+        || place.starts_with("correlations[")
 }
 
 /// Counters that would be lost at the next commit, or that sell what is not there.

@@ -54,7 +54,7 @@ pub(in crate::dynamodb) struct AskingItem {
     until: u64,
     correlation: CorrelationId,
     /// Seconds since 1970.
-    expires_at: u64,
+    expires_at: Option<u64>,
 }
 
 impl AskingItem {
@@ -68,7 +68,7 @@ impl AskingItem {
             asks: written(*id),
             until: until.0,
             correlation: correlation.clone(),
-            expires_at: until.plus(KEPT).seconds(),
+            expires_at: Some(until.plus(KEPT).seconds()),
         }
     }
 }
