@@ -23,7 +23,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use database::Toll;
-use picture::Curve;
+use figures::Figures;
+use picture::{Curve, Panel};
 use plain::Path;
 use queued::{Candidate, Load};
 
@@ -73,28 +74,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
 fn simulate(arguments: &Arguments) -> Result<()> {
     let picture = arguments.picture.as_deref().map(create).transpose()?;
-    let mut one_a_request = Vec::new();
-    for (path, title) in [(Path::Plain, "One line a commit"), (Path::Shared, "Commits that callers share")] {
-        println!("### {title}\n");
-        println!("{}", figures::header(&["throttled", "lines a commit", "WCU a line", "RCU a line"]));
-        for callers in CALLERS {
-            let (figures, toll) = plain::measure(arguments.seed, callers, path);
-            one_a_request.push((callers, figures.lines_each_second()));
-            let [wcu, rcu] = units_each_line(&toll).map(|units| format!("{units:.1}"));
-            let lines = format!("{:.1}", figures.lines_each_commit());
-            println!("{}", figures::row(callers, &figures, &[toll.throttled.to_string(), lines, wcu, rcu]));
-        }
-        println!();
-    }
-    println!("### Refusals, of which nothing is left; then one piece comes\n");
-    println!("| callers | path | refusals/s | p50 ms | p99 ms | p99.9 ms | 503 | WCU each | RCU each | placed after |");
-    println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
-    for callers in [1, 128] {
-        for path in [Path::Plain, Path::Shared] {
-            println!("{}", sold_out::row(callers, path, &sold_out::measure(arguments.seed, callers, path)));
-        }
-    }
-    println!();
+    let plain = answered_callers(arguments.seed, Path::Plain, "One line a commit");
+    let shared = answered_callers(arguments.seed, Path::Shared, "Commits that callers share");
+    refusals(arguments.seed);
     if arguments.only_callers {
         return Ok(());
     }
@@ -127,15 +109,85 @@ fn simulate(arguments: &Arguments) -> Result<()> {
         }
     }
     bystander::print(arguments.seed);
-    let Some(mut picture) = picture else { return Ok(()) };
-    let queued = CALLERS.map(|callers| {
-        (callers, queued::measure(arguments.seed, CHOSEN, Load::Callers(callers)).0.lines_each_second())
-    });
-    let curves = [
-        Curve { name: "one line a request", points: one_a_request },
-        Curve { name: "Prefer: respond-async", points: queued.to_vec() },
+    match picture {
+        Some(mut picture) => {
+            let drawn = drawn(arguments.seed, &plain, &shared);
+            picture.write_all(drawn.as_bytes()).context("writing the picture")
+        }
+        None => Ok(()),
+    }
+}
+
+/// The curves of those who wait for an answer, and of those who do not.
+fn drawn(seed: u64, plain: &[Point], shared: &[Point]) -> String {
+    let queued: Vec<Point> = CALLERS
+        .into_iter()
+        .map(|callers| Point::of(callers, &queued::measure(seed, CHOSEN, Load::Callers(callers)).0))
+        .collect();
+    let all = [("one line a commit", plain), ("shared", shared), ("Prefer: respond-async", &queued[..])];
+    let curves = |value: fn(&Point) -> f64| {
+        let curve = |(name, points): (&'static str, &[Point])| Curve {
+            name,
+            points: points.iter().map(|point| (point.callers, value(point))).collect(),
+        };
+        all.map(curve).into()
+    };
+    let panels = [
+        Panel {
+            title: "Committed lines of one SKU a second, over concurrent callers (simulated)",
+            range: (16.0, 4_096.0),
+            curves: curves(|point| point.lines_each_second),
+        },
+        Panel {
+            title: "The slowest answer of a hundred, in ms; by respond-async, the slowest commit",
+            range: (16.0, 65_536.0),
+            curves: curves(|point| point.p99),
+        },
     ];
-    picture.write_all(picture::draw(&curves).as_bytes()).context("writing the picture")
+    picture::draw(&panels)
+}
+
+/// Callers for whom nothing is left.
+fn refusals(seed: u64) {
+    println!("### Refusals, of which nothing is left; then one piece comes\n");
+    println!("| callers | path | refusals/s | p50 ms | p99 ms | p99.9 ms | 503 | WCU each | RCU each | placed after |");
+    println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
+    for callers in [1, 128] {
+        for path in [Path::Plain, Path::Shared] {
+            println!("{}", sold_out::row(callers, path, &sold_out::measure(seed, callers, path)));
+        }
+    }
+    println!();
+}
+
+/// What is drawn of a measurement.
+struct Point {
+    callers: u32,
+    lines_each_second: f64,
+    p99: f64,
+}
+
+impl Point {
+    fn of(callers: u32, figures: &Figures) -> Self {
+        let [p99] = figures.percentiles([0.99]);
+        Self { callers, lines_each_second: figures.lines_each_second(), p99 }
+    }
+}
+
+/// Callers who wait for their answers: a table, and what is drawn of it.
+fn answered_callers(seed: u64, path: Path, title: &str) -> Vec<Point> {
+    println!("### {title}\n");
+    println!("{}", figures::header(&["throttled", "lines a commit", "WCU a line", "RCU a line"]));
+    let mut points = Vec::new();
+    for callers in CALLERS {
+        let (figures, toll) = plain::measure(seed, callers, path);
+        points.push(Point::of(callers, &figures));
+        let [wcu, rcu] = units_each_line(&toll).map(|units| format!("{units:.1}"));
+        let lines = format!("{:.1}", figures.lines_each_commit());
+        println!("{}", figures::row(callers, &figures, &[toll.throttled.to_string(), lines, wcu, rcu]));
+    }
+    println!();
+    points
 }
 
 /// Write units and read units.
