@@ -94,9 +94,16 @@ pub(crate) async fn allocate<S: Asks, E: Environment>(
     command: &Allocate,
 ) -> Result<Answer, Error> {
     let figures = CommandFigures::default();
-    let mut sharing = Sharing { store, environment, crowds, call, command, figures };
+    let mut sharing = Sharing { store, environment, crowds, call, command, figures, silences: 0, may_ask_late: false };
     let outcome = in_time(environment, call.deadline, sharing.answer()).await;
-    let reply = outcome.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())));
+    let reply = match outcome {
+        // It may ask once more, later, and get a place that its caller would not know of.
+        Some(Ok(Ok(Allocation::OutOfStock) | Err(_))) if sharing.may_ask_late => {
+            Err(Error::Unavailable("a question that was not answered may still be on its way".into()))
+        }
+        Some(reply) => reply,
+        None => Err(Error::Unavailable("out of time".into())),
+    };
     record(environment, call, sharing.figures, &reply);
     reply
 }
@@ -121,6 +128,10 @@ struct Sharing<'a, S, E> {
     call: &'a Call,
     command: &'a Allocate,
     figures: CommandFigures,
+    /// Calls that the store did not answer.
+    silences: u32,
+    /// Whether the store did not answer when the line was put among those that ask: it may be put there later.
+    may_ask_late: bool,
 }
 
 impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
@@ -197,7 +208,10 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             correlation: self.call.correlation.clone(),
         };
         self.figures.asked = 1;
-        if self.insist(|| store.ask(&asking)).await? == Asked::Known {
+        let silences_before = self.silences;
+        let asked = self.insist(|| store.ask(&asking)).await?;
+        self.may_ask_late |= self.silences > silences_before;
+        if asked == Asked::Known {
             return Ok(None);
         }
         let pace = environment.now().since(asked_at).clamp(QUICKEST, SLOWEST);
@@ -275,6 +289,7 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             };
             let mut is_throttled = false;
             if let StoreError::Unavailable(source) = &error {
+                self.silences = self.silences.saturating_add(1);
                 self.figures.add_silence(source);
                 is_throttled = Throttled::behind(source).is_some();
             }

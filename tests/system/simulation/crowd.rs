@@ -5,9 +5,12 @@ use std::sync::Arc;
 use anyhow::ensure;
 use testing::Command;
 
+use super::choices::Odds;
 use super::plan::{Outbox, Plan};
-use super::world::Adversity;
-use super::{A_CRASH, A_DUPLICATE, NOTHING, allocate, cancel_all, create, deallocate, explore_after};
+use super::world::{Adversity, World};
+use super::{
+    A_CRASH, A_DUPLICATE, Heard, NOTHING, allocate, cancel_all, create, deallocate, explore_after, random_worlds_that,
+};
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::servers::Servers;
 
@@ -16,6 +19,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
         layers,
         "simulation",
         [
+            random_crowds_keep_every_promise,
             every_schedule_of_two_lines_that_ask,
             every_schedule_of_two_lines_that_ask_for_the_last_piece,
             every_schedule_of_twins_that_ask,
@@ -32,12 +36,31 @@ const CROSSING: Adversity = Adversity { delays: 1, ..NOTHING };
 /// Whoever asks, or leads, dies.
 const A_DEATH: Adversity = A_CRASH;
 
+/// More lines than fit ask at once, some of them twice; then stock comes, or an order is cancelled.
+fn random_crowd(world: &World) -> Plan {
+    let between = |from: usize, to: usize| from + world.choose(to - from + 1, Odds::Even);
+    let pieces = |number: usize| u32::try_from(number).unwrap_or_default();
+    world.prepare(&[create("b1", 4 + pieces(between(0, 3)))]);
+    world.prepare_a_crowd("S");
+    let mut requests: Vec<Command> =
+        (0..between(2, 5)).map(|number| allocate(&format!("o{number}"), 1 + pieces(between(0, 2)))).collect();
+    requests.push(create("b2", 1 + pieces(between(0, 3))));
+    if between(0, 3) == 0 {
+        requests.push(cancel_all("o1"));
+    }
+    Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread }
+}
+
+async fn random_crowds_keep_every_promise(_: Arc<Servers>) -> Outcome {
+    random_worlds_that("simulation::random_crowds", random_crowd, Heard::Some)
+}
+
 /// Every order of calls where three lines have just been committed together, so that these requests ask at once.
 fn every_schedule(what: &str, qty: u32, requests: Vec<Command>, adversities: &[Adversity]) -> anyhow::Result<u32> {
     let plan = Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread };
     let mut all_crossed = 0;
     for adversity in adversities {
-        let prepare = |world: &super::World| {
+        let prepare = |world: &World| {
             world.prepare(&[create("b1", qty)]);
             world.prepare_a_crowd("S");
         };

@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) story: Vec<String>,
     /// Set by a commit: there is something to check.
     pub(crate) committed: bool,
+    /// Lines that were put among those that ask, and are not there yet.
+    late: Vec<Asking>,
     /// Whether callers who lose a race share the next commit. Otherwise each goes on by itself.
     pub(crate) shares_commits: bool,
     /// Whether a commit gave places to lines of several callers.
@@ -113,6 +115,7 @@ impl World {
             wakes_at: None,
             story: Vec::new(),
             committed: false,
+            late: Vec::new(),
             shares_commits: false,
             shared_a_commit: false,
         })))
@@ -208,6 +211,7 @@ impl World {
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.turn().await;
+        self.write_late();
         let silence = || StoreError::Unavailable("no reply".into());
         match self.fate(name, possible) {
             Fate::Works => work(),
@@ -219,6 +223,18 @@ impl World {
                 let _ = work();
                 std::future::pending().await
             }
+        }
+    }
+
+    /// Makes a write that is on its way still, if chance will have it.
+    fn write_late(&self) {
+        if self.state().late.is_empty() || self.choose(2, Odds::Even) == 0 {
+            return;
+        }
+        let late = self.state().late.pop();
+        if let Some(asking) = late {
+            self.tell(format!("    {} asks late", asking.line.orderid));
+            drop(now(self.store().ask(&asking)));
         }
     }
 
@@ -307,8 +323,14 @@ impl Products for World {
 }
 
 impl Asks for World {
+    /// A write that nobody waits for any more may still be made, later.
     async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
-        self.call("ask", FATES.len(), || now(self.store().ask(asking))).await
+        let work = || now(self.store().ask(asking));
+        let asked = self.call("ask", FATES.len(), work).await;
+        if asked.is_err() && self.choose(2, Odds::Even) == 1 {
+            self.state().late.push(asking.clone());
+        }
+        asked
     }
 
     /// What became of a line, or that it asks, may not show yet; whose turn it is, neither.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
@@ -25,7 +27,9 @@ impl Asks for DynamoDb {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put =
             put.condition_expression("attribute_not_exists(#since)").expression_attribute_names("#since", "since");
-        match put.send().await {
+        // Tried once: whoever is not answered must know that the line may be put there later.
+        let once = Builder::new().retry_config(RetryConfig::disabled());
+        match put.customize().config_override(once).send().await {
             Ok(_) => Ok(Asked::Asks),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Asked::Known),

@@ -1,13 +1,14 @@
 //! Callers of one SKU who share commits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{Allocation, Event, OrderLine, Place, Refusal, SkuLines};
 use service_layer::ports::{Environment as _, Timestamp};
-use service_layer::store::{Asked, Asking, AskingId, Asks as _};
+use service_layer::store::{Asked, Asking, AskingId, Asks, StoreError};
 use service_layer::{Allocate, AllocateLines, Call, CommandFigures, Error, Figures, MessageBus};
-use testing::{Command, line};
+use testing::{Command, Hooked, Hooks, line};
 
 use crate::common::{Meddle, Meddles, Meddling, add, allocate, another_environment, call, do_it};
 
@@ -18,7 +19,7 @@ fn bus<S>(store: S) -> Bus<S> {
 }
 
 /// As [`Bus::allocate`], but the refusals of the rules and those of the service in one.
-async fn ask<S: service_layer::store::Asks>(bus: &Bus<S>, line: &OrderLine) -> Result<Allocation, Error> {
+async fn ask<S: Asks>(bus: &Bus<S>, line: &OrderLine) -> Result<Allocation, Error> {
     bus.allocate(&Allocate(line.clone()), &call()).await?.map_err(Error::from)
 }
 
@@ -202,4 +203,37 @@ async fn a_plain_commit_and_one_that_is_shared_are_each_held_to_what_they_found(
     let overtaken = Meddles::at_commits([rival]).with(&store);
     assert_eq!(ask(&bus(&overtaken), &line("o1", "LAMP", 1)).await.unwrap(), placed("b1"));
     assert_eq!(store.parts().len(), 6, "x1 to x3, and o1 to o3");
+}
+
+/// Somebody takes the last piece while a line is put among those that ask; and that may not be answered.
+struct Overtaken {
+    is_first: AtomicBool,
+    is_heard: bool,
+}
+
+impl Hooks<InMemoryStore> for Overtaken {
+    async fn ask(&self, store: &InMemoryStore, asking: &Asking) -> Result<Asked, StoreError> {
+        let is_first = self.is_first.swap(false, Ordering::Relaxed);
+        if is_first {
+            do_it(store, allocate("rival", "LAMP", 1)).await;
+        }
+        if is_first && !self.is_heard {
+            return Err(StoreError::Unavailable("no reply".into()));
+        }
+        store.ask(asking).await
+    }
+}
+
+/// It could get a place after it was told that there is none.
+#[tokio::test]
+async fn nobody_is_refused_whose_question_may_still_be_on_its_way() {
+    for is_heard in [true, false] {
+        let hooks = Overtaken { is_first: AtomicBool::new(true), is_heard };
+        let answer = ask(&bus(Hooked { store: crowd(4).await, hooks }), &line("o1", "LAMP", 1)).await;
+        match answer {
+            Ok(Allocation::OutOfStock) => assert!(is_heard),
+            Err(Error::Unavailable(_)) => assert!(!is_heard),
+            other => panic!("{is_heard}: {other:?}"),
+        }
+    }
 }
