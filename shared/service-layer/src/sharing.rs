@@ -40,8 +40,8 @@ const FIRST_LOOK: [f64; 2] = [0.2, 0.8];
 /// What passes at most between two looks: this share of it, and more after each.
 const NEXT_LOOK: f64 = 0.25;
 const GROWTH: f64 = 1.5;
-/// What passes at most.
-const LONGEST: Duration = Duration::from_secs(2);
+/// What an answer is expected to take at most, and what passes between two looks; unless the store is slower.
+const LONGEST: Duration = Duration::from_millis(500);
 /// A turn that ends later than this is one of a clock that goes wrong.
 pub const LONGEST_TURN: Duration = Duration::from_secs(3);
 
@@ -192,7 +192,7 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
                 return Err(Error::Unavailable("out of time".into()));
             }
             self.environment.sleep(longest.mul_f64(self.chance())).await;
-            longest = longest.mul_f64(GROWTH).min(LONGEST);
+            longest = longest.mul_f64(GROWTH).min(LONGEST.max(question.expected));
         }
     }
 
