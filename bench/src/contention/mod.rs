@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     /// Equal seeds give equal figures.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Leaves out the queues.
+    /// Leaves out the tables of queues.
     #[arg(long)]
     only_callers: bool,
     /// Where to draw the lines a second, as SVG
@@ -77,16 +77,27 @@ fn simulate(arguments: &Arguments) -> Result<()> {
     let plain = answered_callers(arguments.seed, Path::Plain, "One line a commit");
     let shared = answered_callers(arguments.seed, Path::Shared, "Commits that callers share");
     refusals(arguments.seed);
-    if arguments.only_callers {
-        return Ok(());
+    if !arguments.only_callers {
+        queues(arguments.seed);
     }
+    match picture {
+        Some(mut picture) => {
+            let drawn = drawn(arguments.seed, &plain, &shared);
+            picture.write_all(drawn.as_bytes()).context("writing the picture")
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the queue commits, and how long lines wait for it.
+fn queues(seed: u64) {
     println!("\n### Many lines a commit, 128 callers\n");
     println!(
         "| queue | lines/s | lines a commit | lost races a commit | throttled | WCU a line | RCU a line | given back |"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for candidate in CANDIDATES {
-        let (figures, toll) = queued::measure(arguments.seed, candidate, Load::Callers(128));
+        let (figures, toll) = queued::measure(seed, candidate, Load::Callers(128));
         let [wcu, rcu] = units_each_line(&toll);
         println!(
             "| {candidate} | {:.0} | {:.1} | {:.2} | {} | {wcu:.2} | {rcu:.2} | {} |",
@@ -102,20 +113,13 @@ fn simulate(arguments: &Arguments) -> Result<()> {
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     for candidate in CANDIDATES {
         for rate in [10, 300, 900] {
-            let (figures, toll) = queued::measure(arguments.seed, candidate, Load::Rate(rate));
+            let (figures, toll) = queued::measure(seed, candidate, Load::Rate(rate));
             let ([p50, p99], [wcu, _]) = (figures.percentiles([0.5, 0.99]), units_each_line(&toll));
             let lines = figures.lines_each_second();
             println!("| {candidate} | {rate} | {lines:.0} | {p50:.0} | {p99:.0} | {wcu:.2} |");
         }
     }
-    bystander::print(arguments.seed);
-    match picture {
-        Some(mut picture) => {
-            let drawn = drawn(arguments.seed, &plain, &shared);
-            picture.write_all(drawn.as_bytes()).context("writing the picture")
-        }
-        None => Ok(()),
-    }
+    bystander::print(seed);
 }
 
 /// The curves of those who wait for an answer, and of those who do not.
