@@ -231,6 +231,35 @@ async fn transactions_that_fail() {
     }
 }
 
+/// A line that has lost its race asks, takes the turn, lists who asks, and ends the turn when it has committed. Whatever
+/// becomes of that last call, the turn ends by itself.
+#[tokio::test]
+async fn lines_that_ask_while_calls_fail() {
+    let transactions = failures_of_a_transaction();
+    let (_, lost_race, _) = transactions.iter().find(|(_, _, means)| *means == Race).unwrap();
+    for operation in ["PutItem", "Query", "DeleteItem"] {
+        for (what, failure, means) in failures_of_any_call() {
+            for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+                let shop = Shop::open_for(means, strikes).await;
+                shop.wire.fails("TransactWriteItems", lost_race, Strikes::Once);
+                shop.wire.fails(operation, &failure, strikes);
+                let expected = match (operation, means, strikes) {
+                    ("DeleteItem", ..) => Answered,
+                    (_, Fault, _) => InternalError,
+                    (_, Race | Silence, Strikes::Always) => AskAgain,
+                    (_, Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+                };
+                let (outcome, body) = shop.allocate("o2", 2).await;
+                assert_eq!(outcome, expected, "{operation}, {what}, {strikes:?}: {body}");
+                assert_eq!(shop.commits(), u32::from(expected == Answered), "{operation}, {what}, {strikes:?}");
+                shop.wire.recovers();
+                assert_eq!(shop.allocate("o2", 2).await, (Answered, r#"{"batchref":"b1"}"#.to_owned()));
+                assert_eq!(shop.commits(), 1, "{operation}, {what}, {strikes:?}");
+            }
+        }
+    }
+}
+
 /// An order with a line is read by a query and what that names, and committed by a transaction; of one that nobody has
 /// heard of there is only the mark to write.
 #[tokio::test]
