@@ -225,8 +225,11 @@ impl<'a> Answers<'a> {
             let version =
                 replay.versions_of_order(orderid, floor).find(|version| replay.shown(orderid, *version) == batches);
             let Some(version) = version else {
+                let shown = |version| format!("{:?} since version {version}", replay.shown(orderid, version));
+                let shown: Vec<String> = replay.versions_of_order(orderid, 0).map(shown).collect();
                 return Err(format!(
-                    "{request:?}: the view of {sku} shows what was not so at version {floor}, which was answered before, nor later"
+                    "{request:?}: the view of {sku} shows what was not so at version {floor}, which was answered before, nor later: {}",
+                    shown.join(", ")
                 ));
             };
             versions.push((sku, version));

@@ -34,7 +34,8 @@ impl Handler for AllocateAsking {
     fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
         let own = self.own.id();
         let asking = self.asking(case);
-        if !asking.iter().any(|line| line.id() == own) {
+        // Nor is a line of the same name its, which asks for another quantity.
+        if !asking.contains(&self.own) {
             return Ok(Step::Finish(None));
         }
         let (cancelled, open): (Vec<_>, Vec<_>) =

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{Allocation, Event, OrderLine, Place, Refusal, SkuLines};
+use domain::{Allocation, Event, LineId, OrderLine, Place, Refusal, SkuLines};
 use service_layer::ports::{Environment as _, Timestamp};
-use service_layer::store::{Asked, Asking, AskingId, Asks, StoreError};
+use service_layer::store::{Asked, Asking, AskingId, Asks, Look, StoreError};
 use service_layer::{Allocate, AllocateLines, Call, CommandFigures, Error, Figures, MessageBus};
 use testing::{Command, Hooked, Hooks, line};
 
@@ -236,4 +236,29 @@ async fn nobody_is_refused_whose_question_may_still_be_on_its_way() {
             other => panic!("{is_heard}: {other:?}"),
         }
     }
+}
+
+/// A line of the same name asks for another quantity, later than the first one.
+struct Renamed(AtomicBool);
+
+impl Hooks<InMemoryStore> for Renamed {
+    async fn look(&self, store: &InMemoryStore, line: &LineId) -> Result<Look, StoreError> {
+        if self.0.swap(false, Ordering::Relaxed) {
+            let mut asking = another_asks(store, "o9", 3, 9_000).await;
+            asking.line = OrderLine { orderid: line.orderid.clone(), name: line.name.clone(), ..asking.line };
+            store.ask(&asking).await?;
+        }
+        store.look(line).await
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_place_that_another_quantity_got() {
+    let store = crowd(9).await;
+    let asks = bus(Hooked { store: store.clone(), hooks: Renamed(AtomicBool::new(true)) });
+    let own = line("o1", "LAMP", 1);
+    let call = call_until(Timestamp(4_000));
+    let answer = asks.allocate(&Allocate(own.clone()), &call).await;
+    let told = matches!(&answer, Ok(Err(Refusal::LineDiffers { .. })) | Err(Error::Unavailable(_) | Error::Refused(_)));
+    assert!(told, "{answer:?}");
 }
