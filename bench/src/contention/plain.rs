@@ -96,13 +96,8 @@ pub(crate) async fn ask<S: Asks, E: Environment>(
                 break;
             }
             figures::note(counted, |counted| counted.turned_away += 1);
-            environment.sleep(RETRY_AFTER.mul_f64(1.0 + fraction(environment.random()))).await;
+            environment.sleep(RETRY_AFTER.mul_f64(1.0 + environment.chance())).await;
         }
         figures::note(counted, |counted| counted.latencies.push(environment.now().since(asked)));
     }
-}
-
-/// From zero to one.
-fn fraction(random: u64) -> f64 {
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

@@ -60,7 +60,7 @@ pub async fn allocate_lines<S: Products, E: Environment>(
         match allocate_some(bus, AllocateLines { lines, origins }, &call, end).await {
             Next::Try(lines) => left.extend(lines.into_iter().rev()),
             Next::Wait(lines) => {
-                let pause = PAUSE.mul_f64(fraction(bus.environment().random()));
+                let pause = PAUSE.mul_f64(bus.environment().chance());
                 bus.environment().sleep(pause).await;
                 left.insert(0, lines);
             }
@@ -122,11 +122,6 @@ async fn allocate_some<S: Products, E: Environment>(
 /// Whether one more try may come to something.
 fn has_time<E: Environment>(environment: &E, end: Timestamp) -> bool {
     environment.now().plus(PAUSE).plus(PAUSE) < end
-}
-
-/// From zero to one.
-fn fraction(random: u64) -> f64 {
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
 /// What each line came of: its request, of which its message tells.

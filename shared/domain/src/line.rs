@@ -80,6 +80,13 @@ impl TryFrom<LineFields> for LineId {
 }
 
 impl LineId {
+    /// Whether it names this line.
+    #[must_use]
+    pub fn names(&self, line: &OrderLine) -> bool {
+        let OrderLine { orderid, sku, name, .. } = line;
+        (orderid, sku, name) == (&self.orderid, &self.sku, &self.name)
+    }
+
     /// What names the line that has this name or, where nobody gave it one, this quantity.
     ///
     /// # Errors

@@ -248,6 +248,12 @@ pub trait Environment: Send + Sync {
     /// A number drawn evenly from all of them.
     fn random(&self) -> u64;
 
+    /// A number from zero to one, drawn as the others are.
+    fn chance(&self) -> f64 {
+        let drawn = u32::try_from(self.random() >> 32).unwrap_or(u32::MAX);
+        f64::from(drawn) / f64::from(u32::MAX)
+    }
+
     /// Whether a call is the first of its process, and so has paid for its start.
     fn is_cold_start(&self, _call: &Call) -> bool {
         false

@@ -14,18 +14,14 @@ use futures_util::future::try_join;
 
 use crate::handlers::{Allocate, AllocateAlone, AllocateAsking, Alone, CROWDED};
 use crate::ports::{Environment, Timestamp};
-use crate::store::{Asked, Asking, AskingId, Asks, Look, Seen, StoreError, Turn};
-use crate::unit_of_work::{MARGIN, full_jitter, in_time, leaves_time, record, try_at_once};
+use crate::store::{A_CROWD, Asked, Asking, AskingId, Asks, Look, Seen, StoreError, Turn};
+use crate::unit_of_work::{MARGIN, SILENCES, full_jitter, in_time, leaves_time, record, try_at_once};
 use crate::{Call, CommandFigures, Error, Throttled};
 
 /// Races to lose before a line asks. The second one would be lost as well, mostly.
 const TRIES_ALONE: u32 = 1;
 /// Races that whoever has the turn may lose: to callers who do not know yet that others ask.
 const TRIES_OF_A_TURN: u32 = 4;
-/// Silences of the store in a row before the caller is told.
-const SILENCES: u32 = 6;
-/// Lines that must have asked for the next one to ask at once.
-const A_CROWD: usize = 3;
 
 /// All times are measured by what the line's own call took, since a store that answers slowly is asked by many: at least
 const QUICKEST: Duration = Duration::from_millis(5);
@@ -175,7 +171,7 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         let Some(question) = self.ask().await? else { return Ok(None) };
         let [first, latest] = FIRST_LOOK.map(|share| question.expected.mul_f64(share));
         let spread = latest.saturating_sub(first);
-        self.environment.sleep(first.saturating_add(spread.mul_f64(self.chance()))).await;
+        self.environment.sleep(first.saturating_add(spread.mul_f64(self.environment.chance()))).await;
         let mut longest = question.expected.mul_f64(NEXT_LOOK);
         loop {
             let Look { line, taken_until } = self.look(&question).await?;
@@ -191,7 +187,7 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             if self.environment.now() >= last_moment(self.call.deadline) {
                 return Err(Error::Unavailable("out of time".into()));
             }
-            self.environment.sleep(longest.mul_f64(self.chance())).await;
+            self.environment.sleep(longest.mul_f64(self.environment.chance())).await;
             longest = longest.mul_f64(GROWTH).min(LONGEST.max(question.expected));
         }
     }
@@ -306,12 +302,6 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             }
             self.environment.sleep(delay).await;
         }
-    }
-
-    /// From zero to one.
-    fn chance(&self) -> f64 {
-        let drawn = u32::try_from(self.environment.random() >> 32).unwrap_or(u32::MAX);
-        f64::from(drawn) / f64::from(u32::MAX)
     }
 }
 

@@ -24,11 +24,8 @@ impl Handler for AllocateAsking {
     type Answer = Option<Result<Allocation, Refusal>>;
 
     fn reads(&self) -> ReadSet {
-        let own = self.own.id();
-        let others = self.others.iter().filter(|line| **line != own);
-        let lines = std::iter::once(&own).chain(others);
         // Whoever asks beside a line that can't be read is not to suffer for that.
-        ReadSet { may_skip: true, ..ReadSet::of_ids(&self.own.sku, lines.cloned()) }
+        ReadSet { may_skip: true, ..ReadSet::of_ids(&self.own.sku, self.own_first()) }
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
@@ -58,11 +55,15 @@ impl Handler for AllocateAsking {
 }
 
 impl AllocateAsking {
+    /// Each line once.
+    fn own_first(&self) -> impl Iterator<Item = LineId> {
+        let others = self.others.iter().filter(|line| !line.names(&self.own)).cloned();
+        std::iter::once(self.own.id()).chain(others)
+    }
+
     /// The lines that ask still, and whose callers wait, the own one first.
     fn asking(&self, case: &Case) -> Vec<OrderLine> {
-        let own = self.own.id();
-        let wanted = std::iter::once(&own).chain(self.others.iter().filter(|line| **line != own));
-        let asking = wanted.filter_map(|line| case.found.asking(line));
+        let asking = self.own_first().filter_map(|line| case.found.asking(&line));
         asking.filter(|asking| asking.until > self.now).map(|asking| asking.line.clone()).collect()
     }
 

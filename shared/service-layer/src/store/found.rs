@@ -114,7 +114,7 @@ pub struct Stored {
 }
 
 /// Lines that get a place by one commit from which on callers share the next one.
-const A_CROWD: usize = 3;
+pub(crate) const A_CROWD: usize = 3;
 
 impl Stored {
     /// A product as whoever reads it after this commit is shown it.
@@ -141,17 +141,13 @@ impl Found {
     /// Where a line stands, if it was promised.
     #[must_use]
     pub fn part(&self, id: &LineId) -> Option<&Part> {
-        let is_named = |part: &&Part| {
-            let OrderLine { orderid, sku, name, .. } = &part.line;
-            (orderid, sku, name) == (&id.orderid, &id.sku, &id.name)
-        };
-        self.parts.iter().find(is_named)
+        self.parts.iter().find(|part| id.names(&part.line))
     }
 
     /// A line that asks, if it does.
     #[must_use]
     pub fn asking(&self, id: &LineId) -> Option<&Asking> {
-        self.asking.iter().find(|asking| asking.line.id() == *id)
+        self.asking.iter().find(|asking| id.names(&asking.line))
     }
 
     /// A batch as it was added, if it is there.

@@ -9,6 +9,7 @@ use std::fmt;
 use domain::{Event, LineId, OrderId, Part, Product};
 
 pub use asking::{Asked, Asking, AskingId, Asks, Look, Origins, Seen, Turn};
+pub(crate) use found::A_CROWD;
 pub use found::{Found, ReadSet, Stored, is_crowd};
 pub use listing::{Listing, Needed};
 
@@ -94,13 +95,13 @@ impl<'a> Commit<'a> {
     /// A line without a place, if it is to be found asking.
     #[must_use]
     pub fn asking(&self, line: &LineId) -> Option<&'a Asking> {
-        self.asking.iter().find(|asking| asking.line.id() == *line)
+        self.asking.iter().find(|asking| line.names(&asking.line))
     }
 
     /// Whether a line asks no more, though it gets no place.
     #[must_use]
     pub fn dismisses(&self, line: &LineId) -> bool {
-        self.dismissed.iter().any(|asking| asking.line.id() == *line)
+        self.dismissed.iter().any(|asking| line.names(&asking.line))
     }
 }
 

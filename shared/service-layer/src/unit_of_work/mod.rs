@@ -23,7 +23,7 @@ pub const BUDGET: Budget = Budget { items: 98, event_bytes: 150_000 };
 /// Lost races before the caller is told; mostly, its time is up before.
 const TRIES: u32 = 100;
 /// Silences of the store before the caller is told. Its client has tried several times in each.
-const SILENCES: u32 = 6;
+pub(crate) const SILENCES: u32 = 6;
 /// Pauses grow so often where nobody else should go first: a call takes 8 ms, and many callers wait for one more.
 const SHORT: u32 = 3;
 /// How long a product that was handed back is worth a try: as long as the first delay may be. After a longer one
