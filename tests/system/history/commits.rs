@@ -330,6 +330,12 @@ impl<'a> Requests<'a> {
         others.map(|(command, askers)| (*command, askers.as_slice())).collect()
     }
 
+    /// Those who asked to cancel an order.
+    fn of_order(&self, orderid: &OrderId) -> impl Iterator<Item = usize> {
+        let about = self.0.get(&Subject::Order(orderid.clone()));
+        about.into_iter().flatten().flat_map(|(_, askers)| askers.iter().copied())
+    }
+
     /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
     /// queue brings several together. Those of cancelled orders may lose the place that they had.
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
@@ -340,12 +346,16 @@ impl<'a> Requests<'a> {
         };
         let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
         let lines = lines.collect::<Option<Vec<_>>>()?;
-        let askers = |line: &&OrderLine| {
+        let askers = |event: &Event| {
+            let line = event.line()?;
             let about = self.0.get(&Subject::Line(line.id()))?;
-            let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(asked) if asked == *line));
-            asked.map(|(_, askers)| askers.clone())
+            let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(asked) if asked == line));
+            let (_, allocating) = asked?;
+            // Whoever cancels an order may not see all its lines at first, and take several commits.
+            let cancelling = matches!(event, Event::Cancelled { .. }).then(|| self.of_order(&line.orderid));
+            Some(allocating.iter().copied().chain(cancelling.into_iter().flatten()).collect())
         };
-        let askers = lines.iter().map(askers).collect::<Option<Vec<_>>>()?;
+        let askers = events.iter().map(askers).collect::<Option<Vec<_>>>()?;
         Some((lines, askers))
     }
 }

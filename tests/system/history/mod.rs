@@ -132,8 +132,16 @@ pub(crate) fn check(requests: &[Request], envelopes: &[Envelope], index: Index) 
 struct Answers<'a> {
     requests: &'a [Request],
     replays: &'a BTreeMap<Sku, Replay>,
-    /// By SKU: from when on nobody may see less than which version. Both only grow.
-    floors: BTreeMap<&'a Sku, Vec<(u64, u64)>>,
+    /// By SKU. Times and versions only grow.
+    floors: BTreeMap<&'a Sku, Vec<Floor>>,
+}
+
+/// Nobody who asks later than this may see less than this version, which a request's answer rests on.
+#[derive(Clone, Copy)]
+struct Floor {
+    time: u64,
+    version: u64,
+    request: usize,
 }
 
 impl<'a> Answers<'a> {
@@ -154,25 +162,32 @@ impl<'a> Answers<'a> {
         for (time, index, told) in answered {
             let request = &self.requests[index];
             for (sku, version) in self.versions_of(request, told)? {
-                self.raise(sku, time, version);
+                self.raise(sku, time, version, index);
             }
             for (sku, version) in made_alone.get(&index).into_iter().flatten() {
-                self.raise(sku, time, *version);
+                self.raise(sku, time, *version, index);
             }
         }
         self.check_makers()
     }
 
     fn floor(&self, sku: &Sku, invoked: u64) -> u64 {
-        let floors = self.floors.get(sku).map_or(&[][..], Vec::as_slice);
-        let before = floors.partition_point(|(time, _)| *time < invoked);
-        floors[..before].last().map_or(0, |(_, version)| *version)
+        self.floor_below(sku, invoked).map_or(0, |floor| floor.version)
     }
 
-    fn raise(&mut self, sku: &'a Sku, time: u64, version: u64) {
+    fn floor_below(&self, sku: &Sku, invoked: u64) -> Option<&Floor> {
+        let floors = self.floors.get(sku).map_or(&[][..], Vec::as_slice);
+        let before = floors.partition_point(|floor| floor.time < invoked);
+        floors[..before].last()
+    }
+
+    fn raise(&mut self, sku: &'a Sku, time: u64, version: u64, request: usize) {
         let floors = self.floors.entry(sku).or_default();
-        let highest = floors.last().map_or(0, |(_, version)| *version);
-        floors.push((time, version.max(highest)));
+        let floor = match floors.last() {
+            Some(highest) if highest.version >= version => Floor { time, ..*highest },
+            _ => Floor { time, version, request },
+        };
+        floors.push(floor);
     }
 
     /// Commits that only one request can have made, by request: it was done when that was answered.
@@ -227,8 +242,9 @@ impl<'a> Answers<'a> {
             let Some(version) = version else {
                 let shown = |version| format!("{:?} since version {version}", replay.shown(orderid, version));
                 let shown: Vec<String> = replay.versions_of_order(orderid, 0).map(shown).collect();
+                let told = self.floor_below(sku, request.invoked).map(|floor| &self.requests[floor.request]);
                 return Err(format!(
-                    "{request:?}: the view of {sku} shows what was not so at version {floor}, which was answered before, nor later: {}",
+                    "{request:?}: the view of {sku} shows what was not so at version {floor}, on which rests what was answered before ({told:?}), nor later: {}",
                     shown.join(", ")
                 ));
             };
