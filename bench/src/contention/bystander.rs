@@ -1,5 +1,5 @@
-//! SKUs that are asked for now and then, on the queue on which a hot one has far more lines: how long both wait,
-//! without groups and with one for each SKU.
+//! SKUs that are asked for now and then beside a hot one: how long both wait. First by callers who wait for their answers.
+//! Then on the queue, on which the hot one has far more lines, without groups and with one for each SKU.
 //!
 //! The hot SKU has its lines for as long as a run takes, and each of ten others has one a second. Then nobody asks until
 //! the queue is empty, so that all that were asked for count. Without groups, the oldest messages are handed over first;
@@ -7,7 +7,7 @@
 //! has a head and a batch of its own.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, call_until};
@@ -18,8 +18,8 @@ use service_layer::{CreateBatch, MessageBus};
 
 use super::clock::{Clock, Task};
 use super::database::Database;
-use super::figures::{Figures, RUN};
-use super::plain::{line, stocked};
+use super::figures::{Figures, RUN, take};
+use super::plain::{Path, ask as ask_without_pause, ask_for, line, stocked};
 use super::queued::{Queue, work};
 use super::{CHOSEN, CONCURRENCY, ONE_SECOND};
 
@@ -43,7 +43,42 @@ struct Demand {
     rate: u32,
 }
 
-/// The waits, as a table.
+/// What callers wait for their answers, as a table.
+pub(super) fn print_callers(seed: u64) {
+    println!("### Beside callers of a hot SKU, from the request to the answer, ms\n");
+    println!("| callers of the hot SKU | path | others p50 | others p99 | hot p50 | hot p99 |");
+    println!("| ---: | --- | ---: | ---: | ---: | ---: |");
+    for (callers, path) in [(0, Path::Plain), (128, Path::Plain), (128, Path::Shared)] {
+        let [hot, others] = beside_callers(seed, callers, path);
+        let told = |milliseconds: f64| if milliseconds.is_nan() { String::new() } else { format!("{milliseconds:.0}") };
+        let [others, hot] = [others, hot].map(|figures| figures.percentiles([0.5, 0.99]).map(told).join(" | "));
+        println!("| {callers} | {} | {others} | {hot} |", path.name());
+    }
+    println!();
+}
+
+/// Of callers of the hot SKU who ask without a pause, and of the others, each of whom asks once a second on average.
+fn beside_callers(seed: u64, callers: u32, path: Path) -> [Figures; 2] {
+    let clock = Clock::from_seed(seed);
+    let database = stocked(&clock);
+    let skus: Vec<Sku> = (1..=OTHERS).map(|number| add_sku(&database, number)).collect();
+    let (hot, others) = (Mutex::default(), Mutex::default());
+    let bus = || MessageBus::new(&*database, clock.clone(), ());
+    let of_hot = (0..callers).map(|caller| -> Task<'_> { Box::pin(ask_without_pause(bus(), path, caller, &hot)) });
+    let of_others = (callers..).zip(&skus).map(|(caller, sku)| -> Task<'_> {
+        let (bus, others, clock) = (bus(), &others, &clock);
+        Box::pin(async move {
+            for number in 0.. {
+                clock.wait(ONE_SECOND.mul_f64(0.5 + clock.chance())).await;
+                ask_for(&bus, path, OrderLine { sku: sku.clone(), ..line(caller, number) }, others).await;
+            }
+        })
+    });
+    clock.run(of_hot.chain(of_others), clock.time() + RUN);
+    [take(&hot), take(&others)]
+}
+
+/// What lines wait on the queue, as a table.
 pub(super) fn print(seed: u64) {
     println!("\n### Beside a hot SKU, from the request to the commit, ms\n");
     println!("| hot lines asked a second | groups | others p50 | others p99 | hot p50 | hot p99 |");

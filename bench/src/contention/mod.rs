@@ -77,6 +77,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
     let plain = answered_callers(arguments.seed, Path::Plain, "One line a commit");
     let shared = answered_callers(arguments.seed, Path::Shared, "Commits that callers share");
     refusals(arguments.seed);
+    bystander::print_callers(arguments.seed);
     if !arguments.only_callers {
         queues(arguments.seed);
     }

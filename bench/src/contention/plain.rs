@@ -60,6 +60,15 @@ pub(crate) enum Path {
     Shared,
 }
 
+impl Path {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 pub(crate) fn measure(seed: u64, callers: u32, path: Path) -> (Figures, Toll) {
     let clock = Clock::from_seed(seed);
     let database = stocked(&clock);
@@ -82,22 +91,31 @@ pub(crate) async fn ask<S: Asks, E: Environment>(
     caller: u32,
     counted: &Mutex<Figures>,
 ) {
-    let environment = bus.environment();
     for number in 0.. {
-        let asked = environment.now();
-        let command = Allocate(line(caller, number));
-        loop {
-            let call = call_until(environment.now().plus(LIMIT));
-            let answer = match path {
-                Path::Plain => bus.handle(&command, &call).await,
-                Path::Shared => bus.allocate(&command, &call).await,
-            };
-            if answer.is_ok() {
-                break;
-            }
-            figures::note(counted, |counted| counted.turned_away += 1);
-            environment.sleep(RETRY_AFTER.mul_f64(1.0 + environment.chance())).await;
-        }
-        figures::note(counted, |counted| counted.latencies.push(environment.now().since(asked)));
+        ask_for(&bus, path, line(caller, number), counted).await;
     }
+}
+
+/// Asks for a line until it is answered, and notes what that took.
+pub(crate) async fn ask_for<S: Asks, E: Environment>(
+    bus: &MessageBus<S, E>,
+    path: Path,
+    line: OrderLine,
+    counted: &Mutex<Figures>,
+) {
+    let environment = bus.environment();
+    let (asked, command) = (environment.now(), Allocate(line));
+    loop {
+        let call = call_until(environment.now().plus(LIMIT));
+        let answer = match path {
+            Path::Plain => bus.handle(&command, &call).await,
+            Path::Shared => bus.allocate(&command, &call).await,
+        };
+        if answer.is_ok() {
+            break;
+        }
+        figures::note(counted, |counted| counted.turned_away += 1);
+        environment.sleep(RETRY_AFTER.mul_f64(1.0 + environment.chance())).await;
+    }
+    figures::note(counted, |counted| counted.latencies.push(environment.now().since(asked)));
 }

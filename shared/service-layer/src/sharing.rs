@@ -15,7 +15,7 @@ use futures_util::future::try_join;
 use crate::handlers::{Allocate, AllocateAlone, AllocateAsking, Alone, CROWDED};
 use crate::ports::{Environment, Timestamp};
 use crate::store::{A_CROWD, Asked, Asking, AskingId, Asks, Look, Seen, StoreError, Turn};
-use crate::unit_of_work::{MARGIN, SILENCES, full_jitter, in_time, leaves_time, record, try_at_once};
+use crate::unit_of_work::{BUDGET, MARGIN, SILENCES, full_jitter, in_time, leaves_time, record, try_at_once};
 use crate::{Call, CommandFigures, Error, Throttled};
 
 /// Races to lose before a line asks. The second one would be lost as well, mostly.
@@ -24,7 +24,7 @@ const TRIES_ALONE: u32 = 1;
 const TRIES_OF_A_TURN: u32 = 4;
 
 /// All times are measured by what the line's own call took, since a store that answers slowly is asked by many: at least
-const QUICKEST: Duration = Duration::from_millis(5);
+const QUICKEST: Duration = Duration::from_millis(2);
 /// and at most this.
 const SLOWEST: Duration = Duration::from_secs(1);
 /// When a turn is over at last, though nobody has ended it.
@@ -41,8 +41,10 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// A turn that ends later than this is one of a clock that goes wrong.
 pub const LONGEST_TURN: Duration = Duration::from_secs(3);
 
-/// Lines to list for one commit. It holds fewer, but some are listed that have been answered by now.
-const LISTED: usize = 130;
+/// Lines to read for one commit. It holds fewer, but some are listed that have been answered by now.
+const READ_FOR_A_COMMIT: usize = 130;
+/// Lines to list for one turn, which may make two commits.
+const LISTED: usize = BUDGET.items + READ_FOR_A_COMMIT;
 
 /// Most SKUs to remember.
 const SKUS: usize = 1_000;
@@ -254,25 +256,42 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         answer
     }
 
-    async fn lead(&mut self, others: Vec<LineId>, asked_at: Timestamp) -> Result<Option<Answer>, Error> {
+    /// Commits for its own line and those that ask beside it, and once more for the rest where these are too many.
+    async fn lead(&mut self, mut others: Vec<LineId>, asked_at: Timestamp) -> Result<Option<Answer>, Error> {
         let is_crowd = others.len() >= A_CROWD;
-        let handler = AllocateAsking { own: self.line().clone(), others, now: self.environment.now() };
+        let (begun_at, lost_before) = (self.environment.now(), self.figures.conflicts);
+        // It holds as many, with its own line.
+        let mut rest = others.get(BUDGET.items.saturating_sub(1)..).unwrap_or_default().to_vec();
+        others.truncate(READ_FOR_A_COMMIT);
+        let answer = match self.commit_for(Some(self.line().clone()), others.clone()).await {
+            Ok(Some(answer)) => answer,
+            Err(error) if !is_overrun(&error) => return Err(error),
+            Ok(None) | Err(_) => return Ok(None),
+        };
+        let now = self.environment.now();
+        if is_crowd {
+            self.crowds.note(&self.line().sku, now, now.since(asked_at));
+        } else {
+            self.crowds.forget(&self.line().sku);
+        }
+        if self.figures.conflicts > lost_before {
+            // It was made for a few.
+            rest = others;
+        }
+        let time_is_left = leaves_time(now, now.since(begun_at).saturating_mul(2), self.call.deadline);
+        if rest.len() >= BUDGET.items / 2 && time_is_left {
+            // If that fails, they ask still.
+            let _ = self.commit_for(None, rest).await;
+        }
+        Ok(Some(answer))
+    }
+
+    async fn commit_for(&mut self, own: Option<OrderLine>, others: Vec<LineId>) -> Result<Option<Answer>, Error> {
+        let handler = AllocateAsking { sku: self.line().sku.clone(), own, others, now: self.environment.now() };
         let work = try_at_once(self.store, self.environment, self.call, &handler, TRIES_OF_A_TURN);
         let (outcome, figures) = Box::pin(work).await;
         self.figures.add(&figures);
-        let now = self.environment.now();
-        match outcome {
-            Ok(answer) if is_crowd => {
-                self.crowds.note(&self.line().sku, now, now.since(asked_at));
-                Ok(answer)
-            }
-            Ok(answer) => {
-                self.crowds.forget(&self.line().sku);
-                Ok(answer)
-            }
-            Err(error) if is_overrun(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        outcome
     }
 
     /// Calls again while the store does not answer.

@@ -1,12 +1,10 @@
 //! Lines that ask, and whose turn it is to commit for them.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use domain::{LineId, Sku};
 use futures_util::future::try_join_all;
 use service_layer::ports::Timestamp;
@@ -15,6 +13,7 @@ use service_layer::{LONGEST_TURN, is_turn};
 
 use super::DynamoDb;
 use super::failure::{classify, fault};
+use super::find::Consistency;
 use super::items::{
     AskingItem, Item, Key, Kind, TurnItem, asking_shelves, listed_asking, read_part, read_turn, to_item,
 };
@@ -42,14 +41,8 @@ impl Asks for DynamoDb {
     /// Not consistent, since that costs half: whoever sees too little looks again.
     async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
         let keys = [Key::line(line), Key::turn(&line.sku)].map(Key::into_item).to_vec();
-        let request =
-            KeysAndAttributes::builder().consistent_read(false).set_keys(Some(keys)).build().map_err(fault)?;
-        let output = self.client.batch_get_item().request_items(&self.table, request).send().await.map_err(classify)?;
-        if output.unprocessed_keys.is_some_and(|tables| !tables.is_empty()) {
-            return Err(StoreError::Unavailable("keys of a BatchGetItem stayed unprocessed".into()));
-        }
         let mut look = Look { line: Seen::Nothing, taken_until: None };
-        for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+        for item in self.get_some(keys, Consistency::Eventual, 1).await? {
             match Kind::of(&item) {
                 Kind::Turn => look.taken_until = Some(read_turn(item)?),
                 Kind::Asking => look.line = Seen::Asks,

@@ -21,6 +21,15 @@ const TRIES: u32 = 3;
 /// Most keys in one `BatchGetItem`.
 pub(super) const KEYS: usize = 100;
 
+/// How new what is read must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consistency {
+    /// All that was written before is seen.
+    Strong,
+    /// What was written a moment ago may be missing. It costs half.
+    Eventual,
+}
+
 /// What was read so far.
 #[derive(Default)]
 struct Reading {
@@ -92,17 +101,23 @@ impl DynamoDb {
     /// Items in any order, as many as there are keys: of more than one call's worth, all calls at once.
     pub(super) async fn get_all(&self, keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
         if keys.len() <= KEYS {
-            return self.get_some(keys, tries).await;
+            return self.get_some(keys, Consistency::Strong, tries).await;
         }
-        let calls = keys.chunks(KEYS).map(|keys| Box::pin(self.get_some(keys.to_vec(), tries)));
+        let calls = keys.chunks(KEYS).map(|keys| Box::pin(self.get_some(keys.to_vec(), Consistency::Strong, tries)));
         Ok(try_join_all(calls).await?.concat())
     }
 
     /// Up to 100 items.
-    async fn get_some(&self, mut keys: Vec<Item>, tries: u32) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn get_some(
+        &self,
+        mut keys: Vec<Item>,
+        consistency: Consistency,
+        tries: u32,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
+        let is_strong = consistency == Consistency::Strong;
         for _ in 0..tries {
-            let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
+            let request = KeysAndAttributes::builder().consistent_read(is_strong).set_keys(Some(keys));
             let output = self
                 .client
                 .batch_get_item()

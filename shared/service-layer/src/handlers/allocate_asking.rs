@@ -1,38 +1,40 @@
 //! Bind the lines of many callers to batches, in one commit.
 
-use domain::{Allocation, BatchRef, LineId, OrderLine, Place, Refusal, SkuLines, Step};
+use domain::{Allocation, LineId, OrderLine, Place, Product, Refusal, Sku, SkuLines, Step};
 
 use super::{Case, Handler};
 use crate::ports::Timestamp;
-use crate::store::ReadSet;
+use crate::store::{A_CROWD, ReadSet};
+use crate::unit_of_work::BUDGET;
 
-/// Binds lines that ask to batches, as many of the first ones as one commit holds. The first one is the caller's own.
-/// Each is told as if it had come by itself: one that got a place by its item, and one that gets none by having no item
+/// Binds lines of a SKU that ask to batches, as many of the first ones as one commit holds. Each is told as if it had come by itself: one that got a place by its item, and one that gets none by having no item
 /// any more.
 #[derive(Clone, Debug)]
 pub(crate) struct AllocateAsking {
-    /// The caller's own line.
-    pub(crate) own: OrderLine,
-    /// Lines of the same SKU that asked a moment ago, the oldest first. The own one may be among them.
+    /// What they want.
+    pub(crate) sku: Sku,
+    /// The caller's own line, which comes first. None: it has its answer.
+    pub(crate) own: Option<OrderLine>,
+    /// Lines that asked a moment ago, the oldest first. The own one may be among them.
     pub(crate) others: Vec<LineId>,
     /// Whoever has waited longer is not given a place.
     pub(crate) now: Timestamp,
 }
 
 impl Handler for AllocateAsking {
-    /// To the own line. None: it asks no more, since somebody else has answered it.
+    /// To the own line. None: there is none that asks, as somebody else may have answered it.
     type Answer = Option<Result<Allocation, Refusal>>;
 
     fn reads(&self) -> ReadSet {
         // Whoever asks beside a line that can't be read is not to suffer for that.
-        ReadSet { may_skip: true, ..ReadSet::of_ids(&self.own.sku, self.own_first()) }
+        ReadSet { may_skip: true, ..ReadSet::of_ids(&self.sku, self.own_first()) }
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
-        let own = self.own.id();
+        case.budget.items = most_items(case.lost_races);
         let asking = self.asking(case);
         // Nor is a line of the same name its, which asks for another quantity.
-        if !asking.contains(&self.own) {
+        if self.own.as_ref().is_some_and(|own| !asking.contains(own)) {
             return Ok(Step::Finish(None));
         }
         let (cancelled, open): (Vec<_>, Vec<_>) =
@@ -45,20 +47,16 @@ impl Handler for AllocateAsking {
                 case.dismiss(&line.id());
             }
         }
-        let answer = if case.found.is_cancelled(&own.orderid) {
-            Err(Refusal::OrderCancelled(own.orderid))
-        } else {
-            Ok(place_of(&own, case).map_or(Allocation::OutOfStock, Allocation::Allocated))
-        };
-        Ok(Step::Finish(Some(answer)))
+        Ok(Step::Finish(self.own.as_ref().map(|own| answer_to(own, case))))
     }
 }
 
 impl AllocateAsking {
     /// Each line once.
     fn own_first(&self) -> impl Iterator<Item = LineId> {
-        let others = self.others.iter().filter(|line| !line.names(&self.own)).cloned();
-        std::iter::once(self.own.id()).chain(others)
+        let own = self.own.as_ref();
+        let others = self.others.iter().filter(move |line| !own.is_some_and(|own| line.names(own)));
+        own.map(OrderLine::id).into_iter().chain(others.cloned())
     }
 
     /// The lines that ask still, and whose callers wait, the own one first.
@@ -68,7 +66,7 @@ impl AllocateAsking {
     }
 
     fn place(&self, lines: &SkuLines, case: &mut Case) -> Result<(), Refusal> {
-        let product = case.draft.product(&self.own.sku)?;
+        let product = case.draft.product(&self.sku)?;
         product.allocate_each(lines, |_| None, &[], &mut case.budget);
         let turned_away: Vec<LineId> = product.turned_away().map(OrderLine::id).collect();
         for line in &turned_away {
@@ -84,11 +82,24 @@ impl AllocateAsking {
     }
 }
 
-/// The batch that this commit puts a line on.
-fn place_of(line: &LineId, case: &Case) -> Option<BatchRef> {
-    let moved = case.draft.products().flat_map(domain::Product::moves).find(|moved| moved.line.id() == *line)?;
-    match &moved.to {
-        Some(Place::Batch(reference)) => Some(reference.clone()),
-        _ => None,
+/// A commit of many lines takes long, and whoever commits one at a time beside it is always faster. After a lost race it
+/// holds half, and after another so few that it is as fast. Whoever reads the product then sees that others ask.
+fn most_items(lost_races: u32) -> usize {
+    match lost_races {
+        0 => BUDGET.items,
+        1 => BUDGET.items / 2,
+        _ => A_CROWD.saturating_mul(2),
     }
+}
+
+/// What this commit tells a line.
+fn answer_to(line: &OrderLine, case: &Case) -> Result<Allocation, Refusal> {
+    if case.found.is_cancelled(&line.orderid) {
+        return Err(Refusal::OrderCancelled(line.orderid.clone()));
+    }
+    let moved = case.draft.products().flat_map(Product::moves).find(|moved| moved.line == *line);
+    Ok(match moved.and_then(|moved| moved.to.as_ref()) {
+        Some(Place::Batch(reference)) => Allocation::Allocated(reference.clone()),
+        _ => Allocation::OutOfStock,
+    })
 }

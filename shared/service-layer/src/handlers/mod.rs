@@ -68,6 +68,8 @@ pub struct Case {
     pub budget: Budget,
     /// Whether the command has made a commit, and goes on.
     pub goes_on: bool,
+    /// How many races the command has lost since.
+    pub lost_races: u32,
 }
 
 impl Case {
@@ -75,7 +77,7 @@ impl Case {
     #[must_use]
     pub fn of(found: Found, listed: Vec<Part>) -> Self {
         let draft = Draft::of(&found);
-        Self { found, listed, draft, budget: BUDGET, goes_on: false }
+        Self { found, listed, draft, budget: BUDGET, goes_on: false, lost_races: 0 }
     }
 
     /// Has a line ask no more, though it gets no place: its caller will see that, and decide by himself.

@@ -73,7 +73,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     /// Lets the handler decide, and commits what it changed.
     async fn decide(&mut self, found: Found) -> Result<Step<H::Answer>, Setback> {
         let listed = self.list(&found).await?;
-        let mut case = Case { goes_on: self.carried.goes_on, ..Case::of(found, listed) };
+        let (goes_on, lost_races) = (self.carried.goes_on, self.carried.lost_races);
+        let mut case = Case { goes_on, lost_races, ..Case::of(found, listed) };
         let step = self.handler.decide(&mut case).map_err(Setback::Refused)?;
         if !case.draft.is_changed() {
             return self.finish_unchanged(&case, step).await;

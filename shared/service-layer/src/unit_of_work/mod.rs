@@ -117,6 +117,8 @@ struct Carried<A> {
     answer: Option<A>,
     /// Whether a commit of the command was made.
     goes_on: bool,
+    /// How many races were lost since then.
+    lost_races: u32,
     figures: CommandFigures,
 }
 
@@ -130,7 +132,7 @@ impl<A> Carried<A> {
     fn new() -> Self {
         let (listed, waiting, sent) = (Vec::new(), BTreeMap::new(), Vec::new());
         let figures = CommandFigures::default();
-        Self { found: None, listed, waiting, sent, answer: None, goes_on: false, figures }
+        Self { found: None, listed, waiting, sent, answer: None, goes_on: false, lost_races: 0, figures }
     }
 
     /// Which of the commits without a reply is the one that a product shows.
@@ -191,6 +193,7 @@ impl<'a, S: Products, E: Environment, H: Handler> UnitOfWork<'a, S, E, H> {
                 // all its tries again.
                 Ok(Step::GoOn) => {
                     (tries, silences) = (0, 0);
+                    self.carried.lost_races = 0;
                     continue;
                 }
                 // No retry helps against a rule.
@@ -207,6 +210,7 @@ impl<'a, S: Products, E: Environment, H: Handler> UnitOfWork<'a, S, E, H> {
             match error {
                 // Somebody else committed first. The next one to do so may be we.
                 StoreError::Conflict(_) => {
+                    self.carried.lost_races = self.carried.lost_races.saturating_add(1);
                     let figures = &mut self.carried.figures;
                     figures.conflicts = figures.conflicts.saturating_add(1);
                     if tries >= self.patience.tries || !time_is_left {

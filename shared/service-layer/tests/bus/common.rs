@@ -11,7 +11,9 @@ use service_layer::store::{Changed, Commit, Found, Listing, Products, ReadSet, S
 use service_layer::{Call, Error, MessageBus};
 use testing::{Command, Hooked, Hooks, Reply, allocations, holds, line, new_batch};
 
-/// Most that DynamoDB reads or commits at once.
+/// Most keys to find for a command: two calls of DynamoDB's, at once.
+const MOST_KEYS: usize = 200;
+/// Most that DynamoDB commits at once.
 const MOST_ITEMS: usize = 100;
 
 pub(crate) fn call() -> Call {
@@ -123,7 +125,7 @@ impl Hooks<InMemoryStore> for Meddles {
     async fn find(&self, store: &InMemoryStore, wanted: &ReadSet) -> Result<Found, StoreError> {
         self.finds.fetch_add(1, Ordering::Relaxed);
         let items = wanted.skus.len() + wanted.lines.len() + wanted.batches.len();
-        assert!(items <= MOST_ITEMS, "{items} items");
+        assert!(items <= MOST_KEYS, "{items} items");
         let rivals = self.before_finds.lock().unwrap().pop_front();
         for command in rivals.into_iter().flatten() {
             come_first(store, command).await;

@@ -72,6 +72,40 @@ async fn whoever_has_lost_a_race_commits_for_all_who_ask_and_answers_his_own_cal
 }
 
 #[tokio::test]
+async fn of_more_than_one_commit_holds_the_rest_gets_a_second_one_which_may_fail() {
+    let store = crowd(400).await;
+    for number in 0..150 {
+        another_asks(&store, &format!("other-{number}"), 1, 9_000).await;
+    }
+    let collisions = (0..9).map(|_| Meddle::Collide);
+    let unlucky = Meddles::at_commits(std::iter::once(Meddle::After(Vec::new())).chain(collisions)).with(&store);
+    assert_eq!(ask(&bus(&unlucky), &line("o1", "LAMP", 1)).await.unwrap(), placed("b1"));
+    assert_eq!((version_of(&store), store.lines_that_ask().len()), (3, 150 - 97));
+
+    let bus = bus(&store);
+    assert_eq!(ask(&bus, &line("o2", "LAMP", 1)).await.unwrap(), placed("b1"));
+    assert_eq!((version_of(&store), store.lines_that_ask().len()), (4, 0));
+    for number in 0..150 {
+        another_asks(&store, &format!("late-{number}"), 1, 9_000).await;
+    }
+    assert_eq!(ask(&bus, &line("o3", "LAMP", 1)).await.unwrap(), placed("b1"));
+    assert_eq!((version_of(&store), store.lines_that_ask().len()), (6, 0), "one turn, two commits");
+}
+
+#[tokio::test]
+async fn whoever_loses_races_commits_for_few_first_which_is_as_fast_as_for_one() {
+    let store = crowd(400).await;
+    for number in 0..60 {
+        another_asks(&store, &format!("other-{number}"), 1, 9_000).await;
+    }
+    let rivals = ["r1", "r2"].map(|orderid| Meddle::After(vec![allocate(orderid, "LAMP", 1)]));
+    let overtaken = Meddles::at_commits(rivals).with(&store);
+    assert_eq!(ask(&bus(&overtaken), &line("o1", "LAMP", 1)).await.unwrap(), placed("b1"));
+    let lines_of = |version| store.outbox().iter().filter(|told| told.version.0 == version).count();
+    assert_eq!([3, 4, 5, 6].map(lines_of), [1, 1, 6, 55], "the rivals, few, and the rest");
+}
+
+#[tokio::test]
 async fn each_event_of_a_shared_commit_carries_its_own_request_on() {
     let store = crowd(9).await;
     another_asks(&store, "o2", 2, 9_000).await;
