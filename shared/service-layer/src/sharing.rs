@@ -27,6 +27,8 @@ const TRIES_OF_A_TURN: u32 = 4;
 const QUICKEST: Duration = Duration::from_millis(2);
 /// and at most this.
 const SLOWEST: Duration = Duration::from_secs(1);
+/// A store whose calls take as long has too many of them.
+const SLOW: Duration = Duration::from_millis(25);
 /// When a turn is over at last, though nobody has ended it.
 const TURN: f64 = 20.0;
 /// What an answer takes at least, and is expected to take if nobody has waited for one of late.
@@ -247,9 +249,16 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         let (store, sku) = (self.store, &question.line.sku);
         let now = self.environment.now();
         let until = now.plus(question.pace.mul_f64(TURN).min(LONGEST_TURN));
-        // Side by side, since whoever has the turn keeps others waiting.
-        let both = || try_join(store.take_turn(sku, now, until), store.asking(sku, LISTED));
-        let (Turn::Ours, others) = self.insist(both).await? else { return Ok(None) };
+        let (take, list) = (|| store.take_turn(sku, now, until), || store.asking(sku, LISTED));
+        let others = if question.pace < SLOW {
+            // Side by side, since whoever has the turn keeps others waiting.
+            let (Turn::Ours, others) = self.insist(|| try_join(take(), list())).await? else { return Ok(None) };
+            others
+        } else {
+            // Many try to take it before anybody has, and would list in vain.
+            let Turn::Ours = self.insist(take).await? else { return Ok(None) };
+            self.insist(list).await?
+        };
         let answer = self.lead(others, question.asked_at).await;
         // If that fails, it ends by itself.
         let _ = store.end_turn(sku, until).await;
