@@ -105,11 +105,13 @@ pub enum DeallocationReason {
 pub enum CancellationReason {
     /// Somebody asked for it.
     Asked,
+    /// Its order wants it no more, or with another quantity.
+    Edited,
 }
 
 /// Any of these reasons.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged, expecting = "expected shrunk, delayed or asked")]
+#[serde(untagged, expecting = "expected shrunk, delayed, asked or edited")]
 enum Reason {
     Deallocation(DeallocationReason),
     Cancellation(CancellationReason),
@@ -200,7 +202,9 @@ impl TryFrom<EventFields> for Event {
             }
             EventType::Shipped => Self::Shipped { line: line(sku)?, batchref: some_batchref()? },
             EventType::Cancelled => {
-                let Some(Reason::Cancellation(reason)) = reason else { return Err("reason: must be asked".to_owned()) };
+                let Some(Reason::Cancellation(reason)) = reason else {
+                    return Err("reason: must be asked or edited".to_owned());
+                };
                 Self::Cancelled { line: line(sku)?, batchref, reason }
             }
             EventType::BatchCreated => Self::BatchCreated { batchref: some_batchref()?, sku, qty: quantity()?, eta },
@@ -276,10 +280,10 @@ impl Event {
     pub fn puts_line(&self) -> Option<(&OrderLine, Place)> {
         match self {
             Self::Allocated { line, batchref, .. } => Some((line, Place::Batch(batchref.clone()))),
-            Self::Deallocated { line, .. } => Some((line, Place::Waiting)),
+            Self::Deallocated { line, .. } | Self::OutOfStock { line, waiting: true } => Some((line, Place::Waiting)),
             Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
             Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
-            Self::OutOfStock { .. }
+            Self::OutOfStock { waiting: false, .. }
             | Self::BatchCreated { .. }
             | Self::BatchQuantityChanged { .. }
             | Self::BatchEtaChanged { .. } => None,
@@ -365,7 +369,9 @@ mod tests {
         let read: Vec<Event> = json.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
         assert_eq!(read, told);
         let wrong = json[1].replace("asked", "shrunk");
-        assert!(serde_json::from_str::<Event>(&wrong).unwrap_err().to_string().contains("reason: must be asked"));
+        assert!(
+            serde_json::from_str::<Event>(&wrong).unwrap_err().to_string().contains("reason: must be asked or edited")
+        );
     }
 
     #[test]

@@ -164,24 +164,38 @@ impl Part {
 
 /// What a change does to one line.
 ///
-/// From nothing to nothing is a move too: the line was turned away, and must have no place still when that is
-/// committed.
+/// One that goes nowhere is a move too, of which the commit must find that it is as it was: a line that was turned away has
+/// no place still, and one that keeps its place has that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The line.
     pub line: OrderLine,
     /// Where the change found it; none, if it had no place.
     pub from: Option<Part>,
-    /// Where it goes; none, if it gets no place.
+    /// Where it goes; none, if it gets no place, or keeps the one that it has.
     pub to: Option<Place>,
 }
 
 impl Move {
+    /// Whether it moves this line, which may have another quantity afterwards.
+    #[must_use]
+    pub fn is_of(&self, line: &OrderLine) -> bool {
+        self.line == *line || self.from.as_ref().is_some_and(|from| from.line == *line)
+    }
+
+    /// Whether the line keeps its place.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.from.is_some() && self.to.is_none()
+    }
+
     /// The line's part once the change is committed as this version.
     #[must_use]
     pub fn part_at(&self, version: Version) -> Option<Part> {
         let place = self.to.clone()?;
-        let age = self.from.as_ref().map_or(version, |from| from.age);
+        // One that was cancelled comes back as a new promise.
+        let promised = self.from.as_ref().filter(|from| from.place != Place::Cancelled);
+        let age = promised.map_or(version, |from| from.age);
         Some(Part { line: self.line.clone(), place, age, since: version })
     }
 }

@@ -46,6 +46,9 @@ pub enum Refusal {
     /// No line of this order was ever promised, nor was it cancelled. Lines on the queue are not known yet.
     #[error("unknown order {:?}: nobody asked for it, or its lines are still on the queue", .0.as_str())]
     UnknownOrder(OrderId),
+    /// The change of an order is more than one commit holds.
+    #[error("order {:?} changes too many lines at once: change fewer, one after the other", .0.as_str())]
+    TooManyChanges(OrderId),
     /// The order was cancelled, so it gets no more lines.
     #[error("order {:?} is cancelled", .0.as_str())]
     OrderCancelled(OrderId),

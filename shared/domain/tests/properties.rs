@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, Allocation, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted, Done, Eta,
-    Event, EventType, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity, Refusal, Revision, Sku, Step, Tally,
-    Version,
+    AllWaiting, Allocation, Arranged, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted,
+    Done, Eta, Event, EventType, IfShort, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity, Refusal,
+    Revision, Sku, Step, Tally, Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -26,6 +26,7 @@ enum Action {
     ChangeEta { batch: u8, eta: Option<u8>, as_of: u64 },
     Deallocate { order: u8, qty: u32 },
     Ship { order: u8, qty: u32 },
+    Arrange { order: u8, wanted: BTreeSet<u32>, if_short: IfShort },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -38,7 +39,13 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(batch, eta, as_of)| Action::ChangeEta { batch, eta, as_of }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Deallocate { order, qty }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Ship { order, qty }),
+        3 => (0..10_u8, proptest::collection::btree_set(1..9_u32, 0..4), if_short())
+            .prop_map(|(order, wanted, if_short)| Action::Arrange { order, wanted, if_short }),
     ]
+}
+
+fn if_short() -> impl Strategy<Value = IfShort> {
+    prop_oneof![Just(IfShort::Refuse), Just(IfShort::Partial), Just(IfShort::Wait)]
 }
 
 fn counted() -> impl Strategy<Value = Counted> {
@@ -89,6 +96,7 @@ impl Shop {
             Action::ChangeEta { batch, eta, as_of } => self.change_eta(*batch, eta.map(day), *as_of),
             Action::Deallocate { order, qty } => self.deallocate(*order, *qty),
             Action::Ship { order, qty } => self.ship(*order, *qty),
+            Action::Arrange { order, wanted, if_short } => self.arrange(*order, wanted, *if_short),
         }
     }
 
@@ -136,6 +144,39 @@ impl Shop {
         self.commit(product);
         if let Ok(Allocation::Allocated(batchref) | Allocation::Kept(batchref)) = allocation {
             assert_eq!(self.parts[&line.id()].place.batch(), Some(&batchref));
+        }
+    }
+
+    fn arrange(&mut self, order: u8, wanted: &BTreeSet<u32>, if_short: IfShort) {
+        // An order is arranged at once, or not at all.
+        if self.budget.items < 98 {
+            return;
+        }
+        let wanted: Vec<OrderLine> = wanted.iter().map(|qty| line(order, *qty)).collect();
+        let of_order = self.parts.values().filter(|part| part.line.orderid == line(order, 1).orderid);
+        let parts: Vec<Part> = of_order.cloned().collect();
+        let mut product = self.product.clone();
+        let Arranged { short, .. } = product.arrange(&wanted, &parts, if_short).unwrap();
+        if if_short == IfShort::Refuse && !short.is_empty() {
+            let mut product = self.product.clone();
+            for line in &short {
+                product.tell_refused(line, self.parts.get(&line.id()));
+            }
+            let places = self.places();
+            self.commit(product);
+            assert_eq!(self.places(), places, "nothing else changes");
+            return;
+        }
+        let items = self.budget.items - product.moves().len();
+        self.commit_with_offer(product, &mut Budget { items, ..self.budget.clone() });
+        for line in &wanted {
+            let place = self.parts.get(&line.id()).map(|part| &part.place);
+            let is_placed = place.is_some_and(|place| place.batch().is_some());
+            let waits = place == Some(&Place::Waiting);
+            assert!(is_placed || short.contains(line) && (waits || if_short == IfShort::Partial), "{line:?} {place:?}");
+        }
+        for part in parts.iter().filter(|part| !wanted.contains(&part.line)) {
+            assert!(!self.parts[&part.line.id()].place.is_standing(), "it is wanted no more");
         }
     }
 
@@ -334,15 +375,15 @@ impl Shop {
             assert_eq!(self.parts.get(&id), moved.from.as_ref(), "a line is moved from where it is, once");
             match moved.part_at(product.version()) {
                 Some(part) => {
-                    let age = moved.from.as_ref().map_or(product.version(), |from| from.age);
+                    let promised = moved.from.as_ref().filter(|from| from.place != Place::Cancelled);
+                    let age = promised.map_or(product.version(), |from| from.age);
                     assert_eq!(part.age, age, "a move makes no line young");
                     let was = moved.from.as_ref().map(|from| &from.place);
                     assert_ne!(was, Some(&part.place), "a move leads elsewhere");
-                    let has_ended = matches!(was, Some(Place::Shipped(_) | Place::Cancelled));
-                    assert!(!has_ended, "neither does a shipped line move, nor does a cancelled one come back");
+                    assert!(!was.is_some_and(Place::is_shipped), "a shipped line stays");
                     self.parts.insert(id, part);
                 }
-                None => assert_eq!(moved.from, None, "a promised line is not turned away"),
+                None => assert!(moved.stays() || moved.from.is_none()),
             }
         }
         self.told.extend(product.events().iter().map(|event| (product.version(), event.clone())));
@@ -371,6 +412,14 @@ impl Shop {
         };
         if product.events().iter().any(may_have_grown) {
             self.told_since = None;
+        }
+        let is_kept = |line: &OrderLine| self.parts.contains_key(&line.id());
+        for event in product.events() {
+            if let Event::OutOfStock { line, waiting: false } = event
+                && is_kept(line)
+            {
+                (self.refused, self.told_since) = (Some(line.qty), Some(line.qty));
+            }
         }
         for line in product.turned_away() {
             let told = Event::OutOfStock { line: line.clone(), waiting: false };
@@ -431,7 +480,8 @@ impl Shop {
             }
             if let Some((line, place)) = event.puts_line() {
                 let before: Option<Place> = lines.insert(line.clone(), place.clone());
-                assert_ne!(before.as_ref(), Some(&place), "{event}");
+                let says_why = matches!(event, Event::OutOfStock { .. });
+                assert!(before.as_ref() != Some(&place) || says_why, "{event}");
                 // One that names a batch and puts its line elsewhere takes it from there; others find it on none.
                 let left = event.batchref().filter(|batch| place != Place::Batch((*batch).clone()));
                 assert_eq!(before.as_ref().and_then(Place::batch), left, "{event}");

@@ -27,8 +27,9 @@ use asking::{
     lines_that_ask_are_listed_by_their_time_and_sku, whoever_asks_again_goes_on_with_a_line_that_asks,
 };
 use orders::{
-    a_commit_that_is_refused_cancels_no_order, a_shipped_line_of_a_whole_order_names_its_batch,
-    an_order_is_cancelled_with_its_line_or_alone_and_more_than_once,
+    a_commit_that_is_refused_cancels_no_order, a_line_is_exchanged_for_one_of_another_quantity,
+    a_line_that_is_to_keep_its_place_must_have_it_still, a_shipped_line_of_a_whole_order_names_its_batch,
+    an_order_is_cancelled_with_its_line_or_alone_and_more_than_once, an_order_is_put_in_one_commit_or_not_at_all,
     an_order_is_read_with_all_its_lines_and_what_they_name,
 };
 use pages::{
@@ -99,6 +100,9 @@ contract![
     a_commit_that_is_refused_cancels_no_order,
     an_order_is_read_with_all_its_lines_and_what_they_name,
     a_shipped_line_of_a_whole_order_names_its_batch,
+    an_order_is_put_in_one_commit_or_not_at_all,
+    a_line_that_is_to_keep_its_place_must_have_it_still,
+    a_line_is_exchanged_for_one_of_another_quantity,
     lines_of_an_order_come_by_sku_and_name,
     that_an_order_is_cancelled_is_told_beside_its_first_lines,
     lines_on_a_batch_come_in_pages_the_youngest_first,

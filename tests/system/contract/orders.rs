@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::{OrderId, OrderLine, Part, SkuLines};
+use domain::{IfShort, OrderId, OrderLine, Part, Place, Product, SkuLines};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, Found, Origins, ReadSet};
-use testing::{line, new_batch};
+use service_layer::store::{Changed, Commit, Found, Origins, ReadSet, StoreError};
+use testing::{line, new_batch, youngest};
 
 use super::{SECOND, Store, ample, commit, stored, with_batch, with_line};
 use crate::layers::Outcome;
@@ -110,5 +110,97 @@ pub(super) async fn a_shipped_line_of_a_whole_order_names_its_batch<S: Store>(st
     assert!(found.product(before.sku()).is_some_and(|product| product.batch(&batch).is_some()), "though it is full");
     let alone = store.find(&ReadSet::of_line(&shipped.id())).await?;
     assert!(alone.product(before.sku()).is_some_and(|product| product.batch(&batch).is_none()), "no other read does");
+    Ok(())
+}
+
+pub(super) async fn an_order_is_put_in_one_commit_or_not_at_all<S: Store>(store: &S) -> Outcome {
+    let skus = ["LAMP", "DESK"].map(unique);
+    let order = unique("order");
+    let wanted = skus.each_ref().map(|sku| line(&order, sku, 2));
+    let mut products = Vec::new();
+    for sku in &skus {
+        products.push(with_batch(store, sku, &unique("batch"), 9).await?);
+    }
+    let arranged = |products: &[Product]| {
+        let arrange = |(before, wanted): (&Product, &OrderLine)| {
+            let mut after = before.clone();
+            after.arrange(std::slice::from_ref(wanted), &[], IfShort::Refuse).expect("room for it");
+            after
+        };
+        products.iter().zip(&wanted).map(arrange).collect::<Vec<_>>()
+    };
+    let (stale, rival) = (products.clone(), line(&unique("rival"), &skus[1], 1));
+    products[1] = with_line(store, &products[1], &rival).await?;
+    let after = arranged(&stale);
+    let refused = put(store, &stale, &after).await.expect_err("the second product is in the way");
+    assert!(matches!(&refused, StoreError::Conflict(newer) if newer.len() == 1), "{refused:?}");
+    let orderid = wanted[0].orderid.clone();
+    assert!(find_order(store, &orderid).await?.parts.is_empty());
+    put(store, &products, &arranged(&products)).await?;
+    let found = find_order(store, &orderid).await?;
+    let placed: BTreeSet<_> = found.parts.iter().map(|part| &part.line).collect();
+    assert_eq!(placed, wanted.iter().collect());
+    // Products that are named are read beside the order, and those that its lines name after it.
+    let one = store.find(&ReadSet { skus: vec![wanted[0].sku.clone()], ..ReadSet::of_order(&orderid) }).await?;
+    assert!(one.is_closed() && one.products.len() == 2 && one.parts.len() == 2);
+    Ok(())
+}
+
+async fn put<S: Store>(store: &S, before: &[Product], after: &[Product]) -> Result<(), StoreError> {
+    let changed = |(before, after)| Changed { before: Some(before), after };
+    let products: Vec<_> = before.iter().zip(after).map(changed).collect();
+    let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
+    store.commit(Commit { products: &products, ..Commit::new(SECOND, &correlation, &origins, Timestamp(0)) }).await
+}
+
+pub(super) async fn a_line_that_is_to_keep_its_place_must_have_it_still<S: Store>(store: &S) -> Outcome {
+    let sku = unique("LAMP");
+    let before = with_batch(store, &sku, &unique("batch"), 9).await?;
+    let kept = line(&unique("order"), &sku, 2);
+    let product = with_line(store, &before, &kept).await?;
+    let stale = find_order(store, &kept.orderid).await?.parts;
+    let mut cancelled = product.clone();
+    cancelled.cancel(&stale[0], &mut ample()).expect("room for one line")?;
+    commit(store, &product, &cancelled).await?;
+    // Read in two calls, the lines may be older than their product.
+    let product = cancelled.committed();
+    let wanted = [kept.clone(), line(kept.orderid.as_str(), &sku, 3)];
+    let arranged = |parts: &[Part]| {
+        let mut after = product.clone();
+        after.arrange(&wanted, parts, IfShort::Refuse).expect("room for both");
+        after
+    };
+    let late = commit(store, &product, &arranged(&stale)).await;
+    assert!(late.is_err(), "the line is cancelled");
+    assert_eq!(find_order(store, &kept.orderid).await?.parts.len(), 1, "nothing was changed");
+    let parts = find_order(store, &kept.orderid).await?.parts;
+    commit(store, &product, &arranged(&parts)).await?;
+    let parts = find_order(store, &kept.orderid).await?.parts;
+    assert!(parts.len() == 2 && parts.iter().all(|part| part.place.batch().is_some()), "it came back: {parts:?}");
+    // It is not written.
+    let product = arranged(&parts).committed();
+    let mut after = product.clone();
+    let wanted = [kept.clone(), line(kept.orderid.as_str(), &sku, 1)];
+    after.arrange(&wanted, &parts, IfShort::Refuse)?;
+    assert_eq!(after.moves().iter().filter(|moved| moved.stays()).count(), 1);
+    Ok(())
+}
+
+pub(super) async fn a_line_is_exchanged_for_one_of_another_quantity<S: Store>(store: &S) -> Outcome {
+    let (sku, reference) = (unique("LAMP"), unique("batch"));
+    let before = with_batch(store, &sku, &reference, 5).await?;
+    let order = unique("order");
+    let named = |qty| OrderLine { name: "left".try_into().expect("a name"), ..line(&order, &sku, qty) };
+    let product = with_line(store, &before, &named(3)).await?;
+    let parts = find_order(store, &named(3).orderid).await?.parts;
+    let mut after = product.clone();
+    after.arrange(&[named(5)], &parts, IfShort::Refuse)?;
+    commit(store, &product, &after).await?;
+    let exchanged = find_order(store, &named(3).orderid).await?.parts;
+    let batch = new_batch(&reference, &sku, 5).reference;
+    let [part] = &exchanged[..] else { anyhow::bail!("{exchanged:?}") };
+    assert_eq!((&part.line, &part.place, part.age), (&named(5), &Place::Batch(batch.clone()), parts[0].age));
+    let listed = youngest(store, &sku, &batch, 5, 10).await?;
+    assert_eq!(listed, exchanged, "the index has it once, with all its pieces");
     Ok(())
 }

@@ -72,6 +72,7 @@ impl Told {
             | Refusal::AmbiguousBatch(_)
             | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)
+            | Refusal::TooManyChanges(_)
             | Refusal::LineDiffers { .. } => return None,
         })
     }

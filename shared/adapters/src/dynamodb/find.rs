@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::Batch;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use service_layer::ports::StoredBatch;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
 
@@ -48,24 +48,21 @@ impl DynamoDb {
         keys.extend(wanted.lines.iter().map(Key::line));
         keys.extend(wanted.batches.iter().map(|(sku, reference)| Key::batch(sku, reference)));
         keys.extend(wanted.orders.iter().map(Key::cancelled));
-        for reference in &wanted.references {
-            self.add_all_in(batch_partition(reference), &mut reading).await?;
-        }
-        if let Some(orderid) = &wanted.whole_order {
-            self.add_all_in(order_partition(orderid), &mut reading).await?;
-            reading.found.whole_order = Some(orderid.clone());
-        }
-        if keys.is_empty() {
-            keys = reading.missing();
-        }
-        while !keys.is_empty() {
+        let references = wanted.references.iter().map(batch_partition);
+        let partitions: Vec<String> = references.chain(wanted.whole_order.iter().map(order_partition)).collect();
+        reading.found.whole_order.clone_from(&wanted.whole_order);
+        let mut items = if partitions.is_empty() {
+            self.items(&keys).await?
+        } else {
             // Boxed, so that the futures of callers stay flat.
-            let items = if let [key] = &keys[..] {
-                Box::pin(self.get(key.clone())).await?.into_iter().collect()
-            } else {
-                let wanted = keys.iter().cloned().map(Key::into_item).collect();
-                Box::pin(self.get_all(wanted, TRIES)).await?
-            };
+            let all = try_join_all(partitions.into_iter().map(|partition| Box::pin(self.all_in(partition))));
+            let (all, items) = Box::pin(try_join(all, self.items(&keys))).await?;
+            for item in all.into_iter().flatten() {
+                reading.add(item)?;
+            }
+            items
+        };
+        loop {
             reading.asked.append(&mut keys);
             for item in items {
                 let is_line = matches!(Kind::of(&item), Kind::Line | Kind::Asking);
@@ -77,19 +74,36 @@ impl DynamoDb {
                 }
             }
             keys = reading.missing();
+            if keys.is_empty() {
+                return reading.closed();
+            }
+            items = self.items(&keys).await?;
         }
-        reading.closed()
     }
 
     /// All that a partition of the table has: the batches that share a reference, or what is stored of an order.
-    async fn add_all_in(&self, partition: String, reading: &mut Reading) -> Result<(), StoreError> {
+    async fn all_in(&self, partition: String) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
         let query = self.stored_in(partition).key_condition_expression("PK = :partition");
-        // Boxed, so that the futures of callers stay flat.
-        let pages = self.pages(query, |item| {
-            reading.add(item)?;
+        self.pages(query, |item| {
+            items.push(item);
             Ok(More::Needed)
-        });
-        Box::pin(pages).await
+        })
+        .await?;
+        Ok(items)
+    }
+
+    /// What there is under these keys, in any order.
+    async fn items(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        // Boxed, so that the futures of callers stay flat.
+        match keys {
+            [] => Ok(Vec::new()),
+            [key] => Ok(Box::pin(self.get(key.clone())).await?.into_iter().collect()),
+            keys => {
+                let wanted = keys.iter().cloned().map(Key::into_item).collect();
+                Box::pin(self.get_all(wanted, TRIES)).await
+            }
+        }
     }
 
     pub(super) async fn get(&self, key: Key) -> Result<Option<Item>, StoreError> {

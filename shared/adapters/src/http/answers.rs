@@ -48,6 +48,8 @@ pub enum Code {
     OrderCancelled,
     /// The SKU has as many batches with free stock as one product holds.
     TooManyBatches,
+    /// The lines are more than one commit holds.
+    TooManyLines,
     /// Too many others are changing the same product.
     Contended,
     /// Something that the service needs does not answer.
@@ -74,6 +76,7 @@ impl Code {
         Self::NotAllocated,
         Self::OrderCancelled,
         Self::TooManyBatches,
+        Self::TooManyLines,
         Self::Contended,
         Self::Unavailable,
         Self::Internal,
@@ -135,6 +138,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::NotAllocated(_) => (StatusCode::CONFLICT, Code::NotAllocated),
         Refusal::OrderCancelled(_) => (StatusCode::CONFLICT, Code::OrderCancelled),
         Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
+        Refusal::TooManyChanges(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::TooManyLines),
     }
 }
 

@@ -64,8 +64,13 @@ impl Product {
     }
 
     /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
-    fn turn_away(&mut self, line: &OrderLine) {
+    pub(super) fn turn_away(&mut self, line: &OrderLine) {
         self.pending.moves.push(Move { line: line.clone(), from: None, to: None });
+        self.tell_refusal(line);
+    }
+
+    /// Tells that a line is refused, if that is news.
+    pub(super) fn tell_refusal(&mut self, line: &OrderLine) {
         if let Some(told) = self.news_of_refusal(line) {
             self.state.refused = Some(line.qty);
             self.record(told);

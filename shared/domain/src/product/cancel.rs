@@ -17,7 +17,7 @@ impl Product {
         let opens = batch.and_then(|reference| self.batch(reference)).is_some_and(|batch| !batch.is_open());
         let is_first = self.events().is_empty();
         let items = [true, opens, is_first].into_iter().filter(|is_item| *is_item).count();
-        budget.spend(items, &[&cancelled(part)]).then(|| self.cancel_at_once(part))
+        budget.spend(items, &[&cancelled(part, CancellationReason::Asked)]).then(|| self.cancel_at_once(part))
     }
 
     fn cancel_at_once(&mut self, part: &Part) -> Result<Done, Refusal> {
@@ -29,7 +29,7 @@ impl Product {
             Place::Batch(reference) => self.give_back(reference, line.qty)?,
         }
         self.put(line.clone(), Some(part), Place::Cancelled);
-        self.record(cancelled(part));
+        self.record(cancelled(part, CancellationReason::Asked));
         Ok(Done::Now)
     }
 
@@ -57,9 +57,8 @@ impl Product {
     }
 }
 
-fn cancelled(part: &Part) -> Event {
-    let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
-    Event::Cancelled { line, batchref, reason: CancellationReason::Asked }
+pub(super) fn cancelled(part: &Part, reason: CancellationReason) -> Event {
+    Event::Cancelled { line: part.line.clone(), batchref: part.place.batch().cloned(), reason }
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ pub(super) fn deallocated(line: &OrderLine, batchref: &BatchRef, reason: Dealloc
     Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason }
 }
 
-fn out_of_stock(line: &OrderLine) -> Event {
+/// That a line fits nowhere, and waits.
+pub(super) fn out_of_stock(line: &OrderLine) -> Event {
     Event::OutOfStock { line: line.clone(), waiting: true }
 }
 

@@ -1,6 +1,7 @@
 //! The aggregate: one SKU's batches. Each rule about who gets which of them has a file of its own.
 
 mod allocate;
+mod arrange;
 mod cancel;
 mod change_eta;
 mod change_quantity;
@@ -10,6 +11,7 @@ mod offer;
 mod ship;
 
 pub use allocate::{Allocation, Answered};
+pub use arrange::{Arranged, Available};
 pub use change_eta::ChangeEta;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome, Counted};
 use displaced::Displaced;
@@ -200,13 +202,15 @@ impl Product {
     }
 
     fn put(&mut self, line: OrderLine, from: Option<&Part>, to: Place) {
-        if let Some(Part { place: Place::Waiting, since, .. }) = from {
-            self.state.waiting = self.state.waiting.without(line.qty, *since);
+        if let Some(Part { place: Place::Waiting, since, line: waited, .. }) = from {
+            self.state.waiting = self.state.waiting.without(waited.qty, *since);
         }
         if to == Place::Waiting {
             // The version that this change makes, also if this is the first thing it does.
             self.state.waiting = self.state.waiting.with(line.qty, self.changed_version());
         }
+        // One that was to keep its place may be offered another one.
+        self.pending.moves.retain(|moved| !(moved.stays() && moved.line == line));
         self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
     }
 

@@ -11,6 +11,7 @@ mod cancel_order;
 mod change_batch;
 mod create_batch;
 mod deallocate;
+mod put_order;
 mod send_out_of_stock_mail;
 mod ship;
 
@@ -26,6 +27,7 @@ pub use cancel_order::{CancelOrder, CancelledOrder};
 pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;
+pub use put_order::{PlacedOrder, PutOrder, ShortLine};
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 pub use ship::Ship;
 
@@ -196,7 +198,7 @@ impl Draft {
     /// The part where the change puts it, if it does.
     fn moved(&self, part: &Part) -> Option<Part> {
         let product = self.products.get(&part.line.sku)?;
-        let moved = product.moves().iter().find(|moved| moved.line == part.line)?;
+        let moved = product.moves().iter().find(|moved| moved.is_of(&part.line))?;
         moved.part_at(product.version())
     }
 }

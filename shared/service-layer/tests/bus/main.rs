@@ -15,5 +15,6 @@ mod events;
 mod lagging_index;
 mod many_lines;
 mod orders;
+mod put_order;
 mod races;
 mod verbs;

@@ -1,0 +1,110 @@
+//! What an order wants, as a whole.
+
+use std::collections::HashSet;
+
+use crate::{LineId, OrderId, OrderLine, Sku};
+
+/// The lines that an order is to have: none twice, and no more than one commit surely holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedOrder {
+    orderid: OrderId,
+    lines: Vec<OrderLine>,
+}
+
+/// What happens to lines that fit on no batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfShort {
+    /// Nothing changes, for none of the order's lines.
+    #[default]
+    Refuse,
+    /// They are left out.
+    Partial,
+    /// They wait for stock.
+    Wait,
+}
+
+/// Why lines can't be what an order wants.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongOrder {
+    /// There are too many.
+    #[error("must be at most {}, not {lines}", WantedOrder::MOST_LINES)]
+    TooManyLines {
+        /// How many.
+        lines: usize,
+    },
+    /// One of them repeats an earlier one.
+    #[error("is named twice")]
+    RepeatedLine {
+        /// Its position, from zero.
+        index: usize,
+    },
+    /// One of them is another order's.
+    #[error("is of another order")]
+    ForeignLine {
+        /// Its position, from zero.
+        index: usize,
+    },
+}
+
+impl WantedOrder {
+    /// Most lines. Each may be of a product of its own and fill a batch, which makes three stored items; a transaction has
+    /// a hundred.
+    pub const MOST_LINES: usize = 30;
+
+    /// The lines of an order.
+    ///
+    /// # Errors
+    /// When there are too many, one of them comes twice, or is another order's.
+    pub fn of(orderid: OrderId, lines: Vec<OrderLine>) -> Result<Self, WrongOrder> {
+        if lines.len() > Self::MOST_LINES {
+            return Err(WrongOrder::TooManyLines { lines: lines.len() });
+        }
+        let mut seen: HashSet<LineId> = HashSet::new();
+        for (index, line) in lines.iter().enumerate() {
+            if line.orderid != orderid {
+                return Err(WrongOrder::ForeignLine { index });
+            }
+            if !seen.insert(line.id()) {
+                return Err(WrongOrder::RepeatedLine { index });
+            }
+        }
+        Ok(Self { orderid, lines })
+    }
+
+    /// Whose lines they are.
+    #[must_use]
+    pub fn orderid(&self) -> &OrderId {
+        &self.orderid
+    }
+
+    /// The lines, as they were given.
+    #[must_use]
+    pub fn lines(&self) -> &[OrderLine] {
+        &self.lines
+    }
+
+    /// Those of one SKU.
+    #[must_use]
+    pub fn lines_of(&self, sku: &Sku) -> Vec<OrderLine> {
+        self.lines.iter().filter(|line| line.sku == *sku).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::line;
+
+    #[test]
+    fn an_order_wants_each_line_once_and_not_too_many() {
+        let orderid = || OrderId::try_from("o1").unwrap();
+        let numbered = |count: u32| (1..=count).map(|qty| line("o1", qty)).collect();
+        assert_eq!(WantedOrder::of(orderid(), numbered(30)).unwrap().lines().len(), 30);
+        assert_eq!(WantedOrder::of(orderid(), numbered(31)), Err(WrongOrder::TooManyLines { lines: 31 }));
+        assert_eq!(WantedOrder::of(orderid(), Vec::new()).unwrap().lines(), []);
+        let repeated = vec![line("o1", 1), line("o1", 2), line("o1", 1)];
+        assert_eq!(WantedOrder::of(orderid(), repeated), Err(WrongOrder::RepeatedLine { index: 2 }));
+        let foreign = vec![line("o1", 1), line("o2", 2)];
+        assert_eq!(WantedOrder::of(orderid(), foreign), Err(WrongOrder::ForeignLine { index: 1 }));
+    }
+}

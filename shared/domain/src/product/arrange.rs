@@ -1,0 +1,356 @@
+//! Bringing an order's lines of one SKU to what the order wants: lines are placed, exchanged and given back in one change.
+
+use super::cancel::cancelled;
+use super::displaced::out_of_stock;
+use super::{Product, allocated, preferred};
+use crate::{CancellationReason, Eta, IfShort, Move, OrderLine, Part, Place, Refusal};
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arranged {
+    /// Lines that fit on no batch.
+    pub short: Vec<OrderLine>,
+    /// The pieces that nobody else had.
+    pub available: Available,
+}
+
+/// Pieces that are free.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Available {
+    /// In the warehouse.
+    pub free: u64,
+    /// On their way, by date.
+    pub incoming: Vec<(Eta, u64)>,
+}
+
+impl Product {
+    /// Brings an order's lines to those that it wants. What it wants no more is given back first, so that its other lines
+    /// can have it; what they leave is for those that wait, see [`Product::has_backlog`].
+    ///
+    /// `parts` are the order's lines of this SKU as they stand. A line that has its place keeps it, one that asks for
+    /// another quantity is exchanged, and one that was cancelled comes back. With [`IfShort::Refuse`] and lines that are
+    /// short the product is to be thrown away: see [`Product::tell_refused`].
+    ///
+    /// # Errors
+    /// When a line is to have another quantity that was shipped; or when a batch was full, pieces of which are given back,
+    /// and the product can hold no more batches with free stock. The product is to be thrown away then.
+    pub fn arrange(&mut self, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Result<Arranged, Refusal> {
+        for part in parts {
+            let line = wanted.iter().find(|line| line.id() == part.line.id());
+            self.release(part, line)?;
+        }
+        let available = self.available();
+        let mut short = Vec::new();
+        for line in wanted {
+            let part = parts.iter().find(|part| part.line.id() == line.id());
+            if !self.place_wanted(line, part, if_short) {
+                short.push(line.clone());
+            }
+        }
+        if !self.events().is_empty() {
+            self.keep(parts);
+        }
+        Ok(Arranged { short, available })
+    }
+
+    /// Tells that a line is refused which fits on no batch, once for a stock, and changes nothing else. `part` is where it
+    /// stands: only if it was never promised, the commit must find that it has no place still.
+    pub fn tell_refused(&mut self, line: &OrderLine, part: Option<&Part>) {
+        match part {
+            _ if self.has_room_for(line) => {}
+            None => self.turn_away(line),
+            Some(Part { place: Place::Waiting, line: known, .. }) if known == line => {}
+            Some(_) => self.tell_refusal(line),
+        }
+    }
+
+    /// The pieces that no line has.
+    #[must_use]
+    pub fn available(&self) -> Available {
+        let mut available = Available::default();
+        for batch in self.open_batches_by_preference() {
+            let free = u64::from(batch.free());
+            match (batch.eta, available.incoming.last_mut()) {
+                (None, _) => available.free = available.free.saturating_add(free),
+                (Some(eta), Some((last, sum))) if *last == eta => *sum = sum.saturating_add(free),
+                (Some(eta), _) => available.incoming.push((eta, free)),
+            }
+        }
+        available
+    }
+
+    /// Gives back what the order wants no more of a line: all of it, or the pieces that it is exchanged for.
+    fn release(&mut self, part: &Part, wanted: Option<&OrderLine>) -> Result<(), Refusal> {
+        let changes = wanted.is_some_and(|line| line.qty != part.line.qty);
+        match &part.place {
+            Place::Shipped(_) if changes => Err(Refusal::LineShipped(part.line.id())),
+            Place::Batch(_) | Place::Waiting if wanted.is_none() => self.give_up(part),
+            Place::Batch(reference) if changes => self.give_back(reference, part.line.qty),
+            Place::Batch(_) | Place::Waiting | Place::Shipped(_) | Place::Cancelled => Ok(()),
+        }
+    }
+
+    /// Gives back a line that its order wants no more.
+    fn give_up(&mut self, part: &Part) -> Result<(), Refusal> {
+        if let Place::Batch(reference) = &part.place {
+            self.give_back(reference, part.line.qty)?;
+        }
+        self.put(part.line.clone(), Some(part), Place::Cancelled);
+        self.record(cancelled(part, CancellationReason::Edited));
+        Ok(())
+    }
+
+    /// Whether it has a place then, or had one.
+    fn place_wanted(&mut self, line: &OrderLine, part: Option<&Part>, if_short: IfShort) -> bool {
+        let exchanged = part.filter(|part| part.place.is_standing() && part.line.qty != line.qty);
+        if exchanged.is_none() && part.is_some_and(|part| part.place.batch().is_some()) {
+            return true;
+        }
+        if let Some(batch) = preferred(&mut self.state.batches, line, None) {
+            batch.take(line.qty);
+            let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch));
+            self.tell_exchange(exchanged);
+            self.put(line.clone(), part, Place::Batch(batchref));
+            self.record(allocated);
+            return true;
+        }
+        let waits = part.is_some_and(|part| part.place == Place::Waiting && part.line == *line);
+        match (if_short, part, exchanged) {
+            _ if waits => {}
+            (IfShort::Wait, ..) => {
+                self.tell_exchange(exchanged);
+                self.put(line.clone(), part, Place::Waiting);
+                self.record(out_of_stock(line));
+            }
+            (IfShort::Refuse | IfShort::Partial, None, _) => self.turn_away(line),
+            (IfShort::Refuse | IfShort::Partial, Some(_), Some(old)) => {
+                self.put(old.line.clone(), Some(old), Place::Cancelled);
+                self.tell_exchange(exchanged);
+                self.tell_refusal(line);
+            }
+            (IfShort::Refuse | IfShort::Partial, Some(_), None) => self.tell_refusal(line),
+        }
+        false
+    }
+
+    /// Has the commit find that lines are where they were which did not move.
+    fn keep(&mut self, parts: &[Part]) {
+        let has_moved = |part: &&Part| self.moves().iter().any(|moved| moved.is_of(&part.line));
+        let kept = parts.iter().filter(|part| part.place != Place::Cancelled && !has_moved(part));
+        let kept: Vec<Move> =
+            kept.map(|part| Move { line: part.line.clone(), from: Some(part.clone()), to: None }).collect();
+        self.pending.moves.extend(kept);
+    }
+
+    fn tell_exchange(&mut self, exchanged: Option<&Part>) {
+        if let Some(old) = exchanged {
+            self.record(cancelled(old, CancellationReason::Edited));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::*;
+    use crate::{AllWaiting, Tally, Version};
+
+    /// A line by a name that it keeps whatever its quantity is.
+    fn named(name: &str, qty: u32) -> OrderLine {
+        OrderLine { name: name.try_into().unwrap(), ..line("o1", qty) }
+    }
+
+    /// What becomes of an order that has these lines.
+    fn arranged(product: &mut Product, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Vec<OrderLine> {
+        product.arrange(wanted, parts, if_short).unwrap().short
+    }
+
+    /// A batch with lines on it.
+    fn with_lines(qty: u32, placed: &[OrderLine]) -> (Product, Vec<Part>) {
+        let mut product = product(&[batch("b1", qty, None)]);
+        for line in placed {
+            product.allocate(line, None).unwrap();
+        }
+        let parts = placed.iter().map(|line| on("b1", 8, line.clone())).collect();
+        (product.committed(), parts)
+    }
+
+    fn moved_to(product: &Product) -> Vec<(&str, Option<Place>)> {
+        product.moves().iter().map(|moved| (moved.line.name.as_str(), moved.to.clone())).collect()
+    }
+
+    #[test]
+    fn new_lines_are_placed_and_those_that_have_a_place_keep_it() {
+        let (mut product, parts) = with_lines(10, &[named("kept", 3)]);
+        let wanted = [named("kept", 3), named("new", 4)];
+        assert_eq!(arranged(&mut product, &wanted, &parts, IfShort::Refuse), []);
+        assert_eq!((story(&product), product.version()), (vec!["4 of o1 on b1".to_owned()], Version(9)));
+        assert_eq!(free(&product, "b1"), 3);
+        let [new, kept] = product.moves() else { panic!("two moves") };
+        assert!(!new.stays() && kept.stays() && kept.from.as_ref() == parts.first(), "it must be there still");
+        assert_eq!(product.turned_away().count(), 0);
+    }
+
+    #[test]
+    fn a_line_that_keeps_waiting_is_offered_what_its_order_gives_back() {
+        let waits = waiting(3, named("waits", 4));
+        let mut product = product_with_waiting(&[batch("b1", 5, None)], Tally::of([&waits]));
+        product.allocate(&named("gone", 3), None).unwrap();
+        let mut product = product.committed();
+        let parts = [on("b1", 8, named("gone", 3)), waits.clone()];
+        let wanted = [named("new", 5), named("waits", 4)];
+        assert_eq!(arranged(&mut product, &wanted, &parts, IfShort::Partial), wanted[1..]);
+        product.offer(&AllWaiting::checked(std::slice::from_ref(&waits), Tally::of([&waits])).unwrap(), &mut ample());
+        assert_eq!(story(&product), ["3 of o1 cancelled, off b1", "5 of o1 on b1"]);
+        assert_eq!(product.moves().iter().filter(|moved| moved.stays()).count(), 1);
+        product.change_batch_quantity(&change("b1", 9, 1), &[], &mut ample()).unwrap();
+        product.offer(&AllWaiting::checked(std::slice::from_ref(&waits), Tally::of([&waits])).unwrap(), &mut ample());
+        let of_waiting: Vec<_> = product.moves().iter().filter(|moved| moved.line == waits.line).collect();
+        assert!(of_waiting.len() == 1 && of_waiting[0].to.is_some(), "one item is written once");
+    }
+
+    #[test]
+    fn what_is_wanted_already_is_no_change() {
+        let (mut product, parts) = with_lines(10, &[named("kept", 3)]);
+        assert_eq!(arranged(&mut product, &[named("kept", 3)], &parts, IfShort::Refuse), []);
+        assert!(product.events().is_empty() && product.moves().is_empty());
+    }
+
+    #[test]
+    fn a_line_that_grows_takes_its_own_pieces_again() {
+        for old in [named("left", 3), line("o1", 3)] {
+            let (mut product, parts) = with_lines(5, std::slice::from_ref(&old));
+            // By its quantity it is another line, for whoever gave it no name.
+            let wanted = if old.name.as_str() == "left" { named("left", 5) } else { line("o1", 5) };
+            assert_eq!(arranged(&mut product, &[wanted], &parts, IfShort::Refuse), []);
+            assert_eq!(story(&product), ["3 of o1 cancelled, off b1", "5 of o1 on b1"]);
+            assert_eq!(free(&product, "b1"), 0);
+            assert!(!product.has_backlog());
+        }
+    }
+
+    #[test]
+    fn an_exchanged_line_moves_once_and_keeps_its_age() {
+        let (mut product, parts) = with_lines(5, &[named("left", 3)]);
+        arranged(&mut product, &[named("left", 5)], &parts, IfShort::Refuse);
+        let [moved] = product.moves() else { panic!("one move") };
+        let part = moved.part_at(product.version()).unwrap();
+        assert_eq!((part.line, part.age, part.since), (named("left", 5), Version(8), Version(9)));
+    }
+
+    #[test]
+    fn lines_that_are_wanted_no_more_are_given_back_for_those_that_wait() {
+        let waits = [waiting(3, line("o2", 2))];
+        let mut product = product_with_waiting(&[batch("b1", 4, None)], Tally::of(&waits));
+        product.allocate(&named("gone", 4), None).unwrap();
+        let mut product = product.committed();
+        let parts = [on("b1", 8, named("gone", 4))];
+        assert_eq!(
+            arranged(&mut product, &[named("new", 3)], &parts, IfShort::Refuse),
+            [],
+            "its own pieces are its own"
+        );
+        assert!(product.has_backlog());
+        product.offer(&AllWaiting::checked(&waits, Tally::of(&waits)).unwrap(), &mut ample());
+        assert_eq!(
+            story(&product),
+            ["4 of o1 cancelled, off b1", "3 of o1 on b1"],
+            "one piece is left, which is too few"
+        );
+    }
+
+    #[test]
+    fn a_cancelled_line_comes_back_as_a_new_promise() {
+        let (mut product, _) = with_lines(5, &[]);
+        let cancelled = Part { place: Place::Cancelled, ..waiting(3, named("back", 2)) };
+        assert_eq!(arranged(&mut product, &[named("back", 2)], &[cancelled], IfShort::Refuse), []);
+        let part = product.moves()[0].part_at(product.version()).unwrap();
+        assert_eq!((part.age, part.since), (Version(8), Version(8)));
+        assert!(product.moves()[0].from.is_some(), "the commit finds it as it was read");
+    }
+
+    #[test]
+    fn a_shipped_line_stays_named_or_not_but_not_with_another_quantity() {
+        let shipped = Part { place: Place::Shipped("b1".try_into().unwrap()), ..waiting(3, named("sent", 2)) };
+        for wanted in [vec![], vec![named("sent", 2)]] {
+            let (mut product, _) = with_lines(5, &[]);
+            assert_eq!(arranged(&mut product, &wanted, std::slice::from_ref(&shipped), IfShort::Refuse), []);
+            assert!(product.events().is_empty());
+        }
+        let (mut product, _) = with_lines(5, &[]);
+        let refused = product.arrange(&[named("sent", 3)], &[shipped], IfShort::Refuse);
+        assert_eq!(refused, Err(Refusal::LineShipped(named("sent", 3).id())));
+    }
+
+    #[test]
+    fn lines_that_are_short_are_left_out_or_wait() {
+        let wanted = [named("large", 9), named("small", 2)];
+        let (mut product, _) = with_lines(5, &[]);
+        assert_eq!(arranged(&mut product, &wanted, &[], IfShort::Partial), wanted[..1]);
+        assert_eq!(story(&product), ["9 of o1 out of stock", "2 of o1 on b1"]);
+        assert_eq!(moved_to(&product), [("large", None), ("small", Some(Place::Batch("b1".try_into().unwrap())))]);
+
+        let (mut product, _) = with_lines(5, &[]);
+        assert_eq!(arranged(&mut product, &wanted, &[], IfShort::Wait), wanted[..1]);
+        assert_eq!(product.waiting(), Tally { count: 1, version_sum: 8, pieces: 9 });
+        assert_eq!(moved_to(&product)[0], ("large", Some(Place::Waiting)));
+        // Asked for again, it waits still, without a word.
+        let waits = [waiting(8, named("large", 9)), on("b1", 8, named("small", 2))];
+        let mut product = product.committed();
+        for if_short in [IfShort::Wait, IfShort::Partial] {
+            assert_eq!(arranged(&mut product, &wanted, &waits, if_short), wanted[..1]);
+            assert!(product.events().is_empty() && product.moves().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_line_that_grows_too_large_is_left_out_or_waits_with_all_its_pieces() {
+        let grown = [named("left", 9)];
+        let (mut product, parts) = with_lines(5, &[named("left", 3)]);
+        assert_eq!(arranged(&mut product, &grown, &parts, IfShort::Partial), grown);
+        assert_eq!(story(&product), ["3 of o1 cancelled, off b1", "9 of o1 out of stock"]);
+        assert_eq!((moved_to(&product), free(&product, "b1")), (vec![("left", Some(Place::Cancelled))], 5));
+
+        let (mut product, parts) = with_lines(5, &[named("left", 3)]);
+        assert_eq!(arranged(&mut product, &grown, &parts, IfShort::Wait), grown);
+        assert_eq!(product.waiting().pieces, 9);
+        let part = product.moves()[0].part_at(product.version()).unwrap();
+        assert_eq!((part.line.qty.get(), part.place, part.age), (9, Place::Waiting, Version(8)));
+
+        // And from waiting to waiting, of which the tally has one still.
+        let mut product = product.committed();
+        let waits = [Part { line: named("left", 9), ..waiting(9, named("left", 9)) }];
+        assert_eq!(arranged(&mut product, &[named("left", 7)], &waits, IfShort::Wait), [named("left", 7)]);
+        assert_eq!(product.waiting(), Tally { count: 1, version_sum: 10, pieces: 7 });
+    }
+
+    #[test]
+    fn a_refusal_tells_what_the_order_could_use() {
+        let mut product = product(&[
+            batch("b1", 4, None),
+            batch("b2", 1, None),
+            batch("later", 6, Some("2011-01-02")),
+            batch("as-late", 2, Some("2011-01-02")),
+            batch("last", 3, Some("2011-02-01")),
+        ]);
+        product.allocate(&named("left", 3), None).unwrap();
+        let mut product = product.committed();
+        let parts = [on("b1", 8, named("left", 3))];
+        let refused = product.arrange(&[named("left", 7)], &parts, IfShort::Refuse).unwrap();
+        let eta = |date: &str| Eta::try_from(date.to_owned()).unwrap();
+        let incoming = vec![(eta("2011-01-02"), 8), (eta("2011-02-01"), 3)];
+        assert_eq!(refused.available, Available { free: 5, incoming }, "its own three are among them");
+        assert_eq!(refused.short, [named("left", 7)]);
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_for_a_stock_and_only_if_the_line_does_not_fit_by_itself() {
+        let (mut product, parts) = with_lines(5, &[named("left", 3)]);
+        product.tell_refused(&named("fits", 2), None);
+        assert!(product.events().is_empty());
+        product.tell_refused(&named("left", 4), Some(&parts[0]));
+        assert_eq!((story(&product), product.moves().len()), (vec!["4 of o1 out of stock".to_owned()], 0));
+        product.tell_refused(&named("new", 4), None);
+        assert_eq!((product.events().len(), product.turned_away().count()), (1, 1));
+    }
+}

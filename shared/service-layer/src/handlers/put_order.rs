@@ -1,0 +1,130 @@
+//! Bring an order to what it wants, as a whole.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    Available, Batch, Done, IfShort, OrderId, OrderLine, Part, Place, Product, Refusal, Sku, Step, WantedOrder,
+};
+
+use super::{Case, Draft, Handler};
+use crate::OrderedLine;
+use crate::store::ReadSet;
+
+/// Most items that a transaction holds.
+const MOST_ITEMS: usize = 100;
+
+/// Brings an order's lines to those that it wants, in one commit or not at all: new ones are placed, those that it has no
+/// more are given back, and those of another quantity are exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOrder {
+    /// The lines that it is to have.
+    pub wanted: WantedOrder,
+    /// What happens to lines that fit nowhere.
+    pub if_short: IfShort,
+}
+
+/// An order as it was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedOrder {
+    /// Whether it is so by this command.
+    pub done: Done,
+    /// Its lines, by SKU and name; but for cancelled ones.
+    pub lines: Vec<OrderedLine>,
+}
+
+/// A line that fits nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShortLine {
+    /// What is wanted.
+    pub line: OrderLine,
+    /// What its order could use: pieces that nobody has, and those that it gives back.
+    pub available: Available,
+}
+
+impl Handler for PutOrder {
+    /// The lines that are short, if nothing was changed for them. That is an answer, since it may have to be told.
+    type Answer = Result<PlacedOrder, Vec<ShortLine>>;
+
+    fn reads(&self) -> ReadSet {
+        let skus: BTreeSet<&Sku> = self.wanted.lines().iter().map(|line| &line.sku).collect();
+        ReadSet { skus: skus.into_iter().cloned().collect(), ..ReadSet::of_order(self.orderid()) }
+    }
+
+    fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
+        if case.found.is_cancelled(self.orderid()) {
+            return Err(Refusal::OrderCancelled(self.orderid().clone()));
+        }
+        let short = self.arrange(case)?;
+        if self.if_short == IfShort::Refuse && !short.is_empty() {
+            case.draft = Draft::of(&case.found);
+            for ShortLine { line, .. } in &short {
+                case.draft.product(&line.sku)?.tell_refused(line, case.found.part(&line.id()));
+            }
+            return Ok(Step::Finish(Err(short)));
+        }
+        self.pay(case)?;
+        let done = if case.draft.is_changed() { Done::Now } else { Done::Before };
+        Ok(Step::Finish(Ok(PlacedOrder { done, lines: lines_after(case) })))
+    }
+}
+
+impl PutOrder {
+    fn orderid(&self) -> &OrderId {
+        self.wanted.orderid()
+    }
+
+    /// Changes each product that the order has to do with. Tells the lines that are short.
+    fn arrange(&self, case: &mut Case) -> Result<Vec<ShortLine>, Refusal> {
+        let standing = case.found.parts.iter().filter(|part| part.place.is_standing());
+        let skus: BTreeSet<Sku> =
+            self.wanted.lines().iter().chain(standing.map(|part| &part.line)).map(|line| line.sku.clone()).collect();
+        let mut all_short = Vec::new();
+        for sku in skus {
+            let of_sku = case.found.parts.iter().filter(|part| part.line.sku == sku);
+            let parts: Vec<Part> = of_sku.cloned().collect();
+            let product = case.draft.product(&sku)?;
+            let arranged = product.arrange(&self.wanted.lines_of(&sku), &parts, self.if_short)?;
+            let available = &arranged.available;
+            all_short.extend(arranged.short.into_iter().map(|line| ShortLine { line, available: available.clone() }));
+        }
+        // As they were asked for.
+        all_short.sort_by_key(|short| self.wanted.lines().iter().position(|line| *line == short.line));
+        Ok(all_short)
+    }
+
+    /// Takes what the change needs from the commit, so that others are offered no more than what is left.
+    fn pay(&self, case: &mut Case) -> Result<(), Refusal> {
+        let items_of = |after: &Product| items(case.found.product(after.sku()), after);
+        let items: usize = case.draft.changed().map(items_of).sum();
+        let Some(left) = MOST_ITEMS.checked_sub(items) else {
+            return Err(Refusal::TooManyChanges(self.orderid().clone()));
+        };
+        case.budget.items = left;
+        Ok(())
+    }
+}
+
+/// Where an order's lines stand after the change.
+fn lines_after(case: &Case) -> Vec<OrderedLine> {
+    let stay = case.found.parts.iter().filter(|part| case.draft.stays(part)).cloned();
+    let parts_of = |product: &Product| {
+        let version = product.version();
+        product.moves().iter().filter_map(move |moved| moved.part_at(version)).collect::<Vec<_>>()
+    };
+    let elsewhere = case.draft.products().flat_map(parts_of);
+    let mut parts: Vec<Part> = stay.chain(elsewhere).filter(|part| part.place != Place::Cancelled).collect();
+    parts.sort_by_cached_key(|part| part.line.id());
+    OrderedLine::all(parts, &case.found)
+}
+
+/// What a product's change takes of a transaction: the product, each line that moves, and each batch that becomes full, or
+/// open, or is full and changes.
+fn items(before: Option<&Product>, after: &Product) -> usize {
+    let full = |batch: &Batch| (!batch.is_open()).then(|| batch.clone());
+    let changes = |now: &&Batch| {
+        let was = before.and_then(|product| product.batch(&now.reference));
+        was.and_then(full) != full(now)
+    };
+    let batches = after.batches().iter().filter(changes).count();
+    batches.saturating_add(after.moves().len()).saturating_add(1)
+}

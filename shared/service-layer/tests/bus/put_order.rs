@@ -1,0 +1,223 @@
+//! Orders as a whole: all that one wants, in one commit, or nothing.
+
+use adapters::in_memory::InMemoryStore;
+use domain::{Done, IfShort, OrderLine, Part, Place, Refusal, WantedOrder};
+use service_layer::ports::Timestamp;
+use service_layer::store::{Asking, AskingId, Asks, Products};
+use service_layer::{Error, MessageBus, PlacedOrder, PutOrder, ShortLine};
+use testing::{Command, line};
+
+use crate::common::{Meddle, Meddles, add, allocate, another_environment, call, do_it};
+
+fn order(lines: &[(&str, u32)], if_short: IfShort) -> PutOrder {
+    let lines = lines.iter().map(|(sku, qty)| line("o1", sku, *qty)).collect();
+    PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short }
+}
+
+type Answer = Result<PlacedOrder, Vec<ShortLine>>;
+
+async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<Answer, Error> {
+    MessageBus::new(store, another_environment(), ()).handle(order, &call()).await
+}
+
+async fn put(store: &InMemoryStore, order: &PutOrder) -> Answer {
+    put_in(store, order).await.unwrap()
+}
+
+/// Each line of an order, and where it is.
+fn shown(order: &PlacedOrder) -> Vec<String> {
+    order.lines.iter().map(|line| told(&line.part)).collect()
+}
+
+fn told(part: &Part) -> String {
+    let OrderLine { sku, qty, .. } = &part.line;
+    match &part.place {
+        Place::Batch(reference) => format!("{qty} {sku} on {reference}"),
+        Place::Shipped(reference) => format!("{qty} {sku} shipped from {reference}"),
+        Place::Waiting => format!("{qty} {sku} waits"),
+        Place::Cancelled => format!("{qty} {sku} cancelled"),
+    }
+}
+
+/// Five lamps, five desks and five chairs.
+async fn shop() -> InMemoryStore {
+    let store = InMemoryStore::default();
+    for (reference, sku) in [("b1", "LAMP"), ("b2", "DESK"), ("b3", "CHAIR")] {
+        do_it(&store, add(reference, sku, 5)).await;
+    }
+    store
+}
+
+fn versions(store: &InMemoryStore) -> Vec<u64> {
+    let mut products = store.products();
+    products.sort_by(|one, other| one.sku().cmp(other.sku()));
+    products.iter().map(|product| product.version().0).collect()
+}
+
+fn told_of(store: &InMemoryStore, orderid: &str) -> Vec<String> {
+    let events = store.outbox().into_iter().map(|told| told.event);
+    let of_order = events.filter(|event| event.line().is_some_and(|line| line.orderid.as_str() == orderid));
+    of_order.map(|event| format!("{} {event}", event.sku())).collect()
+}
+
+const ALL: [(&str, u32); 3] = [("LAMP", 2), ("DESK", 5), ("CHAIR", 1)];
+
+#[tokio::test]
+async fn an_order_gets_all_its_lines_in_one_commit_and_a_repeat_changes_nothing() {
+    let store = shop().await;
+    let placed = put(&store, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    assert_eq!(
+        (placed.done, shown(&placed)),
+        (Done::Now, vec!["1 CHAIR on b3".to_owned(), "5 DESK on b2".to_owned(), "2 LAMP on b1".to_owned()])
+    );
+    assert_eq!(versions(&store), [2, 2, 2]);
+    let again = put(&store, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    assert_eq!((again.done, again.lines), (Done::Before, placed.lines));
+    assert_eq!(versions(&store), [2, 2, 2]);
+}
+
+#[tokio::test]
+async fn if_one_line_is_short_nothing_changes_and_the_refusal_is_told_once() {
+    let store = shop().await;
+    do_it(&store, allocate("other", "DESK", 2)).await;
+    let short = put(&store, &order(&ALL, IfShort::Refuse)).await.unwrap_err();
+    let [ShortLine { line: refused, available }] = &short[..] else { panic!("{short:?}") };
+    assert_eq!((refused, available.free), (&line("o1", "DESK", 5), 3));
+    assert!(store.parts().values().all(|part| part.line.orderid.as_str() == "other"));
+    assert_eq!(told_of(&store, "o1"), ["DESK 5 of o1 out of stock"]);
+    assert_eq!(versions(&store), [1, 3, 1]);
+    assert_eq!(put(&store, &order(&ALL, IfShort::Refuse)).await, Err(short));
+    assert_eq!(versions(&store), [1, 3, 1], "as much was refused before");
+}
+
+#[tokio::test]
+async fn a_short_line_is_left_out_or_waits_if_the_order_says_so() {
+    for (if_short, expected) in [
+        (IfShort::Partial, vec!["1 CHAIR on b3", "2 LAMP on b1"]),
+        (IfShort::Wait, vec!["1 CHAIR on b3", "5 DESK waits", "2 LAMP on b1"]),
+    ] {
+        let store = shop().await;
+        do_it(&store, allocate("other", "DESK", 2)).await;
+        let placed = put(&store, &order(&ALL, if_short)).await.unwrap();
+        assert_eq!((placed.done, shown(&placed)), (Done::Now, expected.into_iter().map(str::to_owned).collect()));
+        let again = put(&store, &order(&ALL, if_short)).await.unwrap();
+        assert_eq!((again.done, again.lines), (Done::Before, placed.lines), "{if_short:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_served_when_stock_comes() {
+    let store = shop().await;
+    put(&store, &order(&[("LAMP", 9)], IfShort::Wait)).await.unwrap();
+    do_it(&store, add("b4", "LAMP", 9)).await;
+    assert_eq!(told(&store.parts()[&line("o1", "LAMP", 9).id()]), "9 LAMP on b4");
+}
+
+#[tokio::test]
+async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_wait() {
+    let store = shop().await;
+    put(&store, &order(&[("LAMP", 3), ("DESK", 4), ("CHAIR", 1)], IfShort::Refuse)).await.unwrap();
+    put_in(
+        &store,
+        &PutOrder {
+            wanted: WantedOrder::of("o2".try_into().unwrap(), vec![line("o2", "DESK", 2)]).unwrap(),
+            if_short: IfShort::Wait,
+        },
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    // Five lamps are all that there are, and three of them its own.
+    let edited = put(&store, &order(&[("LAMP", 5), ("DESK", 3)], IfShort::Refuse)).await.unwrap();
+    assert_eq!((edited.done, shown(&edited)), (Done::Now, vec!["3 DESK on b2".to_owned(), "5 LAMP on b1".to_owned()]));
+    assert_eq!(told(&store.parts()[&line("o2", "DESK", 2).id()]), "2 DESK on b2");
+    assert_eq!(versions(&store), [3, 4, 3], "chairs, desks and lamps: one commit more for each");
+    assert_eq!(told(&store.parts()[&line("o1", "CHAIR", 1).id()]), "1 CHAIR cancelled");
+    // Nothing is wanted any more, and later a line again.
+    put(&store, &order(&[], IfShort::Refuse)).await.unwrap();
+    let back = put(&store, &order(&[("CHAIR", 1)], IfShort::Refuse)).await.unwrap();
+    assert_eq!(shown(&back), ["1 CHAIR on b3"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() {
+    let store = shop().await;
+    let unknown = put_in(&store, &order(&[("LAMP", 1), ("BED", 1)], IfShort::Partial)).await;
+    assert!(matches!(unknown, Err(Error::Refused(Refusal::UnknownSku(_)))), "{unknown:?}");
+    let mut named = line("o1", "LAMP", 2);
+    named.name = "left".try_into().unwrap();
+    do_it(&store, Command::Allocate(named.clone())).await;
+    do_it(&store, Command::Ship(named.id())).await;
+    named.qty = 3.try_into().unwrap();
+    let wanted = WantedOrder::of("o1".try_into().unwrap(), vec![line("o1", "DESK", 1), named]).unwrap();
+    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait }).await;
+    assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
+    do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
+    let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await;
+    assert!(matches!(cancelled, Err(Error::Refused(Refusal::OrderCancelled(_)))), "{cancelled:?}");
+    assert_eq!(store.parts().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_loses_a_race_over_several_products_decides_again_on_all() {
+    let store = shop().await;
+    let rival = Meddle::After(vec![allocate("rival", "DESK", 1)]);
+    let overtaken = Meddles::at_commits([rival]).with(&store);
+    let short = put_in(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap_err();
+    assert_eq!((short.len(), short[0].available.free), (1, 4));
+    assert_eq!(store.parts().len(), 1, "none of its lines is there");
+
+    let store = shop().await;
+    let rival = Meddle::After(vec![allocate("rival", "LAMP", 1)]);
+    let overtaken = Meddles::at_commits([rival]).with(&store);
+    let placed = put_in(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap();
+    assert_eq!((shown(&placed).len(), versions(&store)), (3, vec![2, 2, 3]));
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_found_again() {
+    for meddle in [Meddle::LoseReply, Meddle::LoseRequest] {
+        let store = shop().await;
+        let unheard = Meddles::at_commits([meddle]).with(&store);
+        let placed = put_in(&unheard, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap();
+        assert_eq!((placed.done, shown(&placed).len(), versions(&store)), (Done::Now, 3, vec![2, 2, 2]));
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_asks_gets_its_place_with_the_order() {
+    let store = shop().await;
+    let id = AskingId(7);
+    let asking = Asking {
+        line: line("o1", "LAMP", 2),
+        id,
+        since: Timestamp(0),
+        until: Timestamp(9_000),
+        correlation: "basket".try_into().unwrap(),
+    };
+    store.ask(&asking).await.unwrap();
+    put(&store, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    assert!(store.lines_that_ask().is_empty());
+    assert_eq!(store.parts().len(), 3);
+}
+
+#[tokio::test]
+async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many_changes() {
+    let store = InMemoryStore::default();
+    let sku = |number: u32| format!("SKU-{number}");
+    for number in 0..60 {
+        do_it(&store, add(&format!("b{number}"), &sku(number), 1)).await;
+    }
+    let of = |numbers: std::ops::Range<u32>| {
+        let lines = numbers.map(|number| line("o1", &sku(number), 1)).collect();
+        PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short: IfShort::Refuse }
+    };
+    // The store of these tests holds commits to DynamoDB's limit.
+    let watched = Meddles::default().with(&store);
+    let placed = put_in(&watched, &of(0..30)).await.unwrap().unwrap();
+    assert_eq!(placed.lines.len(), 30);
+    let refused = put_in(&watched, &of(30..60)).await;
+    assert!(matches!(refused, Err(Error::Refused(Refusal::TooManyChanges(_)))), "{refused:?}");
+    assert_eq!(store.parts().len(), 30, "nothing was changed");
+    assert_eq!(put_in(&watched, &of(3..33)).await.unwrap().unwrap().lines.len(), 30);
+}
