@@ -103,6 +103,15 @@ async fn whoever_loses_races_commits_for_few_first_which_is_as_fast_as_for_one()
     assert_eq!(ask(&bus(&overtaken), &line("o1", "LAMP", 1)).await.unwrap(), placed("b1"));
     let lines_of = |version| store.outbox().iter().filter(|told| told.version.0 == version).count();
     assert_eq!([3, 4, 5, 6].map(lines_of), [1, 1, 6, 55], "the rivals, few, and the rest");
+
+    for number in 0..60 {
+        another_asks(&store, &format!("late-{number}"), 1, 9_000).await;
+    }
+    let rival = Meddle::After(vec![allocate("r3", "LAMP", 1)]);
+    let overtaken = Meddles::at_commits([rival]).with(&store);
+    assert_eq!(ask(&bus(&overtaken), &line("o2", "LAMP", 1)).await.unwrap(), placed("b1"));
+    let lines_of = |version| store.outbox().iter().filter(|told| told.version.0 == version).count();
+    assert_eq!([7, 8].map(lines_of), [1, 49], "the rival, and half of what a commit holds");
 }
 
 #[tokio::test]

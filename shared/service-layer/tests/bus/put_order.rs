@@ -221,3 +221,24 @@ async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many
     assert_eq!(store.parts().len(), 30, "nothing was changed");
     assert_eq!(put_in(&watched, &of(3..33)).await.unwrap().unwrap().lines.len(), 30);
 }
+
+#[tokio::test]
+async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_has_room_for() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 100)).await;
+    let named = |orderid: &str, count: u32, qty: u32| {
+        let name = |number: u32| format!("line-{number}").try_into().unwrap();
+        let lines = (0..count).map(|number| OrderLine { name: name(number), ..line(orderid, "LAMP", qty) });
+        WantedOrder::of(orderid.try_into().unwrap(), lines.collect()).unwrap()
+    };
+    let watched = Meddles::default().with(&store);
+    put_in(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse }).await.unwrap().unwrap();
+    for number in 0..4 {
+        let waits = named(&format!("waits-{number}"), 30, 1);
+        put_in(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait }).await.unwrap().unwrap();
+    }
+    let before = versions(&store)[0];
+    put_in(&watched, &order(&[], IfShort::Refuse)).await.unwrap().unwrap();
+    assert_eq!(store.parts().values().filter(|part| part.place == Place::Waiting).count(), 20);
+    assert_eq!(versions(&store)[0], before + 2, "some are served by the next commit");
+}
