@@ -2,7 +2,7 @@
 
 use domain::{Allocation, Event, Refusal};
 
-use crate::handlers::{Allocate, Handler, send_out_of_stock_mail};
+use crate::handlers::{Allocate, Handler, PutOrder, PutOrderAnswer, send_out_of_stock_mail};
 use crate::outbox::Envelope;
 use crate::ports::{Environment, Inbox, Mailer};
 use crate::sharing::{self, Crowds};
@@ -49,6 +49,14 @@ impl<S: Products, E: Environment, M> MessageBus<S, E, M> {
     /// See [`Error`]. A change in several commits may be done in part; the same command goes on with it.
     pub async fn handle<H: Handler>(&self, command: &H, call: &Call) -> Result<H::Answer, Error> {
         unit_of_work::run(&self.store, &self.environment, call, command).await
+    }
+
+    /// What putting an order would come to at this moment. Nothing is written.
+    ///
+    /// # Errors
+    /// Those that putting it would have.
+    pub async fn dry_run(&self, order: &PutOrder, call: &Call) -> Result<PutOrderAnswer, Error> {
+        unit_of_work::dry_run(&self.store, &self.environment, call, order).await
     }
 }
 

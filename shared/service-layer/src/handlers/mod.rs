@@ -27,7 +27,7 @@ pub use cancel_order::{CancelOrder, CancelledOrder};
 pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;
-pub use put_order::{PlacedOrder, PutOrder, ShortLine};
+pub use put_order::{PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 pub use ship::Ship;
 

@@ -41,9 +41,12 @@ pub struct ShortLine {
     pub available: Available,
 }
 
+/// What an order is told; or the lines that are short, if nothing was changed for them. (No refusal of the rules, since it
+/// may have to be told to subscribers.)
+pub type PutOrderAnswer = Result<PlacedOrder, Vec<ShortLine>>;
+
 impl Handler for PutOrder {
-    /// The lines that are short, if nothing was changed for them. That is an answer, since it may have to be told.
-    type Answer = Result<PlacedOrder, Vec<ShortLine>>;
+    type Answer = PutOrderAnswer;
 
     fn reads(&self) -> ReadSet {
         let skus: BTreeSet<&Sku> = self.wanted.lines().iter().map(|line| &line.sku).collect();
@@ -51,6 +54,13 @@ impl Handler for PutOrder {
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
+        self.put(case).map(Step::Finish)
+    }
+}
+
+impl PutOrder {
+    /// Changes the draft to what is wanted, or has it tell what is short.
+    pub(crate) fn put(&self, case: &mut Case) -> Result<PutOrderAnswer, Refusal> {
         if case.found.is_cancelled(self.orderid()) {
             return Err(Refusal::OrderCancelled(self.orderid().clone()));
         }
@@ -60,15 +70,13 @@ impl Handler for PutOrder {
             for ShortLine { line, .. } in &short {
                 case.draft.product(&line.sku)?.tell_refused(line, case.found.part(&line.id()));
             }
-            return Ok(Step::Finish(Err(short)));
+            return Ok(Err(short));
         }
         self.pay(case)?;
         let done = if case.draft.is_changed() { Done::Now } else { Done::Before };
-        Ok(Step::Finish(Ok(PlacedOrder { done, lines: lines_after(case) })))
+        Ok(Ok(PlacedOrder { done, lines: lines_after(case) }))
     }
-}
 
-impl PutOrder {
     fn orderid(&self) -> &OrderId {
         self.wanted.orderid()
     }

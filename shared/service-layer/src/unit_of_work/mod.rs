@@ -3,6 +3,7 @@
 
 mod attempt;
 mod backoff;
+mod dry_run;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use domain::{Budget, Part, Refusal, Sku, Step};
 
 pub(crate) use backoff::{MARGIN, full_jitter, in_time, leaves_time, until_it_fits};
+pub(crate) use dry_run::dry_run;
 
 use crate::handlers::Handler;
 use crate::ports::Environment;

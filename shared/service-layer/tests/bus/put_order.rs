@@ -3,9 +3,9 @@
 use adapters::in_memory::InMemoryStore;
 use domain::{Done, IfShort, OrderLine, Part, Place, Refusal, WantedOrder};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Asking, AskingId, Asks, Products};
-use service_layer::{Error, MessageBus, PlacedOrder, PutOrder, ShortLine};
-use testing::{Command, line};
+use service_layer::store::{Asking, AskingId, Asks, Changed, Commit, CommitId, Origins, Products, StoreError};
+use service_layer::{CorrelationId, Error, MessageBus, OrderedLine, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
+use testing::{Command, Hooked, Hooks, line, new_batch};
 
 use crate::common::{Meddle, Meddles, add, allocate, another_environment, call, do_it};
 
@@ -14,13 +14,11 @@ fn order(lines: &[(&str, u32)], if_short: IfShort) -> PutOrder {
     PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short }
 }
 
-type Answer = Result<PlacedOrder, Vec<ShortLine>>;
-
-async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<Answer, Error> {
+async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<PutOrderAnswer, Error> {
     MessageBus::new(store, another_environment(), ()).handle(order, &call()).await
 }
 
-async fn put(store: &InMemoryStore, order: &PutOrder) -> Answer {
+async fn put(store: &InMemoryStore, order: &PutOrder) -> PutOrderAnswer {
     put_in(store, order).await.unwrap()
 }
 
@@ -241,4 +239,60 @@ async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_
     put_in(&watched, &order(&[], IfShort::Refuse)).await.unwrap().unwrap();
     assert_eq!(store.parts().values().filter(|part| part.place == Place::Waiting).count(), 20);
     assert_eq!(versions(&store)[0], before + 2, "some are served by the next commit");
+}
+
+/// Whoever writes meets an error.
+struct ReadOnly;
+
+impl Hooks<InMemoryStore> for ReadOnly {
+    async fn commit(&self, _: &InMemoryStore, _: Commit<'_>) -> Result<(), StoreError> {
+        Err(StoreError::Fault("a dry run writes".into()))
+    }
+}
+
+async fn tried_out(store: &InMemoryStore, order: &PutOrder) -> Result<PutOrderAnswer, String> {
+    let store = Hooked { store: store.clone(), hooks: ReadOnly };
+    let bus = MessageBus::new(store, another_environment(), ());
+    bus.dry_run(order, &call()).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_then_happens_and_writes_nothing() {
+    let edits: [&[(&str, u32)]; 5] = [&ALL, &[("LAMP", 5)], &[("LAMP", 6), ("DESK", 1)], &[], &[("BED", 1)]];
+    for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait] {
+        let store = shop().await;
+        do_it(&store, allocate("other", "DESK", 2)).await;
+        for edit in edits {
+            let order = order(edit, if_short);
+            let events = store.outbox().len();
+            let tried = tried_out(&store, &order).await;
+            assert_eq!(store.outbox().len(), events);
+            let done = put_in(&store, &order).await.map_err(|error| error.to_string());
+            let place = |line: &OrderedLine| (line.part.line.clone(), line.part.place.clone(), line.eta);
+            let told = |answer: PutOrderAnswer| {
+                answer.map(|order| (order.done, order.lines.iter().map(place).collect::<Vec<_>>()))
+            };
+            assert_eq!(tried.map(told), done.map(told), "{order:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 2)).await;
+    let waits = WantedOrder::of("waits".try_into().unwrap(), vec![line("waits", "LAMP", 4)]).unwrap();
+    put_in(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait }).await.unwrap().unwrap();
+    // Stock comes, and whoever brings it dies before the waiting line has it.
+    let mut product = store.products().pop().unwrap();
+    product.create_batch(&new_batch("b2", "LAMP", 5)).unwrap();
+    assert!(product.has_backlog());
+    let before = store.products().pop().unwrap();
+    let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
+    let products = [Changed { before: Some(&before), after: &product }];
+    let commit = Commit { products: &products, ..Commit::new(CommitId(99), &correlation, &origins, Timestamp(0)) };
+    store.commit(commit).await.unwrap();
+    let short = tried_out(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await.unwrap().unwrap_err();
+    assert_eq!(short[0].available.free, 2 + 1);
+    assert_eq!(put(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await, Err(short));
 }

@@ -1,0 +1,47 @@
+//! What putting an order would come to, by reading alone.
+
+use domain::{AllWaiting, Budget, Product, Refusal};
+
+use super::{in_time, until_it_fits};
+use crate::handlers::{Case, PutOrder, PutOrderAnswer};
+use crate::ports::Environment;
+use crate::store::{Found, Listing, Products, ReadSet, StoreError};
+use crate::{Call, Error, Handler as _};
+
+/// Stock that is owed is offered in as many commits as it takes; here it is offered at once.
+const UNLIMITED: Budget = Budget { items: usize::MAX, event_bytes: usize::MAX };
+
+/// Decides as [`PutOrder`] does, and commits nothing.
+pub(crate) async fn dry_run<S: Products, E: Environment>(
+    store: &S,
+    environment: &E,
+    call: &Call,
+    order: &PutOrder,
+) -> Result<PutOrderAnswer, Error> {
+    let wanted = &order.reads();
+    let decided = until_it_fits(environment, call.deadline, || decide(store, wanted, order));
+    let decided = in_time(environment, call.deadline, decided).await;
+    Ok(decided.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))??)
+}
+
+async fn decide<S: Products>(
+    store: &S,
+    wanted: &ReadSet,
+    order: &PutOrder,
+) -> Result<Result<PutOrderAnswer, Refusal>, StoreError> {
+    let found = store.find(wanted).await?;
+    let mut case = Case::of(settled(store, found).await?, Vec::new());
+    Ok(order.put(&mut case))
+}
+
+/// What is found once lines that wait have what is owed to them.
+async fn settled<S: Products>(store: &S, found: Found) -> Result<Found, StoreError> {
+    let mut case = Case::of(found, Vec::new());
+    for product in case.draft.products_mut().filter(|product| product.has_backlog()) {
+        let tally = case.found.product(product.sku()).map(Product::waiting).unwrap_or_default();
+        let waiting = store.list(&Listing::Waiting { sku: product.sku().clone(), tally }).await?;
+        let all = AllWaiting::checked(&waiting, tally).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
+        product.offer(&all, &mut UNLIMITED.clone());
+    }
+    Ok(case.into_found(None))
+}
