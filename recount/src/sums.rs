@@ -220,7 +220,7 @@ impl Products {
             Row::Head(product) => self.of(&product.sku().clone()).add_head(product),
             Row::Batch(added, full) => self.of(&added.sku.clone()).add_batch(added, full),
             Row::Line(part) => self.of(&part.line.sku.clone()).add_part(&part),
-            Row::Inbox | Row::Cancelled(_) | Row::Asking => {}
+            Row::Inbox | Row::Cancelled(_) | Row::LastPut | Row::Asking => {}
         }
     }
 

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, LastPut, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
     ByAge, Claim, Environment, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
     StoredBatch, Timestamp,
 };
 use service_layer::store::{
-    Asked, Asking, AskingId, Asks, Changed, Commit, Found, Listing, Look, Products, ReadSet, Seen, StoreError, Stored,
-    Turn,
+    Asked, Asking, AskingId, Asks, Changed, Commit, Found, Listing, Look, Products, Put, ReadSet, Seen, StoreError,
+    Stored, Turn,
 };
 use service_layer::{Call, CorrelationId, Figures, Source, is_turn};
 
@@ -34,6 +34,8 @@ struct State {
     turns: HashMap<Sku, Timestamp>,
     /// Orders that are cancelled.
     cancelled: BTreeSet<OrderId>,
+    /// What was last wanted of orders.
+    last_puts: BTreeMap<OrderId, LastPut>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
     inbox: HashMap<String, Option<(u64, Timestamp)>>,
     outbox: Vec<Envelope>,
@@ -107,7 +109,8 @@ impl State {
         let batches = wanted.batches.iter().filter_map(named).chain(of_references).cloned().collect();
         let orders = wanted.orders.iter().chain(&whole_order);
         let cancelled = orders.filter(|orderid| self.cancelled.contains(*orderid)).cloned().collect();
-        let found = Found { parts, asking, batches, cancelled, whole_order, ..Found::default() };
+        let last_put = whole_order.as_ref().and_then(|orderid| self.last_puts.get(orderid)).cloned();
+        let found = Found { parts, asking, batches, cancelled, whole_order, last_put, ..Found::default() };
         let named: Vec<BatchRef> = found.named().filter_map(|(_, reference)| reference.cloned()).collect();
         let skus: BTreeSet<&Sku> = wanted.skus.iter().chain(found.named().map(|(sku, _)| sku)).collect();
         let products = skus.into_iter().filter_map(|sku| self.shown(sku, &named)).collect();
@@ -174,7 +177,11 @@ impl Products for InMemoryStore {
         }
         let mut state = self.state();
         let asks = |asking: &Asking| state.asks(&asking.line.id()) == Some(asking.id);
-        if !products().all(|product| state.holds_beside(product, &commit)) || !commit.dismissed.iter().all(asks) {
+        let is_last = |put: &Put| state.last_puts.get(&put.orderid).map(|last| last.version) == put.before;
+        let holds = products().all(|product| state.holds_beside(product, &commit))
+            && commit.dismissed.iter().all(asks)
+            && commit.put.is_none_or(is_last);
+        if !holds {
             return Err(StoreError::Conflict(Vec::new()));
         }
         let overtaken = commit.products.iter().filter(|changed| !state.holds(changed));
@@ -189,6 +196,7 @@ impl Products for InMemoryStore {
             state.asking.remove(&asking.line.id());
         }
         state.cancelled.extend(commit.cancelled.iter().cloned());
+        state.last_puts.extend(commit.put.map(|put| (put.orderid.clone(), put.now.clone())));
         Ok(())
     }
 }

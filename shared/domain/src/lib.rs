@@ -29,7 +29,7 @@ pub use eta::{Eta, InvalidEta};
 pub use event::{CancellationReason, DeallocationReason, Event, EventType};
 pub use line::{LineId, Move, OrderLine, Part, Place, SkuLines, Tally};
 pub use names::{BatchRef, InvalidName, LineName, OrderId, Sku};
-pub use order::{IfShort, WantedOrder, WrongOrder};
+pub use order::{IfShort, LastPut, OrderVersion, WantedOrder, WrongOrder};
 pub use product::*;
 pub use quantity::{InvalidQuantity, Quantity, read_count, read_stock_level};
 pub use refusal::Refusal;

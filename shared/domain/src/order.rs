@@ -2,13 +2,49 @@
 
 use std::collections::HashSet;
 
-use crate::{LineId, OrderId, OrderLine, Sku};
+use serde::{Deserialize, Serialize};
+
+use crate::{LineId, OrderId, OrderLine, Refusal, Sku};
 
 /// The lines that an order is to have: none twice, and no more than one commit surely holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedOrder {
     orderid: OrderId,
     lines: Vec<OrderLine>,
+}
+
+/// The shop's own count of what it wants of an order: what is wanted later has a larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrderVersion(pub u64);
+
+/// What was last wanted of an order with a version, if it was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastPut {
+    /// Its version.
+    pub version: OrderVersion,
+    /// What tells it from all else that could have been wanted.
+    pub content: String,
+}
+
+impl LastPut {
+    /// Whether what is wanted with a version now was carried out before: it is the last, once more.
+    ///
+    /// # Errors
+    /// When something else was wanted since; or the last had a version and this has none, so that nobody knows which is
+    /// newer.
+    pub fn is_repeated(
+        &self,
+        orderid: &OrderId,
+        version: Option<OrderVersion>,
+        content: &str,
+    ) -> Result<bool, Refusal> {
+        match version {
+            Some(version) if version > self.version => Ok(false),
+            Some(version) if version == self.version && content == self.content => Ok(true),
+            Some(_) | None => Err(Refusal::OrderOutdated { orderid: orderid.clone(), stored: self.version }),
+        }
+    }
 }
 
 /// What happens to lines that fit on no batch.
@@ -94,6 +130,24 @@ impl WantedOrder {
 mod tests {
     use super::*;
     use crate::examples::line;
+
+    #[test]
+    fn what_is_wanted_last_is_what_counts() {
+        let orderid = OrderId::try_from("o1").unwrap();
+        let last = LastPut { version: OrderVersion(7), content: "seven".to_owned() };
+        let outdated = Err(Refusal::OrderOutdated { orderid: orderid.clone(), stored: OrderVersion(7) });
+        for (version, content, expected) in [
+            (Some(8), "eight", Ok(false)),
+            (Some(8), "seven", Ok(false)),
+            (Some(7), "seven", Ok(true)),
+            (Some(7), "other", outdated.clone()),
+            (Some(6), "seven", outdated.clone()),
+            (None, "seven", outdated),
+        ] {
+            let repeated = last.is_repeated(&orderid, version.map(OrderVersion), content);
+            assert_eq!(repeated, expected, "{version:?} {content}");
+        }
+    }
 
     #[test]
     fn an_order_wants_each_line_once_and_not_too_many() {

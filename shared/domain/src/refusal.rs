@@ -1,6 +1,6 @@
 //! Why the rules refuse a command.
 
-use crate::{BatchRef, LineId, NewBatch, OrderId, Quantity, Sku};
+use crate::{BatchRef, LineId, NewBatch, OrderId, OrderVersion, Quantity, Sku};
 
 /// A command can't be carried out, whoever asks how often. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +46,14 @@ pub enum Refusal {
     /// No line of this order was ever promised, nor was it cancelled. Lines on the queue are not known yet.
     #[error("unknown order {:?}: nobody asked for it, or its lines are still on the queue", .0.as_str())]
     UnknownOrder(OrderId),
+    /// Something else was wanted of the order since, with this version.
+    #[error("order {:?} is at version {} by now", .orderid.as_str(), .stored.0)]
+    OrderOutdated {
+        /// The order.
+        orderid: OrderId,
+        /// The version of what was wanted last.
+        stored: OrderVersion,
+    },
     /// The change of an order is more than one commit holds.
     #[error("order {:?} changes too many lines at once: change fewer, one after the other", .0.as_str())]
     TooManyChanges(OrderId),

@@ -31,6 +31,7 @@ use orders::{
     a_line_that_is_to_keep_its_place_must_have_it_still, a_shipped_line_of_a_whole_order_names_its_batch,
     an_order_is_cancelled_with_its_line_or_alone_and_more_than_once, an_order_is_put_in_one_commit_or_not_at_all,
     an_order_is_read_with_all_its_lines_and_what_they_name,
+    what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_decided_before,
 };
 use pages::{
     a_line_that_leaves_and_comes_back_between_two_pages_is_listed_once, batches_of_a_reference_are_listed_by_sku,
@@ -103,6 +104,7 @@ contract![
     an_order_is_put_in_one_commit_or_not_at_all,
     a_line_that_is_to_keep_its_place_must_have_it_still,
     a_line_is_exchanged_for_one_of_another_quantity,
+    what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_decided_before,
     lines_of_an_order_come_by_sku_and_name,
     that_an_order_is_cancelled_is_told_beside_its_first_lines,
     lines_on_a_batch_come_in_pages_the_youngest_first,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::{IfShort, OrderId, OrderLine, Part, Place, Product, SkuLines};
+use domain::{IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, SkuLines};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, Found, Origins, ReadSet, StoreError};
+use service_layer::store::{Changed, Commit, Found, Origins, Put, ReadSet, StoreError};
 use testing::{line, new_batch, youngest};
 
 use super::{SECOND, Store, ample, commit, stored, with_batch, with_line};
@@ -203,4 +203,42 @@ pub(super) async fn a_line_is_exchanged_for_one_of_another_quantity<S: Store>(st
     let listed = youngest(store, &sku, &batch, 5, 10).await?;
     assert_eq!(listed, exchanged, "the index has it once, with all its pieces");
     Ok(())
+}
+
+pub(super) async fn what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_decided_before<S: Store>(
+    store: &S,
+) -> Outcome {
+    let sku = unique("LAMP");
+    let before = with_batch(store, &sku, &unique("batch"), 9).await?;
+    let orderid = OrderId::try_from(unique("order"))?;
+    let wanted = |version: u64| LastPut { version: OrderVersion(version), content: format!("content-{version}") };
+    let put = |before: Option<u64>, version: u64| Put {
+        orderid: orderid.clone(),
+        before: before.map(OrderVersion),
+        now: wanted(version),
+    };
+    assert_eq!(find_order(store, &orderid).await?.last_put, None);
+    // Alone, and twice from nothing.
+    note(store, &put(None, 3), &[]).await?;
+    assert!(matches!(note(store, &put(None, 4), &[]).await, Err(StoreError::Conflict(_))));
+    assert_eq!(find_order(store, &orderid).await?.last_put, Some(wanted(3)));
+    // With a line, or without both.
+    let of_order = line(orderid.as_str(), &sku, 2);
+    let mut after = before.clone();
+    after.arrange(std::slice::from_ref(&of_order), &[], IfShort::Refuse)?;
+    let changed = [Changed { before: Some(&before), after: &after }];
+    assert!(matches!(note(store, &put(Some(2), 5), &changed).await, Err(StoreError::Conflict(_))));
+    assert!(find_order(store, &orderid).await?.parts.is_empty());
+    note(store, &put(Some(3), u64::MAX), &changed).await?;
+    let found = find_order(store, &orderid).await?;
+    assert_eq!((found.last_put, found.parts.len()), (Some(wanted(u64::MAX)), 1));
+    // It is no line.
+    let listed = store.of_order(&orderid, None, 1).await?;
+    assert!(listed.parts.len() == 1 && !listed.is_cancelled);
+    Ok(())
+}
+
+async fn note<S: Store>(store: &S, put: &Put, products: &[Changed<'_>]) -> Result<(), StoreError> {
+    let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
+    store.commit(Commit { products, put: Some(put), ..Commit::new(SECOND, &correlation, &origins, Timestamp(0)) }).await
 }

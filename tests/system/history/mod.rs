@@ -73,6 +73,7 @@ impl Told {
             | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)
             | Refusal::TooManyChanges(_)
+            | Refusal::OrderOutdated { .. }
             | Refusal::LineDiffers { .. } => return None,
         })
     }

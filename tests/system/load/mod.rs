@@ -198,7 +198,7 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<(Sku, BatchRef
                     batches.extend(full.as_ref().map(counters_of));
                 }
                 Row::Line(part) => drop(parts.insert(part.line.id(), part)),
-                Row::Inbox | Row::Cancelled(_) | Row::Asking => {}
+                Row::Inbox | Row::Cancelled(_) | Row::LastPut | Row::Asking => {}
             }
         }
         match page.next {

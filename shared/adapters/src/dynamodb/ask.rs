@@ -17,8 +17,8 @@ impl Lists for DynamoDb {
         after: Option<&LineId>,
         at_most: usize,
     ) -> Result<OrderLines, StoreError> {
-        // Whether it is cancelled is one item more, and comes before all lines.
-        let limit = at_most.saturating_add(1);
+        // Whether it is cancelled and what was last wanted are two items more, and come before all lines.
+        let limit = at_most.saturating_add(2);
         let query = self.stored_in(order_partition(orderid)).limit(items(limit));
         let query = match after {
             None => query.key_condition_expression("PK = :partition"),
@@ -30,8 +30,8 @@ impl Lists for DynamoDb {
         self.pages(query, |item| {
             match Kind::of(&item) {
                 Kind::Cancelled => lines.is_cancelled = true,
-                // What asks was not promised.
-                Kind::Asking => {}
+                // What asks was not promised, and neither is what is wanted.
+                Kind::Asking | Kind::LastPut => {}
                 Kind::Head | Kind::Batch | Kind::Inbox | Kind::Turn | Kind::Line => lines.parts.push(read_part(item)?),
             }
             Ok(if lines.parts.len() < at_most { More::Needed } else { More::Enough })

@@ -46,7 +46,7 @@ impl Asks for DynamoDb {
             match Kind::of(&item) {
                 Kind::Turn => look.taken_until = Some(read_turn(item)?),
                 Kind::Asking => look.line = Seen::Asks,
-                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Cancelled | Kind::Line => {
+                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Cancelled | Kind::LastPut | Kind::Line => {
                     look.line = Seen::Promised(Box::new(read_part(item)?));
                 }
             }

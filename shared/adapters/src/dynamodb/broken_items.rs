@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Batch, BatchRef, Budget, NewBatch, Part, Place, Product, ProductState, Revision, Tally, Version};
+use domain::{
+    Batch, BatchRef, Budget, LastPut, NewBatch, OrderVersion, Part, Place, Product, ProductState, Revision, Tally,
+    Version,
+};
 use proptest::prelude::*;
 use service_layer::ports::{StoredBatch, Timestamp};
-use service_layer::store::{Asking, AskingId, Commit, CommitId, Origins, Stored};
+use service_layer::store::{Asking, AskingId, Commit, CommitId, Origins, Put, Stored};
 use testing::{change, line};
 
 use super::inbox;
 use super::items::{
-    AskingItem, BatchItem, CancelledItem, HeadItem, Item, Key, LineItem, TurnItem, outbox_envelopes, read_asking,
-    read_batch, read_cancelled, read_head, read_part, read_turn, to_item,
+    AskingItem, BatchItem, CancelledItem, HeadItem, Item, Key, LastPutItem, LineItem, TurnItem, outbox_envelopes,
+    read_asking, read_batch, read_cancelled, read_head, read_last_put, read_part, read_turn, to_item,
 };
 
 /// Reads an item of one kind, as the error or what was read.
@@ -37,6 +40,10 @@ fn line_item(item: Item) -> Result<String, String> {
 
 fn cancelled(item: Item) -> Result<String, String> {
     read_cancelled(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
+}
+
+fn last_put(item: Item) -> Result<String, String> {
+    read_last_put(item).map(|read| format!("{read:?}")).map_err(|error| error.to_string())
 }
 
 fn asking_item(item: Item) -> Result<String, String> {
@@ -112,6 +119,11 @@ fn cancelled_item() -> Item {
     to_item(&CancelledItem::new(&"o1".try_into().unwrap(), Timestamp(1_999), Duration::from_secs(10))).unwrap()
 }
 
+fn last_put_item() -> Item {
+    let now = LastPut { version: OrderVersion(7), content: "c0ffee".to_owned() };
+    to_item(&LastPutItem::new(&Put { orderid: "o1".try_into().unwrap(), before: None, now })).unwrap()
+}
+
 /// Every kind of item, as the service writes it, and how it is read.
 fn kinds() -> Vec<(&'static str, Item, Read)> {
     let full = Batch { allocated: 7, shipped: 2, revision: Some(Revision::AsOf(5)), ..new_batch().into() };
@@ -129,6 +141,7 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("ORDER#o1/LINE#LAMP\\u001f3", to_item(&AskingItem::new(&asking())).unwrap(), asking_item),
         ("TURN#LAMP/TURN", to_item(&TurnItem::new(&"LAMP".try_into().unwrap(), now)).unwrap(), turn),
         ("ORDER#o1/CANCELLED", cancelled_item(), cancelled),
+        ("ORDER#o1/LAST-PUT", last_put_item(), last_put),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
     ]
@@ -294,7 +307,8 @@ fn an_attribute_of_another_type_is_named() {
                 match (&other, shown(&path).as_str()) {
                     // Of a name, any text is one.
                     (AttributeValue::S(text), place) if !text.is_empty() && takes_text(place) => {}
-                    (AttributeValue::S(_), "SK") if key.ends_with("/PRODUCT") || key.ends_with("/CANCELLED") => {}
+                    (AttributeValue::S(_), "SK")
+                        if ["/PRODUCT", "/CANCELLED", "/LAST-PUT"].iter().any(|end| key.ends_with(end)) => {}
                     (AttributeValue::N(_), _) if key.starts_with("EVENT#") => {}
                     (AttributeValue::Bool(_), "backlog") => {}
                     (AttributeValue::Null(_), _) if is_optional(key, &path) => {}
@@ -310,7 +324,7 @@ fn an_attribute_of_another_type_is_named() {
 }
 
 fn takes_text(place: &str) -> bool {
-    ["ref", "sku", "orderid", "line", "batchref", "correlation", "ended.shipped"]
+    ["ref", "sku", "orderid", "line", "batchref", "correlation", "content", "ended.shipped"]
         .iter()
         .any(|name| place.ends_with(name))
         && place != "full.ref"

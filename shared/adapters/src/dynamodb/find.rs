@@ -11,7 +11,8 @@ use service_layer::store::{Found, ReadSet, StoreError, Stored};
 use super::DynamoDb;
 use super::failure::{classify, fault};
 use super::items::{
-    Item, Key, Kind, batch_partition, order_partition, read_asking, read_batch, read_cancelled, read_head, read_part,
+    Item, Key, Kind, batch_partition, order_partition, read_asking, read_batch, read_cancelled, read_head,
+    read_last_put, read_part,
 };
 use super::list::More;
 
@@ -159,6 +160,7 @@ impl Reading {
                 self.found.batches.push(added);
                 self.full.extend(full);
             }
+            Kind::LastPut => self.found.last_put = Some(read_last_put(item)?),
             Kind::Cancelled => self.found.cancelled.push(read_cancelled(item)?),
             // Of a whole order, they are no part.
             Kind::Asking => self.found.asking.push(read_asking(item)?),

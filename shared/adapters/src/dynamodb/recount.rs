@@ -11,8 +11,8 @@ use super::DynamoDb;
 use super::failure::classify;
 use super::find::KEYS;
 use super::items::{
-    Item, Key, Kind, UnreadableItem, read_asking, read_batch, read_cancelled, read_head, read_part, read_turn, shelves,
-    waiting_partition,
+    Item, Key, Kind, UnreadableItem, read_asking, read_batch, read_cancelled, read_head, read_last_put, read_part,
+    read_turn, shelves, waiting_partition,
 };
 use super::list::More;
 
@@ -30,6 +30,8 @@ pub enum Row {
     Line(Part),
     /// An entry of the inbox, which counts for nothing here.
     Inbox,
+    /// What was last wanted of an order, which counts for nothing either.
+    LastPut,
     /// That an order is cancelled, which counts for nothing either.
     Cancelled(OrderId),
     /// A line that asks, or whose turn it is to commit for those: no promise, and kept for a while only.
@@ -127,6 +129,7 @@ fn row(item: Item) -> Result<Row, UnreadableItem> {
         Kind::Head => read_head(item).map(|stored| Row::Head(stored.product)),
         Kind::Batch => read_batch(item).map(|StoredBatch { added, full }| Row::Batch(added, full)),
         Kind::Inbox => Ok(Row::Inbox),
+        Kind::LastPut => read_last_put(item).map(|_| Row::LastPut),
         Kind::Cancelled => read_cancelled(item).map(Row::Cancelled),
         Kind::Asking => read_asking(item).map(|_| Row::Asking),
         Kind::Turn => read_turn(item).map(|_| Row::Asking),

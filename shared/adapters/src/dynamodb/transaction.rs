@@ -12,7 +12,9 @@ use service_layer::store::{Asking, Changed, Commit, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
-use super::items::{BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LineItem, to_attribute, to_item, written};
+use super::items::{
+    BatchEntry, BatchItem, CancelledItem, HeadItem, Key, LastPutItem, LineItem, to_attribute, to_item, written,
+};
 
 const IS_NEW: &str = "attribute_not_exists(PK)";
 
@@ -34,6 +36,9 @@ impl DynamoDb {
         let (count, mut puts) = (heads.len(), heads);
         for orderid in commit.cancelled {
             puts.push(self.put_cancelled(orderid, commit.at)?);
+        }
+        if let Some(put) = commit.put {
+            puts.push(self.put_last(put)?);
         }
         if puts.len() == 1
             && others.is_empty()
@@ -66,6 +71,19 @@ impl DynamoDb {
     fn put_cancelled(&self, orderid: &OrderId, at: Timestamp) -> Result<Put, StoreError> {
         let item = to_item(&CancelledItem::new(orderid, at, self.ended_lines_kept)).map_err(fault)?;
         Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(fault)
+    }
+
+    fn put_last(&self, last: &service_layer::store::Put) -> Result<Put, StoreError> {
+        let put =
+            Put::builder().table_name(&self.table).set_item(Some(to_item(&LastPutItem::new(last)).map_err(fault)?));
+        let put = match last.before {
+            None => put.condition_expression(IS_NEW),
+            Some(before) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", AttributeValue::N(before.0.to_string())),
+        };
+        put.build().map_err(fault)
     }
 
     fn put_head(&self, changed: &Changed<'_>, commit: &Commit<'_>) -> Result<Put, StoreError> {

@@ -46,6 +46,8 @@ pub enum Code {
     NotAllocated,
     /// The order is cancelled.
     OrderCancelled,
+    /// Something else was wanted of the order since.
+    OrderOutdated,
     /// The SKU has as many batches with free stock as one product holds.
     TooManyBatches,
     /// The lines are more than one commit holds.
@@ -75,6 +77,7 @@ impl Code {
         Self::LineShipped,
         Self::NotAllocated,
         Self::OrderCancelled,
+        Self::OrderOutdated,
         Self::TooManyBatches,
         Self::TooManyLines,
         Self::Contended,
@@ -137,6 +140,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::LineShipped(_) => (StatusCode::CONFLICT, Code::LineShipped),
         Refusal::NotAllocated(_) => (StatusCode::CONFLICT, Code::NotAllocated),
         Refusal::OrderCancelled(_) => (StatusCode::CONFLICT, Code::OrderCancelled),
+        Refusal::OrderOutdated { .. } => (StatusCode::CONFLICT, Code::OrderOutdated),
         Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
         Refusal::TooManyChanges(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::TooManyLines),
     }

@@ -32,7 +32,7 @@ pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 pub use ship::Ship;
 
 use crate::CorrelationId;
-use crate::store::{Asking, CommitId, Found, Listing, Origins, ReadSet, Stored};
+use crate::store::{Asking, CommitId, Found, Listing, Origins, Put, ReadSet, Stored};
 use crate::unit_of_work::BUDGET;
 
 /// A command, and how it is carried out.
@@ -123,6 +123,7 @@ pub struct Draft {
     products: BTreeMap<Sku, Product>,
     cancelled: Vec<OrderId>,
     dismissed: Vec<Asking>,
+    put: Option<Put>,
     origins: Origins,
 }
 
@@ -130,7 +131,7 @@ impl Draft {
     pub(crate) fn of(found: &Found) -> Self {
         let products = found.products.iter().map(|stored| &stored.product);
         let products = products.map(|product| (product.sku().clone(), product.clone())).collect();
-        Self { products, cancelled: Vec::new(), dismissed: Vec::new(), origins: Origins::new() }
+        Self { products, cancelled: Vec::new(), dismissed: Vec::new(), put: None, origins: Origins::new() }
     }
 
     /// Says what asked for a line, where that is not what the commit comes of.
@@ -144,6 +145,15 @@ impl Draft {
 
     pub(crate) fn dismissed(&self) -> &[Asking] {
         &self.dismissed
+    }
+
+    /// Notes what is wanted of an order from now on.
+    pub(crate) fn note(&mut self, put: Put) {
+        self.put = Some(put);
+    }
+
+    pub(crate) fn put(&self) -> Option<&Put> {
+        self.put.as_ref()
     }
 
     /// Marks an order as cancelled: it gets no more lines.
@@ -182,7 +192,8 @@ impl Draft {
     }
 
     pub(crate) fn is_changed(&self) -> bool {
-        self.changed().next().is_some() || !self.cancelled.is_empty() || !self.dismissed.is_empty()
+        let changes_products = self.changed().next().is_some();
+        changes_products || !self.cancelled.is_empty() || !self.dismissed.is_empty() || self.put.is_some()
     }
 
     /// The lines that fit nowhere, and are not kept.

@@ -1,14 +1,17 @@
 //! Bring an order to what it wants, as a whole.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use domain::{
-    Available, Batch, Done, IfShort, OrderId, OrderLine, Part, Place, Product, Refusal, Sku, Step, WantedOrder,
+    Available, Batch, Done, IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, Refusal, Sku,
+    Step, WantedOrder,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{Case, Draft, Handler};
 use crate::OrderedLine;
-use crate::store::ReadSet;
+use crate::store::{Put, ReadSet};
 
 /// Most items that a transaction holds.
 const MOST_ITEMS: usize = 100;
@@ -21,6 +24,8 @@ pub struct PutOrder {
     pub wanted: WantedOrder,
     /// What happens to lines that fit nowhere.
     pub if_short: IfShort,
+    /// The shop's own count of what it wants. Once there was one, what is older is refused.
+    pub version: Option<OrderVersion>,
 }
 
 /// An order as it was wanted.
@@ -64,6 +69,12 @@ impl PutOrder {
         if case.found.is_cancelled(self.orderid()) {
             return Err(Refusal::OrderCancelled(self.orderid().clone()));
         }
+        let content = self.content();
+        if let Some(last) = &case.found.last_put
+            && last.is_repeated(self.orderid(), self.version, &content)?
+        {
+            return Ok(Ok(PlacedOrder { done: Done::Before, lines: lines_after(case) }));
+        }
         let short = self.arrange(case)?;
         if self.if_short == IfShort::Refuse && !short.is_empty() {
             case.draft = Draft::of(&case.found);
@@ -72,6 +83,10 @@ impl PutOrder {
             }
             return Ok(Err(short));
         }
+        if let Some(version) = self.version {
+            let before = case.found.last_put.as_ref().map(|last| last.version);
+            case.draft.note(Put { orderid: self.orderid().clone(), before, now: LastPut { version, content } });
+        }
         self.pay(case)?;
         let done = if case.draft.is_changed() { Done::Now } else { Done::Before };
         Ok(Ok(PlacedOrder { done, lines: lines_after(case) }))
@@ -79,6 +94,29 @@ impl PutOrder {
 
     fn orderid(&self) -> &OrderId {
         self.wanted.orderid()
+    }
+
+    /// What tells all that is wanted from anything else: its digest, whatever the order of its lines.
+    fn content(&self) -> String {
+        let mut lines: Vec<&OrderLine> = self.wanted.lines().iter().collect();
+        lines.sort_unstable();
+        let mut digest = Sha256::new();
+        digest.update(match self.if_short {
+            IfShort::Refuse => b"refuse ",
+            IfShort::Partial => b"partial",
+            IfShort::Wait => b"wait   ",
+        });
+        for OrderLine { orderid: _, sku, qty, name } in lines {
+            for part in [sku.as_str().as_bytes(), name.as_str().as_bytes(), &qty.get().to_be_bytes()] {
+                digest.update(part.len().to_be_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().iter().fold(String::new(), |mut text, byte| {
+            // To a text, that can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     /// Changes each product that the order has to do with. Tells the lines that are short.
@@ -103,7 +141,8 @@ impl PutOrder {
     /// Takes what the change needs from the commit, so that others are offered no more than what is left.
     fn pay(&self, case: &mut Case) -> Result<(), Refusal> {
         let items_of = |after: &Product| items(case.found.product(after.sku()), after);
-        let items: usize = case.draft.changed().map(items_of).sum();
+        let products: usize = case.draft.changed().map(items_of).sum();
+        let items = products.saturating_add(usize::from(case.draft.put().is_some()));
         let Some(left) = MOST_ITEMS.checked_sub(items) else {
             return Err(Refusal::TooManyChanges(self.orderid().clone()));
         };

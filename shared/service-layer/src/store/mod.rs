@@ -6,7 +6,7 @@ mod listing;
 
 use std::fmt;
 
-use domain::{Event, LineId, OrderId, Part, Product};
+use domain::{Event, LastPut, LineId, OrderId, OrderVersion, Part, Product};
 
 pub use asking::{Asked, Asking, AskingId, Asks, Look, Origins, Seen, Turn};
 pub(crate) use found::A_CROWD;
@@ -64,6 +64,8 @@ pub struct Commit<'a> {
     pub cancelled: &'a [OrderId],
     /// Orders that nobody read, see [`Found::unread`].
     pub unread: &'a [OrderId],
+    /// What was last wanted of an order, if that has a version.
+    pub put: Option<&'a Put>,
     /// Lines that asked when they were read. Whatever it does with one of them, it still must be so asking; and of no
     /// other line that has no place anybody may ask.
     pub asking: &'a [Asking],
@@ -82,7 +84,7 @@ impl<'a> Commit<'a> {
     #[must_use]
     pub fn new(id: CommitId, correlation: &'a CorrelationId, origins: &'a Origins, at: Timestamp) -> Self {
         let (products, cancelled, unread, asking, dismissed) = (&[], &[], &[], &[], &[]);
-        Self { id, products, cancelled, unread, asking, dismissed, correlation, origins, at }
+        Self { id, products, cancelled, unread, put: None, asking, dismissed, correlation, origins, at }
     }
 
     /// What one of its events came of.
@@ -103,6 +105,17 @@ impl<'a> Commit<'a> {
     pub fn dismisses(&self, line: &LineId) -> bool {
         self.dismissed.iter().any(|asking| line.names(&asking.line))
     }
+}
+
+/// What is wanted of an order from a commit on, and what was before. That must still be so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The order.
+    pub orderid: OrderId,
+    /// The version of what was wanted before, if that had one.
+    pub before: Option<OrderVersion>,
+    /// What is wanted from then on.
+    pub now: LastPut,
 }
 
 /// A product's part in a commit.

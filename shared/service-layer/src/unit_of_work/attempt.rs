@@ -173,6 +173,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             unread: &case.found.unread,
             asking: &case.found.asking,
             dismissed: case.draft.dismissed(),
+            put: case.draft.put(),
             ..Commit::new(id, &self.call.correlation, case.draft.origins(), self.environment.now())
         };
         if let Err(error) = self.store.commit(commit).await {

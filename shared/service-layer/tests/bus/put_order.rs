@@ -1,7 +1,9 @@
 //! Orders as a whole: all that one wants, in one commit, or nothing.
 
+use std::sync::Mutex;
+
 use adapters::in_memory::InMemoryStore;
-use domain::{Done, IfShort, OrderLine, Part, Place, Refusal, WantedOrder};
+use domain::{Done, IfShort, OrderLine, OrderVersion, Part, Place, Refusal, WantedOrder};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Asking, AskingId, Asks, Changed, Commit, CommitId, Origins, Products, StoreError};
 use service_layer::{CorrelationId, Error, MessageBus, OrderedLine, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
@@ -11,7 +13,7 @@ use crate::common::{Meddle, Meddles, add, allocate, another_environment, call, d
 
 fn order(lines: &[(&str, u32)], if_short: IfShort) -> PutOrder {
     let lines = lines.iter().map(|(sku, qty)| line("o1", sku, *qty)).collect();
-    PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short }
+    PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short, version: None }
 }
 
 async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<PutOrderAnswer, Error> {
@@ -120,6 +122,7 @@ async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_w
         &PutOrder {
             wanted: WantedOrder::of("o2".try_into().unwrap(), vec![line("o2", "DESK", 2)]).unwrap(),
             if_short: IfShort::Wait,
+            version: None,
         },
     )
     .await
@@ -148,7 +151,7 @@ async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() 
     do_it(&store, Command::Ship(named.id())).await;
     named.qty = 3.try_into().unwrap();
     let wanted = WantedOrder::of("o1".try_into().unwrap(), vec![line("o1", "DESK", 1), named]).unwrap();
-    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait }).await;
+    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait, version: None }).await;
     assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
     do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
     let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await;
@@ -208,7 +211,11 @@ async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many
     }
     let of = |numbers: std::ops::Range<u32>| {
         let lines = numbers.map(|number| line("o1", &sku(number), 1)).collect();
-        PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short: IfShort::Refuse }
+        PutOrder {
+            wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(),
+            if_short: IfShort::Refuse,
+            version: None,
+        }
     };
     // The store of these tests holds commits to DynamoDB's limit.
     let watched = Meddles::default().with(&store);
@@ -230,10 +237,13 @@ async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_
         WantedOrder::of(orderid.try_into().unwrap(), lines.collect()).unwrap()
     };
     let watched = Meddles::default().with(&store);
-    put_in(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse }).await.unwrap().unwrap();
+    put_in(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None })
+        .await
+        .unwrap()
+        .unwrap();
     for number in 0..4 {
         let waits = named(&format!("waits-{number}"), 30, 1);
-        put_in(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait }).await.unwrap().unwrap();
+        put_in(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap().unwrap();
     }
     let before = versions(&store)[0];
     put_in(&watched, &order(&[], IfShort::Refuse)).await.unwrap().unwrap();
@@ -250,10 +260,9 @@ impl Hooks<InMemoryStore> for ReadOnly {
     }
 }
 
-async fn tried_out(store: &InMemoryStore, order: &PutOrder) -> Result<PutOrderAnswer, String> {
+async fn dry_run(store: &InMemoryStore, order: &PutOrder) -> Result<PutOrderAnswer, Error> {
     let store = Hooked { store: store.clone(), hooks: ReadOnly };
-    let bus = MessageBus::new(store, another_environment(), ());
-    bus.dry_run(order, &call()).await.map_err(|error| error.to_string())
+    MessageBus::new(store, another_environment(), ()).dry_run(order, &call()).await
 }
 
 #[tokio::test]
@@ -265,7 +274,7 @@ async fn a_dry_run_says_what_then_happens_and_writes_nothing() {
         for edit in edits {
             let order = order(edit, if_short);
             let events = store.outbox().len();
-            let tried = tried_out(&store, &order).await;
+            let tried = dry_run(&store, &order).await.map_err(|error| error.to_string());
             assert_eq!(store.outbox().len(), events);
             let done = put_in(&store, &order).await.map_err(|error| error.to_string());
             let place = |line: &OrderedLine| (line.part.line.clone(), line.part.place.clone(), line.eta);
@@ -282,7 +291,7 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 2)).await;
     let waits = WantedOrder::of("waits".try_into().unwrap(), vec![line("waits", "LAMP", 4)]).unwrap();
-    put_in(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait }).await.unwrap().unwrap();
+    put_in(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap().unwrap();
     // Stock comes, and whoever brings it dies before the waiting line has it.
     let mut product = store.products().pop().unwrap();
     product.create_batch(&new_batch("b2", "LAMP", 5)).unwrap();
@@ -292,7 +301,76 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let products = [Changed { before: Some(&before), after: &product }];
     let commit = Commit { products: &products, ..Commit::new(CommitId(99), &correlation, &origins, Timestamp(0)) };
     store.commit(commit).await.unwrap();
-    let short = tried_out(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await.unwrap().unwrap_err();
+    let short = dry_run(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await.unwrap().unwrap_err();
     assert_eq!(short[0].available.free, 2 + 1);
     assert_eq!(put(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await, Err(short));
+}
+
+fn at_version(version: Option<u64>, lines: &[(&str, u32)]) -> PutOrder {
+    PutOrder { version: version.map(OrderVersion), ..order(lines, IfShort::Refuse) }
+}
+
+fn is_outdated(answer: &Result<PutOrderAnswer, Error>, by: u64) -> bool {
+    matches!(answer, Err(Error::Refused(Refusal::OrderOutdated { stored: OrderVersion(stored), .. })) if *stored == by)
+}
+
+#[tokio::test]
+async fn once_an_order_had_a_version_only_newer_ones_count() {
+    let store = shop().await;
+    put(&store, &order(&[("LAMP", 1)], IfShort::Refuse)).await.unwrap();
+    let seven = at_version(Some(7), &[("LAMP", 2), ("DESK", 1)]);
+    assert_eq!(put(&store, &seven).await.unwrap().done, Done::Now);
+    let reversed = at_version(Some(7), &[("DESK", 1), ("LAMP", 2)]);
+    assert_eq!(put(&store, &reversed).await.unwrap().done, Done::Before, "the order of lines says nothing");
+    for late in [
+        at_version(Some(6), &[("LAMP", 3)]),
+        at_version(Some(7), &[("LAMP", 3)]),
+        PutOrder { if_short: IfShort::Wait, ..seven.clone() },
+        at_version(None, &[("LAMP", 2), ("DESK", 1)]),
+    ] {
+        assert!(is_outdated(&put_in(&store, &late).await, 7), "{late:?}");
+        assert!(is_outdated(&dry_run(&store, &late).await, 7));
+    }
+    // A repeat is one, whatever became of its lines.
+    do_it(&store, Command::Deallocate(line("o1", "DESK", 1).id())).await;
+    let again = put(&store, &seven).await.unwrap();
+    assert_eq!((again.done, shown(&again)), (Done::Before, vec!["2 LAMP on b1".to_owned()]));
+    // The same content counts as well, if it is wanted later; also if it changes no line.
+    let versions_before = versions(&store);
+    let eight = at_version(Some(8), &[("LAMP", 2)]);
+    assert_eq!(put(&store, &eight).await.unwrap().done, Done::Now);
+    assert_eq!(versions(&store), versions_before);
+    assert!(is_outdated(&put_in(&store, &seven).await, 8));
+}
+
+#[tokio::test]
+async fn a_refused_version_does_not_count() {
+    let store = shop().await;
+    put(&store, &at_version(Some(7), &[("LAMP", 9)])).await.unwrap_err();
+    put(&store, &at_version(Some(6), &[("LAMP", 5)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_versions_at_once_the_newer_one_stays() {
+    let (older, newer) = (at_version(Some(1), &[("LAMP", 1)]), at_version(Some(2), &[("DESK", 1)]));
+    let store = shop().await;
+    // The newer one comes while the older one commits.
+    let hooks = Overtakes(Mutex::new(Some(newer)));
+    let answer = put_in(Hooked { store: store.clone(), hooks }, &older).await;
+    assert!(is_outdated(&answer, 2), "{answer:?}");
+    let lines: Vec<_> = store.parts().into_values().map(|part| part.line).collect();
+    assert_eq!(lines, [line("o1", "DESK", 1)]);
+}
+
+/// Another one is put first.
+struct Overtakes(Mutex<Option<PutOrder>>);
+
+impl Hooks<InMemoryStore> for Overtakes {
+    async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
+        let first = self.0.lock().unwrap().take();
+        if let Some(first) = first {
+            put(store, &first).await.unwrap();
+        }
+        store.commit(commit).await
+    }
 }

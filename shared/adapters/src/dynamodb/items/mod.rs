@@ -18,7 +18,7 @@ pub use head::outbox_envelopes;
 pub(super) use head::{HeadItem, read_head};
 use line::UNIT_SEPARATOR;
 pub(super) use line::{LineItem, order_partition, read_part, shelves, waiting_partition};
-pub(super) use order::{CancelledItem, read_cancelled};
+pub(super) use order::{CancelledItem, LastPutItem, read_cancelled, read_last_put};
 
 use crate::json::shortened;
 
@@ -67,6 +67,8 @@ pub(super) enum Kind {
     Inbox,
     /// That an order is cancelled.
     Cancelled,
+    /// What was last wanted of an order.
+    LastPut,
     /// A line that asks, and is no promise.
     Asking,
     /// Whose turn it is to commit for all who ask.
@@ -82,6 +84,7 @@ impl Kind {
             Some(AttributeValue::S(sk)) if sk.starts_with(batch::BATCH_PREFIX) => Self::Batch,
             Some(AttributeValue::S(sk)) if sk == INBOX => Self::Inbox,
             Some(AttributeValue::S(sk)) if sk == order::CANCELLED => Self::Cancelled,
+            Some(AttributeValue::S(sk)) if sk == order::LAST_PUT => Self::LastPut,
             Some(AttributeValue::S(sk)) if sk == asking::TURN => Self::Turn,
             _ if item.contains_key(asking::ASKS) => Self::Asking,
             _ => Self::Line,
@@ -132,6 +135,7 @@ mod tests {
         assert_eq!(kind_of(Key::inbox("LAMP#1#1")), Kind::Inbox);
         assert_eq!(kind_of(Key::line(&line.id())), Kind::Line);
         assert_eq!(kind_of(Key::cancelled(&line.orderid)), Kind::Cancelled);
+        assert_eq!(kind_of(Key::last_put(&line.orderid)), Kind::LastPut);
         assert_eq!(kind_of(Key::turn(&line.sku)), Kind::Turn);
     }
 }

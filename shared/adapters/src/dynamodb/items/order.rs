@@ -1,19 +1,26 @@
-//! The mark of an order that is cancelled, beside its lines.
+//! What is stored of an order beside its lines: that it is cancelled, and what was last wanted of it.
 
 use std::time::Duration;
 
-use domain::OrderId;
+use domain::{LastPut, OrderId, OrderVersion};
 use serde::{Deserialize, Serialize};
 use service_layer::ports::Timestamp;
+use service_layer::store::Put;
 
 use super::line::order_partition;
 use super::{Item, Key, UnreadableItem, from_item};
 
 pub(super) const CANCELLED: &str = "CANCELLED";
+/// Before all lines, as the other one.
+pub(super) const LAST_PUT: &str = "LAST-PUT";
 
 impl Key {
     pub(in crate::dynamodb) fn cancelled(orderid: &OrderId) -> Self {
         Self { pk: order_partition(orderid), sk: CANCELLED.to_owned() }
+    }
+
+    pub(in crate::dynamodb) fn last_put(orderid: &OrderId) -> Self {
+        Self { pk: order_partition(orderid), sk: LAST_PUT.to_owned() }
     }
 }
 
@@ -36,6 +43,37 @@ impl CancelledItem {
 /// Reads which order is cancelled.
 pub(in crate::dynamodb) fn read_cancelled(item: Item) -> Result<OrderId, UnreadableItem> {
     let CancelledItem { key, expires_at: _ } = from_item(item)?;
+    orderid_of(&key)
+}
+
+fn orderid_of(key: &Key) -> Result<OrderId, UnreadableItem> {
     let orderid = key.pk.strip_prefix("ORDER#").unwrap_or_default();
     OrderId::try_from(orderid).map_err(|error| key.unreadable(format!("PK: {error}")))
+}
+
+/// What was last wanted of an order. It is kept, since nobody knows when an older wish may still come.
+#[derive(Serialize, Deserialize)]
+pub(in crate::dynamodb) struct LastPutItem {
+    #[serde(flatten)]
+    key: Key,
+    version: OrderVersion,
+    /// The digest of what was wanted.
+    content: String,
+}
+
+impl LastPutItem {
+    pub(in crate::dynamodb) fn new(put: &Put) -> Self {
+        let LastPut { version, content } = put.now.clone();
+        Self { key: Key::last_put(&put.orderid), version, content }
+    }
+}
+
+/// Reads what was last wanted of an order.
+pub(in crate::dynamodb) fn read_last_put(item: Item) -> Result<LastPut, UnreadableItem> {
+    let LastPutItem { key, version, content } = from_item(item)?;
+    orderid_of(&key)?;
+    if content.is_empty() {
+        return Err(key.unreadable("content: must not be empty"));
+    }
+    Ok(LastPut { version, content })
 }
