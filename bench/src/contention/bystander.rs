@@ -127,7 +127,7 @@ fn measure(seed: u64, groups: Groups, rate: u32) -> [Figures; 2] {
 }
 
 /// Adds a SKU with more stock than anybody will ask for.
-fn add_sku(database: &Database, number: u32) -> Sku {
+pub(super) fn add_sku(database: &Database, number: u32) -> Sku {
     let sku: Sku = format!("LAMP-{number}").try_into().expect("a SKU");
     let batch = NewBatch {
         reference: format!("batch-of-{sku}").try_into().expect("a reference"),

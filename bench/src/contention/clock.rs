@@ -54,6 +54,11 @@ impl Clock {
         self.state().random.f64()
     }
 
+    /// One of so many positions.
+    pub(crate) fn index(&self, of: usize) -> usize {
+        self.state().random.usize(..of)
+    }
+
     pub(crate) fn wait(&self, duration: Duration) -> Wait {
         Wait { clock: self.clone(), until: self.time().saturating_add(duration), id: None }
     }

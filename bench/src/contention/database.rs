@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use adapters::in_memory::InMemoryStore;
-use domain::{LineId, OrderLine, Place, Product, Sku};
+use domain::{LineId, OrderLine, Place, Product, Sku, Version};
 use service_layer::Throttled;
 use service_layer::ports::Timestamp;
 use service_layer::store::{
@@ -115,26 +115,26 @@ impl Conditions {
         mean.mul_f64(tail.mul_add(1.0 - STEADY, STEADY))
     }
 
-    /// Holds a product, unless another transaction does.
-    fn hold(&self, sku: &Sku) -> Option<Held<'_>> {
+    /// Holds products, unless another transaction does one of them.
+    fn hold(&self, skus: Vec<Sku>) -> Option<Held<'_>> {
         let mut state = self.state();
-        if state.held.contains(sku) {
+        if skus.iter().any(|sku| state.held.contains(sku)) {
             return None;
         }
-        state.held.push(sku.clone());
-        Some(Held { conditions: self, sku: sku.clone() })
+        state.held.extend(skus.iter().cloned());
+        Some(Held { conditions: self, skus })
     }
 }
 
-/// A product that a transaction holds.
+/// Products that a transaction holds.
 struct Held<'a> {
     conditions: &'a Conditions,
-    sku: Sku,
+    skus: Vec<Sku>,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.conditions.state().held.retain(|sku| *sku != self.sku);
+        self.conditions.state().held.retain(|sku| !self.skus.contains(sku));
     }
 }
 
@@ -205,12 +205,14 @@ impl Hooks<InMemoryStore> for Conditions {
         let keys = wanted.skus.len() + wanted.lines.len() + wanted.orders.len();
         let each = READ_EACH.mul_f64(count(keys.min(KEYS)) - 1.0);
         let calls = (0..keys.div_ceil(KEYS)).map(|_| self.latency(READ.saturating_add(each)));
-        let latency = calls.max().unwrap_or_default();
+        // What an order has is read beside them.
+        let query = wanted.whole_order.iter().map(|_| self.latency(READ));
+        let latency = calls.chain(query).max().unwrap_or_default();
         self.clock.wait(latency / 2).await;
         let found = store.find(wanted).await?;
         let heads: HashMap<String, f64> =
             wanted.skus.iter().map(|sku| (sku.to_string(), units(self.head_bytes(sku), 4_096))).collect();
-        let others = count(keys.saturating_sub(heads.len()));
+        let others = count(keys.saturating_sub(heads.len())) + count(wanted.whole_order.iter().count());
         let read = self.read(heads.values().sum::<f64>() + others, &heads);
         self.clock.wait(latency / 2).await;
         read.map(|()| found)
@@ -222,32 +224,41 @@ impl Hooks<InMemoryStore> for Conditions {
         let turned_away = moves.iter().filter(|moved| moved.to.is_none() && !commit.dismisses(&moved.line.id()));
         let others = turned_away.count() + commit.dismissed.len();
         let others = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(placed);
-        let latency =
-            self.latency(TRANSACTION.saturating_add(TRANSACTION_EACH.saturating_mul(others.saturating_sub(1))));
+        let heads = u32::try_from(commit.products.len()).unwrap_or(u32::MAX);
+        let more = TRANSACTION_EACH.saturating_mul(heads.saturating_add(others).saturating_sub(2));
+        let latency = self.latency(TRANSACTION.saturating_add(more));
         let quarter = latency / 4;
         self.clock.wait(quarter).await;
-        let [Changed { before, after: product }] = commit.products else {
+        if commit.products.is_empty() {
             return self.dismiss(store, commit, quarter).await;
-        };
-        let bytes = size(product, &commit);
+        }
         // The larger of the old item and the new one is charged, twice in a transaction.
-        let head_units = 2.0 * units(bytes.max(self.head_bytes(product.sku())), 1_024);
-        let table_units = f64::from(others).mul_add(2.0, head_units);
-        let Some(held) = self.hold(product.sku()) else {
+        let charged = |bytes: usize, sku: &Sku| 2.0 * units(bytes.max(self.head_bytes(sku)), 1_024);
+        let heads: Vec<(&Product, usize, f64)> = commit
+            .products
+            .iter()
+            .map(|changed| (changed.after, size(changed.after, &commit)))
+            .map(|(product, bytes)| (product, bytes, charged(bytes, product.sku())))
+            .collect();
+        let table_units = heads.iter().fold(f64::from(others) * 2.0, |sum, (_, _, units)| sum + units);
+        let Some(held) = self.hold(heads.iter().map(|(product, ..)| product.sku().clone()).collect()) else {
             // Whether a transaction that was turned away at once is charged, is not documented: here it is not.
             self.note(|toll| toll.collisions += 1);
             self.clock.wait(quarter).await;
             return Err(StoreError::Conflict(Vec::new()));
         };
-        let wanted = units_by_partition(product, &commit, head_units);
+        let wanted = units_by_partition(&heads, &commit);
         // As the documentation has it, a write whose condition fails is charged like one that was made.
         if let Err(throttled) = self.write(table_units, &wanted) {
             drop(held);
             self.clock.wait(quarter).await;
             return Err(throttled);
         }
-        let stored = store.products().into_iter().find(|stored| stored.sku() == product.sku());
-        if stored.map(|stored| stored.version()) != before.map(Product::version) {
+        let stored: HashMap<Sku, Version> =
+            store.products().iter().map(|stored| (stored.sku().clone(), stored.version())).collect();
+        let is_newest =
+            |Changed { before, after }: &Changed<'_>| stored.get(after.sku()).copied() == before.map(Product::version);
+        if !commit.products.iter().all(is_newest) {
             drop(held);
             self.note(|toll| toll.overtaken += 1);
             self.clock.wait(quarter).await;
@@ -268,8 +279,10 @@ impl Hooks<InMemoryStore> for Conditions {
                 });
                 self.note_answers(&commit, now);
                 let mut state = self.state();
-                state.heads.insert(product.sku().clone(), bytes);
-                state.placed.extend(product.moves().iter().map(|moved| (moved.line.clone(), now)));
+                for (product, bytes, _) in &heads {
+                    state.heads.insert(product.sku().clone(), *bytes);
+                    state.placed.extend(product.moves().iter().map(|moved| (moved.line.clone(), now)));
+                }
             }
             Err(_) => self.note(|toll| toll.overtaken += 1),
         }
@@ -304,10 +317,13 @@ impl Hooks<InMemoryStore> for Conditions {
     }
 }
 
-/// What a commit takes of the head's partition, and of the index's.
-fn units_by_partition(product: &Product, commit: &Commit<'_>, head_units: f64) -> HashMap<String, f64> {
-    let mut units = HashMap::from([(product.sku().to_string(), head_units)]);
-    for moved in product.moves() {
+/// What a commit takes of the heads' partitions, and of the index's.
+fn units_by_partition(heads: &[(&Product, usize, f64)], commit: &Commit<'_>) -> HashMap<String, f64> {
+    let mut units: HashMap<String, f64> =
+        heads.iter().map(|(product, _, units)| (product.sku().to_string(), *units)).collect();
+    for (product, moved) in
+        heads.iter().flat_map(|(product, ..)| product.moves().iter().map(move |moved| (product, moved)))
+    {
         let entry = match &moved.to {
             Some(Place::Batch(reference)) => format!("index {reference} {}", product.version().0 % SHELVES),
             Some(Place::Waiting) => "index waiting".to_owned(),

@@ -10,6 +10,7 @@ mod bystander;
 mod clock;
 mod database;
 mod figures;
+mod orders;
 mod picture;
 mod plain;
 mod queued;
@@ -78,6 +79,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
     let shared = answered_callers(arguments.seed, Path::Shared, "Commits that callers share");
     refusals(arguments.seed);
     bystander::print_callers(arguments.seed);
+    orders::print(arguments.seed);
     if !arguments.only_callers {
         queues(arguments.seed);
     }

@@ -18,7 +18,7 @@ pub(crate) const SKU: &str = "RETRO-CLOCK";
 /// A function's limit.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// What a caller waits for who was turned away, as `Retry-After` tells it.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A simulated table with stock.
 pub(crate) fn stocked(clock: &Clock) -> Arc<Database> {
