@@ -194,6 +194,12 @@ impl Conditions {
         outcome
     }
 
+    /// The larger of the old item and the new one is charged, twice in a transaction.
+    fn charged<'a>(&self, product: &'a Product, commit: &Commit<'_>) -> Head<'a> {
+        let bytes = size(product, commit);
+        (product, bytes, 2.0 * units(bytes.max(self.head_bytes(product.sku())), 1_024))
+    }
+
     /// Bytes of a head: as its last commit left it.
     fn head_bytes(&self, sku: &Sku) -> usize {
         self.state().heads.get(sku).copied().unwrap_or_default()
@@ -222,7 +228,8 @@ impl Hooks<InMemoryStore> for Conditions {
         let moves: Vec<_> = commit.products.iter().flat_map(|changed| changed.after.moves()).collect();
         let placed = u32::try_from(moves.iter().filter(|moved| moved.to.is_some()).count()).unwrap_or(u32::MAX);
         let turned_away = moves.iter().filter(|moved| moved.to.is_none() && !commit.dismisses(&moved.line.id()));
-        let others = turned_away.count() + commit.dismissed.len();
+        let of_order = commit.kept.len() + usize::from(commit.put.is_some());
+        let others = turned_away.count() + commit.dismissed.len() + of_order;
         let others = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(placed);
         let heads = u32::try_from(commit.products.len()).unwrap_or(u32::MAX);
         let more = TRANSACTION_EACH.saturating_mul(heads.saturating_add(others).saturating_sub(2));
@@ -232,14 +239,7 @@ impl Hooks<InMemoryStore> for Conditions {
         if commit.products.is_empty() {
             return self.dismiss(store, commit, quarter).await;
         }
-        // The larger of the old item and the new one is charged, twice in a transaction.
-        let charged = |bytes: usize, sku: &Sku| 2.0 * units(bytes.max(self.head_bytes(sku)), 1_024);
-        let heads: Vec<(&Product, usize, f64)> = commit
-            .products
-            .iter()
-            .map(|changed| (changed.after, size(changed.after, &commit)))
-            .map(|(product, bytes)| (product, bytes, charged(bytes, product.sku())))
-            .collect();
+        let heads: Vec<Head<'_>> = commit.products.iter().map(|changed| self.charged(changed.after, &commit)).collect();
         let table_units = heads.iter().fold(f64::from(others) * 2.0, |sum, (_, _, units)| sum + units);
         let Some(held) = self.hold(heads.iter().map(|(product, ..)| product.sku().clone()).collect()) else {
             // Whether a transaction that was turned away at once is charged, is not documented: here it is not.
@@ -254,11 +254,7 @@ impl Hooks<InMemoryStore> for Conditions {
             self.clock.wait(quarter).await;
             return Err(throttled);
         }
-        let stored: HashMap<Sku, Version> =
-            store.products().iter().map(|stored| (stored.sku().clone(), stored.version())).collect();
-        let is_newest =
-            |Changed { before, after }: &Changed<'_>| stored.get(after.sku()).copied() == before.map(Product::version);
-        if !commit.products.iter().all(is_newest) {
+        if !is_newest(store, &commit) {
             drop(held);
             self.note(|toll| toll.overtaken += 1);
             self.clock.wait(quarter).await;
@@ -317,8 +313,20 @@ impl Hooks<InMemoryStore> for Conditions {
     }
 }
 
+/// Whether the products are those that were read.
+fn is_newest(store: &InMemoryStore, commit: &Commit<'_>) -> bool {
+    let stored: HashMap<Sku, Version> =
+        store.products().iter().map(|stored| (stored.sku().clone(), stored.version())).collect();
+    let is_newest =
+        |Changed { before, after }: &Changed<'_>| stored.get(after.sku()).copied() == before.map(Product::version);
+    commit.products.iter().all(is_newest)
+}
+
+/// A product, its bytes, and the write units that it is charged with.
+type Head<'a> = (&'a Product, usize, f64);
+
 /// What a commit takes of the heads' partitions, and of the index's.
-fn units_by_partition(heads: &[(&Product, usize, f64)], commit: &Commit<'_>) -> HashMap<String, f64> {
+fn units_by_partition(heads: &[Head<'_>], commit: &Commit<'_>) -> HashMap<String, f64> {
     let mut units: HashMap<String, f64> =
         heads.iter().map(|(product, _, units)| (product.sku().to_string(), *units)).collect();
     for (product, moved) in

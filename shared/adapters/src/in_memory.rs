@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LastPut, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
     ByAge, Claim, Environment, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
@@ -13,7 +13,7 @@ use service_layer::ports::{
 };
 use service_layer::store::{
     Asked, Asking, AskingId, Asks, Changed, Commit, Found, Listing, Look, Products, Put, ReadSet, Seen, StoreError,
-    Stored, Turn,
+    Stored, StoredPut, Turn,
 };
 use service_layer::{Call, CorrelationId, Figures, Source, is_turn};
 
@@ -35,7 +35,7 @@ struct State {
     /// Orders that are cancelled.
     cancelled: BTreeSet<OrderId>,
     /// What was last wanted of orders.
-    last_puts: BTreeMap<OrderId, LastPut>,
+    last_puts: BTreeMap<OrderId, StoredPut>,
     /// Who claimed an event, and when the lease ends; none once it is handled.
     inbox: HashMap<String, Option<(u64, Timestamp)>>,
     outbox: Vec<Envelope>,
@@ -177,9 +177,11 @@ impl Products for InMemoryStore {
         }
         let mut state = self.state();
         let asks = |asking: &Asking| state.asks(&asking.line.id()) == Some(asking.id);
-        let is_last = |put: &Put| state.last_puts.get(&put.orderid).map(|last| last.version) == put.before;
+        let is_last = |put: &Put| state.last_puts.get(&put.orderid).map(|last| last.commit) == put.before;
+        let is_there = |part: &Part| state.parts.get(&part.line.id()) == Some(part);
         let holds = products().all(|product| state.holds_beside(product, &commit))
             && commit.dismissed.iter().all(asks)
+            && commit.kept.iter().all(is_there)
             && commit.put.is_none_or(is_last);
         if !holds {
             return Err(StoreError::Conflict(Vec::new()));
@@ -196,7 +198,8 @@ impl Products for InMemoryStore {
             state.asking.remove(&asking.line.id());
         }
         state.cancelled.extend(commit.cancelled.iter().cloned());
-        state.last_puts.extend(commit.put.map(|put| (put.orderid.clone(), put.now.clone())));
+        let stored = |put: &Put| StoredPut { put: put.now.clone(), commit: commit.id };
+        state.last_puts.extend(commit.put.map(|put| (put.orderid.clone(), stored(put))));
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ pub enum Event {
         /// The line that asked, or had a place.
         #[serde(flatten)]
         line: OrderLine,
-        /// Whether it was promised, lost its place and waits for stock now; otherwise it is refused, and not kept.
+        /// Whether it is promised and waits for stock now; otherwise it is refused, and not kept.
         waiting: bool,
     },
     /// A line went to its customer.
@@ -291,7 +291,8 @@ impl Event {
     }
 
     /// An upper bound of the bytes that the event's own values take where events are stored.
-    pub(crate) fn size(&self) -> usize {
+    #[must_use]
+    pub fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.
         const OVERHEAD: usize = 150;
         let (orderid, name) = self.line().map_or(("", ""), |line| (line.orderid.as_str(), line.name.as_str()));

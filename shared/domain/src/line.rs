@@ -106,11 +106,11 @@ impl LineId {
 pub enum Place {
     /// On this batch.
     Batch(BatchRef),
-    /// It lost its batch and waits for the next stock.
+    /// It waits for the next stock: it lost its batch, or there was none for it.
     Waiting,
     /// It went to its customer, with pieces of this batch. There it stays.
     Shipped(BatchRef),
-    /// It was given back, and is not to be promised again.
+    /// It was given back. It comes back only if its order as a whole is put with it.
     Cancelled,
 }
 
@@ -164,29 +164,24 @@ impl Part {
 
 /// What a change does to one line.
 ///
-/// One that goes nowhere is a move too, of which the commit must find that it is as it was: a line that was turned away has
-/// no place still, and one that keeps its place has that.
+/// From nothing to nothing is a move too: the line was turned away, and must have no place still when that is
+/// committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The line.
     pub line: OrderLine,
     /// Where the change found it; none, if it had no place.
     pub from: Option<Part>,
-    /// Where it goes; none, if it gets no place, or keeps the one that it has.
+    /// Where it goes; none, if it gets no place.
     pub to: Option<Place>,
 }
 
 impl Move {
-    /// Whether it moves this line, which may have another quantity afterwards.
+    /// Whether it moves this line, whatever its quantity is before and afterwards.
     #[must_use]
     pub fn is_of(&self, line: &OrderLine) -> bool {
-        self.line == *line || self.from.as_ref().is_some_and(|from| from.line == *line)
-    }
-
-    /// Whether the line keeps its place.
-    #[must_use]
-    pub fn stays(&self) -> bool {
-        self.from.is_some() && self.to.is_none()
+        let OrderLine { orderid, sku, name, .. } = line;
+        (orderid, sku, name) == (&self.line.orderid, &self.line.sku, &self.line.name)
     }
 
     /// The line's part once the change is committed as this version.

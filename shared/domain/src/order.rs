@@ -18,11 +18,11 @@ pub struct WantedOrder {
 #[serde(transparent)]
 pub struct OrderVersion(pub u64);
 
-/// What was last wanted of an order with a version, if it was carried out.
+/// What was last wanted of an order as a whole, and carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastPut {
-    /// Its version.
-    pub version: OrderVersion,
+    /// Its version, if it had one.
+    pub version: Option<OrderVersion>,
     /// What tells it from all else that could have been wanted.
     pub content: String,
 }
@@ -39,10 +39,11 @@ impl LastPut {
         version: Option<OrderVersion>,
         content: &str,
     ) -> Result<bool, Refusal> {
+        let Some(stored) = self.version else { return Ok(false) };
         match version {
-            Some(version) if version > self.version => Ok(false),
-            Some(version) if version == self.version && content == self.content => Ok(true),
-            Some(_) | None => Err(Refusal::OrderOutdated { orderid: orderid.clone(), stored: self.version }),
+            Some(version) if version > stored => Ok(false),
+            Some(version) if version == stored && content == self.content => Ok(true),
+            Some(_) | None => Err(Refusal::OrderOutdated { orderid: orderid.clone(), stored }),
         }
     }
 }
@@ -83,8 +84,8 @@ pub enum WrongOrder {
 }
 
 impl WantedOrder {
-    /// Most lines. Each may be of a product of its own and fill a batch, which makes three stored items; a transaction has
-    /// a hundred.
+    /// Most lines. Each new one may be of a product of its own and fill a batch, which makes three stored items; a
+    /// transaction has a hundred.
     pub const MOST_LINES: usize = 30;
 
     /// The lines of an order.
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_wanted_last_is_what_counts() {
         let orderid = OrderId::try_from("o1").unwrap();
-        let last = LastPut { version: OrderVersion(7), content: "seven".to_owned() };
+        let last = LastPut { version: Some(OrderVersion(7)), content: "seven".to_owned() };
         let outdated = Err(Refusal::OrderOutdated { orderid: orderid.clone(), stored: OrderVersion(7) });
         for (version, content, expected) in [
             (Some(8), "eight", Ok(false)),
@@ -146,6 +147,10 @@ mod tests {
         ] {
             let repeated = last.is_repeated(&orderid, version.map(OrderVersion), content);
             assert_eq!(repeated, expected, "{version:?} {content}");
+        }
+        let last = LastPut { version: None, content: "first".to_owned() };
+        for version in [None, Some(OrderVersion(1))] {
+            assert_eq!(last.is_repeated(&orderid, version, "first"), Ok(false), "its lines tell");
         }
     }
 

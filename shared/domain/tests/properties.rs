@@ -173,7 +173,7 @@ impl Shop {
             let place = self.parts.get(&line.id()).map(|part| &part.place);
             let is_placed = place.is_some_and(|place| place.batch().is_some());
             let waits = place == Some(&Place::Waiting);
-            assert!(is_placed || short.contains(line) && (waits || if_short == IfShort::Partial), "{line:?} {place:?}");
+            assert!(is_placed || waits || short.contains(line) && if_short == IfShort::Partial, "{line:?} {place:?}");
         }
         for part in parts.iter().filter(|part| !wanted.contains(&part.line)) {
             assert!(!self.parts[&part.line.id()].place.is_standing(), "it is wanted no more");
@@ -383,7 +383,7 @@ impl Shop {
                     assert!(!was.is_some_and(Place::is_shipped), "a shipped line stays");
                     self.parts.insert(id, part);
                 }
-                None => assert!(moved.stays() || moved.from.is_none()),
+                None => assert_eq!(moved.from, None, "a promised line is not turned away"),
             }
         }
         self.told.extend(product.events().iter().map(|event| (product.version(), event.clone())));

@@ -94,7 +94,8 @@ pub(crate) async fn allocate<S: Asks, E: Environment>(
     command: &Allocate,
 ) -> Result<Answer, Error> {
     let figures = CommandFigures::default();
-    let mut sharing = Sharing { store, environment, crowds, call, command, figures, silences: 0, may_ask_late: false };
+    let (silences, answered, may_ask_late) = (0, None, false);
+    let mut sharing = Sharing { store, environment, crowds, call, command, figures, silences, answered, may_ask_late };
     let outcome = in_time(environment, call.deadline, sharing.answer()).await;
     let reply = match outcome {
         // It may ask once more, later, and get a place that its caller would not know of.
@@ -102,7 +103,7 @@ pub(crate) async fn allocate<S: Asks, E: Environment>(
             Err(Error::Unavailable("a question that was not answered may still be on its way".into()))
         }
         Some(reply) => reply,
-        None => Err(Error::Unavailable("out of time".into())),
+        None => sharing.answered.take().ok_or_else(|| Error::Unavailable("out of time".into())),
     };
     record(environment, call, sharing.figures, &reply);
     reply
@@ -130,6 +131,8 @@ struct Sharing<'a, S, E> {
     figures: CommandFigures,
     /// Calls that the store did not answer.
     silences: u32,
+    /// What the line is told, while others are still served.
+    answered: Option<Answer>,
     /// Whether the store did not answer when the line was put among those that ask: it may be put there later.
     may_ask_late: bool,
 }
@@ -287,10 +290,12 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             // It was made for a few.
             rest = others;
         }
-        let time_is_left = leaves_time(now, now.since(begun_at).saturating_mul(2), self.call.deadline);
-        if rest.len() >= BUDGET.items / 2 && time_is_left {
-            // If that fails, they ask still.
-            let _ = self.commit_for(None, rest).await;
+        let patience = now.since(begun_at).saturating_mul(2);
+        if rest.len() >= BUDGET.items / 2 && leaves_time(now, patience, self.call.deadline) {
+            self.answered = Some(answer.clone());
+            // If that fails, or takes too long, they ask still.
+            let (environment, until) = (self.environment, now.plus(patience).plus(MARGIN));
+            let _ = in_time(environment, until, self.commit_for(None, rest)).await;
         }
         Ok(Some(answer))
     }

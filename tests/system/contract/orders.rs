@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, SkuLines};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
-use service_layer::store::{Changed, Commit, Found, Origins, Put, ReadSet, StoreError};
+use service_layer::store::{Changed, Commit, CommitId, Found, Origins, Put, ReadSet, StoreError, StoredPut};
 use testing::{line, new_batch, youngest};
 
 use super::{SECOND, Store, ample, commit, stored, with_batch, with_line};
@@ -154,35 +154,29 @@ async fn put<S: Store>(store: &S, before: &[Product], after: &[Product]) -> Resu
 }
 
 pub(super) async fn a_line_that_is_to_keep_its_place_must_have_it_still<S: Store>(store: &S) -> Outcome {
-    let sku = unique("LAMP");
+    let [sku, other] = ["LAMP", "DESK"].map(unique);
     let before = with_batch(store, &sku, &unique("batch"), 9).await?;
+    let desks = with_batch(store, &other, &unique("batch"), 9).await?;
     let kept = line(&unique("order"), &sku, 2);
     let product = with_line(store, &before, &kept).await?;
     let stale = find_order(store, &kept.orderid).await?.parts;
-    let mut cancelled = product.clone();
-    cancelled.cancel(&stale[0], &mut ample()).expect("room for one line")?;
-    commit(store, &product, &cancelled).await?;
-    // Read in two calls, the lines may be older than their product.
-    let product = cancelled.committed();
-    let wanted = [kept.clone(), line(kept.orderid.as_str(), &sku, 3)];
-    let arranged = |parts: &[Part]| {
-        let mut after = product.clone();
-        after.arrange(&wanted, parts, IfShort::Refuse).expect("room for both");
-        after
-    };
-    let late = commit(store, &product, &arranged(&stale)).await;
-    assert!(late.is_err(), "the line is cancelled");
-    assert_eq!(find_order(store, &kept.orderid).await?.parts.len(), 1, "nothing was changed");
+    let mut shipped = product.clone();
+    shipped.ship(&stale[0])?;
+    commit(store, &product, &shipped).await?;
+    // A line of another product is put, as long as this one is where it was.
+    let mut after = desks.clone();
+    after.arrange(&[line(kept.orderid.as_str(), &other, 3)], &[], IfShort::Refuse)?;
+    let changed = [Changed { before: Some(&desks), after: &after }];
+    let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
+    let keeping =
+        |kept| Commit { products: &changed, kept, ..Commit::new(SECOND, &correlation, &origins, Timestamp(0)) };
+    let refused = store.commit(keeping(&stale)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(newer)) if newer.is_empty()), "it is shipped");
     let parts = find_order(store, &kept.orderid).await?.parts;
-    commit(store, &product, &arranged(&parts)).await?;
-    let parts = find_order(store, &kept.orderid).await?.parts;
-    assert!(parts.len() == 2 && parts.iter().all(|part| part.place.batch().is_some()), "it came back: {parts:?}");
-    // It is not written.
-    let product = arranged(&parts).committed();
-    let mut after = product.clone();
-    let wanted = [kept.clone(), line(kept.orderid.as_str(), &sku, 1)];
-    after.arrange(&wanted, &parts, IfShort::Refuse)?;
-    assert_eq!(after.moves().iter().filter(|moved| moved.stays()).count(), 1);
+    assert_eq!(parts.len(), 1, "nothing was changed");
+    store.commit(keeping(&parts)).await?;
+    let found = find_order(store, &kept.orderid).await?.parts;
+    assert!(found.len() == 2 && found.contains(&parts[0]), "what is kept is not written: {found:?}");
     Ok(())
 }
 
@@ -211,34 +205,34 @@ pub(super) async fn what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_d
     let sku = unique("LAMP");
     let before = with_batch(store, &sku, &unique("batch"), 9).await?;
     let orderid = OrderId::try_from(unique("order"))?;
-    let wanted = |version: u64| LastPut { version: OrderVersion(version), content: format!("content-{version}") };
-    let put = |before: Option<u64>, version: u64| Put {
-        orderid: orderid.clone(),
-        before: before.map(OrderVersion),
-        now: wanted(version),
-    };
+    let wanted = |version| LastPut { version, content: format!("content of {version:?}") };
+    let put =
+        |before, version: Option<u64>| Put { orderid: orderid.clone(), before, now: wanted(version.map(OrderVersion)) };
     assert_eq!(find_order(store, &orderid).await?.last_put, None);
     // Alone, and twice from nothing.
-    note(store, &put(None, 3), &[]).await?;
-    assert!(matches!(note(store, &put(None, 4), &[]).await, Err(StoreError::Conflict(_))));
-    assert_eq!(find_order(store, &orderid).await?.last_put, Some(wanted(3)));
+    let [first, second, third] = [11, 12, u64::MAX].map(CommitId);
+    note(store, first, &put(None, Some(3)), &[]).await?;
+    assert!(matches!(note(store, second, &put(None, Some(4)), &[]).await, Err(StoreError::Conflict(_))));
+    let stored = StoredPut { put: wanted(Some(OrderVersion(3))), commit: first };
+    assert_eq!(find_order(store, &orderid).await?.last_put, Some(stored));
     // With a line, or without both.
     let of_order = line(orderid.as_str(), &sku, 2);
     let mut after = before.clone();
     after.arrange(std::slice::from_ref(&of_order), &[], IfShort::Refuse)?;
     let changed = [Changed { before: Some(&before), after: &after }];
-    assert!(matches!(note(store, &put(Some(2), 5), &changed).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(note(store, third, &put(Some(second), None), &changed).await, Err(StoreError::Conflict(_))));
     assert!(find_order(store, &orderid).await?.parts.is_empty());
-    note(store, &put(Some(3), u64::MAX), &changed).await?;
+    note(store, third, &put(Some(first), None), &changed).await?;
     let found = find_order(store, &orderid).await?;
-    assert_eq!((found.last_put, found.parts.len()), (Some(wanted(u64::MAX)), 1));
+    assert_eq!(found.last_put, Some(StoredPut { put: wanted(None), commit: third }));
+    assert_eq!(found.parts.len(), 1);
     // It is no line.
     let listed = store.of_order(&orderid, None, 1).await?;
     assert!(listed.parts.len() == 1 && !listed.is_cancelled);
     Ok(())
 }
 
-async fn note<S: Store>(store: &S, put: &Put, products: &[Changed<'_>]) -> Result<(), StoreError> {
+async fn note<S: Store>(store: &S, id: CommitId, put: &Put, products: &[Changed<'_>]) -> Result<(), StoreError> {
     let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
-    store.commit(Commit { products, put: Some(put), ..Commit::new(SECOND, &correlation, &origins, Timestamp(0)) }).await
+    store.commit(Commit { products, put: Some(put), ..Commit::new(id, &correlation, &origins, Timestamp(0)) }).await
 }

@@ -120,8 +120,9 @@ fn cancelled_item() -> Item {
 }
 
 fn last_put_item() -> Item {
-    let now = LastPut { version: OrderVersion(7), content: "c0ffee".to_owned() };
-    to_item(&LastPutItem::new(&Put { orderid: "o1".try_into().unwrap(), before: None, now })).unwrap()
+    let now = LastPut { version: Some(OrderVersion(7)), content: "c0ffee".to_owned() };
+    let put = Put { orderid: "o1".try_into().unwrap(), before: None, now };
+    to_item(&LastPutItem::new(&put, CommitId(255))).unwrap()
 }
 
 /// Every kind of item, as the service writes it, and how it is read.
@@ -240,6 +241,7 @@ fn is_optional(key: &str, path: &[Step]) -> bool {
         || (is_head && ["correlation", "correlations"].contains(&shown(path).as_str()))
         || shown(path) == "full.shipped"
         || (shown(path) == "expires_at" && key.contains("/LINE#"))
+        || (shown(path) == "version" && key.ends_with("/LAST-PUT"))
 }
 
 /// Nobody reads the key of an entry in the inbox or of a turn, nor the sort key of a head or batch: they are what was asked for.

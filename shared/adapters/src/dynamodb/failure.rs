@@ -54,7 +54,7 @@ fn unavailable(error: impl Into<Source>, throttled_by: Option<String>) -> StoreE
     })
 }
 
-/// Classifies a refused conditional write of the head alone.
+/// Classifies a refused conditional write of one item: a head, which is handed back, or what is wanted of an order.
 pub(super) fn of_put(error: SdkError<PutItemError, HttpResponse>) -> StoreError {
     match error.as_service_error() {
         Some(PutItemError::ConditionalCheckFailedException(refusal)) => handed_back([refusal.item()]),

@@ -1,14 +1,14 @@
-//! Committing: heads, batches and lines together, each under the condition that nobody changed it since; and marks of
-//! cancelled orders, which nobody changes.
+//! Committing: heads, batches, lines and what is wanted of an order together, each under the condition that nobody changed
+//! it since; and marks of cancelled orders, which nobody changes.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{Batch, Move, OrderId, Product};
+use domain::{Batch, Move, OrderId, Part, Product};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Asking, Changed, Commit, StoreError};
+use service_layer::store::{Asking, Changed, Commit, CommitId, Put as Wish, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
@@ -30,6 +30,9 @@ impl DynamoDb {
                 others.extend(self.put_line(moved, changed.after, &commit)?);
             }
         }
+        for part in commit.kept {
+            others.push(self.keep(part)?);
+        }
         for asking in commit.dismissed {
             others.push(self.dismiss(asking)?);
         }
@@ -38,7 +41,7 @@ impl DynamoDb {
             puts.push(self.put_cancelled(orderid, commit.at)?);
         }
         if let Some(put) = commit.put {
-            puts.push(self.put_last(put)?);
+            puts.push(self.put_last(put, commit.id)?);
         }
         if puts.len() == 1
             && others.is_empty()
@@ -73,15 +76,17 @@ impl DynamoDb {
         Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(fault)
     }
 
-    fn put_last(&self, last: &service_layer::store::Put) -> Result<Put, StoreError> {
-        let put =
-            Put::builder().table_name(&self.table).set_item(Some(to_item(&LastPutItem::new(last)).map_err(fault)?));
+    /// What is wanted of an order, if nobody has wanted anything else of it since.
+    fn put_last(&self, last: &Wish, commit: CommitId) -> Result<Put, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(&LastPutItem::new(last, commit)).map_err(fault)?));
         let put = match last.before {
             None => put.condition_expression(IS_NEW),
             Some(before) => put
-                .condition_expression("#version = :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", AttributeValue::N(before.0.to_string())),
+                .condition_expression("#commit = :commit")
+                .expression_attribute_names("#commit", "commit")
+                .expression_attribute_values(":commit", AttributeValue::S(before.to_string())),
         };
         put.build().map_err(fault)
     }
@@ -175,6 +180,18 @@ impl DynamoDb {
         Ok(Some(TransactWriteItem::builder().put(put.build().map_err(fault)?).build()))
     }
 
+    /// Has a line be where it was found.
+    fn keep(&self, part: &Part) -> Result<TransactWriteItem, StoreError> {
+        let still = Still::since(part);
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::line(&part.line.id()).into_item()))
+            .condition_expression(still.condition)
+            .set_expression_attribute_names(still.names)
+            .set_expression_attribute_values(still.values);
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build())
+    }
+
     /// Has a line ask no more.
     fn dismiss(&self, asking: &Asking) -> Result<TransactWriteItem, StoreError> {
         let still = Still::asking(asking);
@@ -198,13 +215,15 @@ struct Still {
 impl Still {
     fn of(moved: &Move, asking: Option<&Asking>) -> Self {
         match (&moved.from, asking) {
-            // It is put somewhere by one commit at a time, so that since when it is there tells where.
-            (Some(from), _) => {
-                Self::with("#since = :since", "#since", "since", ":since", AttributeValue::N(from.since.to_string()))
-            }
+            (Some(from), _) => Self::since(from),
             (None, Some(asking)) => Self::asking(asking),
             (None, None) => Self { condition: IS_NEW, names: None, values: None },
         }
+    }
+
+    /// It is put somewhere by one commit at a time, so that since when it is there tells where.
+    fn since(part: &Part) -> Self {
+        Self::with("#since = :since", "#since", "since", ":since", AttributeValue::N(part.since.to_string()))
     }
 
     fn asking(asking: &Asking) -> Self {

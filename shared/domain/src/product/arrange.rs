@@ -3,7 +3,7 @@
 use super::cancel::cancelled;
 use super::displaced::out_of_stock;
 use super::{Product, allocated, preferred};
-use crate::{CancellationReason, Eta, IfShort, Move, OrderLine, Part, Place, Refusal};
+use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Refusal};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +47,6 @@ impl Product {
                 short.push(line.clone());
             }
         }
-        if !self.events().is_empty() {
-            self.keep(parts);
-        }
         Ok(Arranged { short, available })
     }
 
@@ -59,7 +56,6 @@ impl Product {
         match part {
             _ if self.has_room_for(line) => {}
             None => self.turn_away(line),
-            Some(Part { place: Place::Waiting, line: known, .. }) if known == line => {}
             Some(_) => self.tell_refusal(line),
         }
     }
@@ -84,23 +80,15 @@ impl Product {
         let changes = wanted.is_some_and(|line| line.qty != part.line.qty);
         match &part.place {
             Place::Shipped(_) if changes => Err(Refusal::LineShipped(part.line.id())),
-            Place::Batch(_) | Place::Waiting if wanted.is_none() => self.give_up(part),
+            Place::Batch(_) | Place::Waiting if wanted.is_none() => {
+                self.cancel_at_once(part, CancellationReason::Edited).map(drop)
+            }
             Place::Batch(reference) if changes => self.give_back(reference, part.line.qty),
             Place::Batch(_) | Place::Waiting | Place::Shipped(_) | Place::Cancelled => Ok(()),
         }
     }
 
-    /// Gives back a line that its order wants no more.
-    fn give_up(&mut self, part: &Part) -> Result<(), Refusal> {
-        if let Place::Batch(reference) = &part.place {
-            self.give_back(reference, part.line.qty)?;
-        }
-        self.put(part.line.clone(), Some(part), Place::Cancelled);
-        self.record(cancelled(part, CancellationReason::Edited));
-        Ok(())
-    }
-
-    /// Whether it has a place then, or had one.
+    /// False: it is short. A line that waits already for as much is no news, and no reason to refuse its order.
     fn place_wanted(&mut self, line: &OrderLine, part: Option<&Part>, if_short: IfShort) -> bool {
         let exchanged = part.filter(|part| part.place.is_standing() && part.line.qty != line.qty);
         if exchanged.is_none() && part.is_some_and(|part| part.place.batch().is_some()) {
@@ -114,9 +102,10 @@ impl Product {
             self.record(allocated);
             return true;
         }
-        let waits = part.is_some_and(|part| part.place == Place::Waiting && part.line == *line);
+        if part.is_some_and(|part| part.place == Place::Waiting && part.line == *line) {
+            return true;
+        }
         match (if_short, part, exchanged) {
-            _ if waits => {}
             (IfShort::Wait, ..) => {
                 self.tell_exchange(exchanged);
                 self.put(line.clone(), part, Place::Waiting);
@@ -131,15 +120,6 @@ impl Product {
             (IfShort::Refuse | IfShort::Partial, Some(_), None) => self.tell_refusal(line),
         }
         false
-    }
-
-    /// Has the commit find that lines are where they were which did not move.
-    fn keep(&mut self, parts: &[Part]) {
-        let has_moved = |part: &&Part| self.moves().iter().any(|moved| moved.is_of(&part.line));
-        let kept = parts.iter().filter(|part| part.place != Place::Cancelled && !has_moved(part));
-        let kept: Vec<Move> =
-            kept.map(|part| Move { line: part.line.clone(), from: Some(part.clone()), to: None }).collect();
-        self.pending.moves.extend(kept);
     }
 
     fn tell_exchange(&mut self, exchanged: Option<&Part>) {
@@ -186,27 +166,7 @@ mod tests {
         assert_eq!(arranged(&mut product, &wanted, &parts, IfShort::Refuse), []);
         assert_eq!((story(&product), product.version()), (vec!["4 of o1 on b1".to_owned()], Version(9)));
         assert_eq!(free(&product, "b1"), 3);
-        let [new, kept] = product.moves() else { panic!("two moves") };
-        assert!(!new.stays() && kept.stays() && kept.from.as_ref() == parts.first(), "it must be there still");
-        assert_eq!(product.turned_away().count(), 0);
-    }
-
-    #[test]
-    fn a_line_that_keeps_waiting_is_offered_what_its_order_gives_back() {
-        let waits = waiting(3, named("waits", 4));
-        let mut product = product_with_waiting(&[batch("b1", 5, None)], Tally::of([&waits]));
-        product.allocate(&named("gone", 3), None).unwrap();
-        let mut product = product.committed();
-        let parts = [on("b1", 8, named("gone", 3)), waits.clone()];
-        let wanted = [named("new", 5), named("waits", 4)];
-        assert_eq!(arranged(&mut product, &wanted, &parts, IfShort::Partial), wanted[1..]);
-        product.offer(&AllWaiting::checked(std::slice::from_ref(&waits), Tally::of([&waits])).unwrap(), &mut ample());
-        assert_eq!(story(&product), ["3 of o1 cancelled, off b1", "5 of o1 on b1"]);
-        assert_eq!(product.moves().iter().filter(|moved| moved.stays()).count(), 1);
-        product.change_batch_quantity(&change("b1", 9, 1), &[], &mut ample()).unwrap();
-        product.offer(&AllWaiting::checked(std::slice::from_ref(&waits), Tally::of([&waits])).unwrap(), &mut ample());
-        let of_waiting: Vec<_> = product.moves().iter().filter(|moved| moved.line == waits.line).collect();
-        assert!(of_waiting.len() == 1 && of_waiting[0].to.is_some(), "one item is written once");
+        assert_eq!(product.moves().len(), 1);
     }
 
     #[test]
@@ -297,8 +257,8 @@ mod tests {
         // Asked for again, it waits still, without a word.
         let waits = [waiting(8, named("large", 9)), on("b1", 8, named("small", 2))];
         let mut product = product.committed();
-        for if_short in [IfShort::Wait, IfShort::Partial] {
-            assert_eq!(arranged(&mut product, &wanted, &waits, if_short), wanted[..1]);
+        for if_short in [IfShort::Wait, IfShort::Partial, IfShort::Refuse] {
+            assert_eq!(arranged(&mut product, &wanted, &waits, if_short), []);
             assert!(product.events().is_empty() && product.moves().is_empty());
         }
     }

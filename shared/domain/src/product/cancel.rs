@@ -17,10 +17,12 @@ impl Product {
         let opens = batch.and_then(|reference| self.batch(reference)).is_some_and(|batch| !batch.is_open());
         let is_first = self.events().is_empty();
         let items = [true, opens, is_first].into_iter().filter(|is_item| *is_item).count();
-        budget.spend(items, &[&cancelled(part, CancellationReason::Asked)]).then(|| self.cancel_at_once(part))
+        budget
+            .spend(items, &[&cancelled(part, CancellationReason::Asked)])
+            .then(|| self.cancel_at_once(part, CancellationReason::Asked))
     }
 
-    fn cancel_at_once(&mut self, part: &Part) -> Result<Done, Refusal> {
+    pub(super) fn cancel_at_once(&mut self, part: &Part, reason: CancellationReason) -> Result<Done, Refusal> {
         let line = &part.line;
         match &part.place {
             Place::Cancelled => return Ok(Done::Before),
@@ -29,7 +31,7 @@ impl Product {
             Place::Batch(reference) => self.give_back(reference, line.qty)?,
         }
         self.put(line.clone(), Some(part), Place::Cancelled);
-        self.record(cancelled(part, CancellationReason::Asked));
+        self.record(cancelled(part, reason));
         Ok(Done::Now)
     }
 

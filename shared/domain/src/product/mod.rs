@@ -209,8 +209,6 @@ impl Product {
             // The version that this change makes, also if this is the first thing it does.
             self.state.waiting = self.state.waiting.with(line.qty, self.changed_version());
         }
-        // One that was to keep its place may be offered another one.
-        self.pending.moves.retain(|moved| !(moved.stays() && moved.line == line));
         self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
     }
 

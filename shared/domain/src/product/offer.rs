@@ -19,7 +19,7 @@ impl Product {
     /// Offers free stock to waiting lines, the oldest promise first; a line that fits nowhere goes on waiting. After
     /// them come the lines that the change under way has displaced. A line that it has cancelled waits no more.
     pub fn offer(&mut self, waiting: &AllWaiting<'_>, budget: &mut Budget) {
-        let has_left = |part: &&Part| self.pending.moves.iter().any(|moved| !moved.stays() && moved.is_of(&part.line));
+        let has_left = |part: &&Part| self.pending.moves.iter().any(|moved| moved.is_of(&part.line));
         let mut oldest_first: Vec<&Part> = waiting.0.iter().filter(|part| !has_left(part)).collect();
         oldest_first.sort_by_key(|part| part.seniority());
         self.state.backlog = self.offer_to(&oldest_first, budget) == Step::GoOn;

@@ -124,6 +124,8 @@ pub struct Draft {
     cancelled: Vec<OrderId>,
     dismissed: Vec<Asking>,
     put: Option<Put>,
+    kept: Vec<Part>,
+    rests_on: Vec<LineId>,
     origins: Origins,
 }
 
@@ -131,7 +133,8 @@ impl Draft {
     pub(crate) fn of(found: &Found) -> Self {
         let products = found.products.iter().map(|stored| &stored.product);
         let products = products.map(|product| (product.sku().clone(), product.clone())).collect();
-        Self { products, cancelled: Vec::new(), dismissed: Vec::new(), put: None, origins: Origins::new() }
+        let (cancelled, dismissed, kept, rests_on) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { products, cancelled, dismissed, put: None, kept, rests_on, origins: Origins::new() }
     }
 
     /// Says what asked for a line, where that is not what the commit comes of.
@@ -154,6 +157,24 @@ impl Draft {
 
     pub(crate) fn put(&self) -> Option<&Put> {
         self.put.as_ref()
+    }
+
+    /// Has the commit find lines where they are, as far as they do not move.
+    pub(crate) fn keep(&mut self, parts: Vec<Part>) {
+        self.kept = parts;
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Part> {
+        self.kept.iter().filter(|part| self.stays(part)).cloned().collect()
+    }
+
+    /// Says that the answer rests on where lines are which the commit does not hold. They are read once more.
+    pub(crate) fn rest_on(&mut self, lines: impl IntoIterator<Item = LineId>) {
+        self.rests_on.extend(lines);
+    }
+
+    pub(crate) fn rests_on(&self) -> &[LineId] {
+        &self.rests_on
     }
 
     /// Marks an order as cancelled: it gets no more lines.

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use domain::{
-    Available, Batch, Done, IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, Refusal, Sku,
-    Step, WantedOrder,
+    Available, Batch, Budget, Done, Event, IfShort, LastPut, LineId, OrderId, OrderLine, OrderVersion, Part, Place,
+    Product, Refusal, Sku, Step, WantedOrder,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::{Case, Draft, Handler};
 use crate::OrderedLine;
-use crate::store::{Put, ReadSet};
+use crate::store::{Put, ReadSet, StoredPut};
+use crate::unit_of_work::BUDGET;
 
 /// Most items that a transaction holds.
 const MOST_ITEMS: usize = 100;
@@ -46,9 +47,17 @@ pub struct ShortLine {
     pub available: Available,
 }
 
-/// What an order is told; or the lines that are short, if nothing was changed for them. (No refusal of the rules, since it
-/// may have to be told to subscribers.)
-pub type PutOrderAnswer = Result<PlacedOrder, Vec<ShortLine>>;
+/// What whoever puts an order is told. What is refused is an answer too, since it may have to be told to subscribers, or a
+/// line to be given back with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutOrderAnswer {
+    /// It is as it was wanted.
+    Placed(PlacedOrder),
+    /// These lines are short, and nothing was changed.
+    Short(Vec<ShortLine>),
+    /// It is cancelled. Lines that were on their way meanwhile are given back.
+    OrderCancelled,
+}
 
 impl Handler for PutOrder {
     type Answer = PutOrderAnswer;
@@ -58,22 +67,15 @@ impl Handler for PutOrder {
         ReadSet { skus: skus.into_iter().cloned().collect(), ..ReadSet::of_order(self.orderid()) }
     }
 
-    fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
-        self.put(case).map(Step::Finish)
-    }
-}
-
-impl PutOrder {
-    /// Changes the draft to what is wanted, or has it tell what is short.
-    pub(crate) fn put(&self, case: &mut Case) -> Result<PutOrderAnswer, Refusal> {
+    fn decide(&self, case: &mut Case) -> Result<Step<PutOrderAnswer>, Refusal> {
         if case.found.is_cancelled(self.orderid()) {
-            return Err(Refusal::OrderCancelled(self.orderid().clone()));
+            return give_back(case);
         }
-        let content = self.content();
-        if let Some(last) = &case.found.last_put
-            && last.is_repeated(self.orderid(), self.version, &content)?
+        let (content, last) = (self.content(), case.found.last_put.clone());
+        if let Some(StoredPut { put, .. }) = &last
+            && put.is_repeated(self.orderid(), self.version, &content)?
         {
-            return Ok(Ok(PlacedOrder { done: Done::Before, lines: lines_after(case) }));
+            return Ok(placed(Done::Before, case));
         }
         let short = self.arrange(case)?;
         if self.if_short == IfShort::Refuse && !short.is_empty() {
@@ -81,19 +83,33 @@ impl PutOrder {
             for ShortLine { line, .. } in &short {
                 case.draft.product(&line.sku)?.tell_refused(line, case.found.part(&line.id()));
             }
-            return Ok(Err(short));
+            self.rest_on_all(case);
+            return Ok(Step::Finish(PutOrderAnswer::Short(short)));
         }
-        if let Some(version) = self.version {
-            let before = case.found.last_put.as_ref().map(|last| last.version);
-            case.draft.note(Put { orderid: self.orderid().clone(), before, now: LastPut { version, content } });
+        if self.if_short == IfShort::Partial && !short.is_empty() {
+            self.rest_on_all(case);
+        }
+        let done = if case.draft.is_changed() || self.version.is_some() { Done::Now } else { Done::Before };
+        if done == Done::Now {
+            let now = LastPut { version: self.version, content };
+            case.draft.note(Put { orderid: self.orderid().clone(), before: last.map(|last| last.commit), now });
+            let standing = case.found.parts.iter().filter(|part| part.place.is_standing());
+            case.draft.keep(standing.cloned().collect());
         }
         self.pay(case)?;
-        let done = if case.draft.is_changed() { Done::Now } else { Done::Before };
-        Ok(Ok(PlacedOrder { done, lines: lines_after(case) }))
+        Ok(placed(done, case))
     }
+}
 
+impl PutOrder {
     fn orderid(&self) -> &OrderId {
         self.wanted.orderid()
+    }
+
+    /// What is short, is so by where the order's lines are.
+    fn rest_on_all(&self, case: &mut Case) {
+        let known: Vec<LineId> = case.found.parts.iter().map(|part| part.line.id()).collect();
+        case.draft.rest_on(self.wanted.lines().iter().map(OrderLine::id).chain(known));
     }
 
     /// What tells all that is wanted from anything else: its digest, whatever the order of its lines.
@@ -142,13 +158,31 @@ impl PutOrder {
     fn pay(&self, case: &mut Case) -> Result<(), Refusal> {
         let items_of = |after: &Product| items(case.found.product(after.sku()), after);
         let products: usize = case.draft.changed().map(items_of).sum();
-        let items = products.saturating_add(usize::from(case.draft.put().is_some()));
-        let Some(left) = MOST_ITEMS.checked_sub(items) else {
+        let others = case.draft.kept().len().saturating_add(usize::from(case.draft.put().is_some()));
+        let bytes: usize = case.draft.changed().flat_map(Product::events).map(Event::size).sum();
+        let items = MOST_ITEMS.checked_sub(products.saturating_add(others));
+        let event_bytes = BUDGET.event_bytes.checked_sub(bytes);
+        let (Some(items), Some(event_bytes)) = (items, event_bytes) else {
             return Err(Refusal::TooManyChanges(self.orderid().clone()));
         };
-        case.budget.items = left;
+        case.budget = Budget { items, event_bytes };
         Ok(())
     }
+}
+
+fn placed(done: Done, case: &Case) -> Step<PutOrderAnswer> {
+    Step::Finish(PutOrderAnswer::Placed(PlacedOrder { done, lines: lines_after(case) }))
+}
+
+/// Of a cancelled order, gives back what was on its way when it was cancelled.
+fn give_back(case: &mut Case) -> Result<Step<PutOrderAnswer>, Refusal> {
+    for part in case.found.parts.iter().filter(|part| part.place.is_standing()) {
+        match case.draft.product(&part.line.sku)?.cancel(part, &mut case.budget) {
+            Some(done) => drop(done?),
+            None => return Ok(Step::GoOn),
+        }
+    }
+    Ok(Step::Finish(PutOrderAnswer::OrderCancelled))
 }
 
 /// Where an order's lines stand after the change.

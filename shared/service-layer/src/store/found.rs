@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BatchRef, Event, LastPut, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{BatchRef, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 
-use super::{Asking, CommitId};
+use super::{Asking, CommitId, StoredPut};
 use crate::ports::Timestamp;
 
 /// What to read for a command.
@@ -98,8 +98,8 @@ pub struct Found {
     pub cancelled: Vec<OrderId>,
     /// The order all of whose lines were read. Of these, shipped ones name their batches too, so that it can be shown.
     pub whole_order: Option<OrderId>,
-    /// What was last wanted of that order, if it had a version.
-    pub last_put: Option<LastPut>,
+    /// What was last wanted of that order as a whole.
+    pub last_put: Option<StoredPut>,
     /// Orders that were asked for and not read. Whether they are cancelled must be seen with the commit.
     pub unread: Vec<OrderId>,
 }

@@ -6,7 +6,7 @@ mod listing;
 
 use std::fmt;
 
-use domain::{Event, LastPut, LineId, OrderId, OrderVersion, Part, Product};
+use domain::{Event, LastPut, LineId, OrderId, Part, Product};
 
 pub use asking::{Asked, Asking, AskingId, Asks, Look, Origins, Seen, Turn};
 pub(crate) use found::A_CROWD;
@@ -64,8 +64,10 @@ pub struct Commit<'a> {
     pub cancelled: &'a [OrderId],
     /// Orders that nobody read, see [`Found::unread`].
     pub unread: &'a [OrderId],
-    /// What was last wanted of an order, if that has a version.
+    /// What is wanted of an order as a whole.
     pub put: Option<&'a Put>,
+    /// Lines that do not move, and must still be where they were found.
+    pub kept: &'a [Part],
     /// Lines that asked when they were read. Whatever it does with one of them, it still must be so asking; and of no
     /// other line that has no place anybody may ask.
     pub asking: &'a [Asking],
@@ -84,7 +86,7 @@ impl<'a> Commit<'a> {
     #[must_use]
     pub fn new(id: CommitId, correlation: &'a CorrelationId, origins: &'a Origins, at: Timestamp) -> Self {
         let (products, cancelled, unread, asking, dismissed) = (&[], &[], &[], &[], &[]);
-        Self { id, products, cancelled, unread, put: None, asking, dismissed, correlation, origins, at }
+        Self { id, products, cancelled, unread, put: None, kept: &[], asking, dismissed, correlation, origins, at }
     }
 
     /// What one of its events came of.
@@ -107,15 +109,24 @@ impl<'a> Commit<'a> {
     }
 }
 
-/// What is wanted of an order from a commit on, and what was before. That must still be so.
+/// What is wanted of an order from a commit on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
     /// The order.
     pub orderid: OrderId,
-    /// The version of what was wanted before, if that had one.
-    pub before: Option<OrderVersion>,
+    /// The commit of what was wanted before. No other may have come since.
+    pub before: Option<CommitId>,
     /// What is wanted from then on.
     pub now: LastPut,
+}
+
+/// What was last wanted of an order, and by which commit it got that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPut {
+    /// What was wanted.
+    pub put: LastPut,
+    /// The commit.
+    pub commit: CommitId,
 }
 
 /// A product's part in a commit.

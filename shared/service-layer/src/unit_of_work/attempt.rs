@@ -1,8 +1,8 @@
 //! One attempt: settle what is due, or decide and commit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{AllWaiting, OrderLine, Part, Product, Step};
+use domain::{AllWaiting, LineId, OrderLine, Part, Product, Step};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
@@ -76,8 +76,14 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         let (goes_on, lost_races) = (self.carried.goes_on, self.carried.lost_races);
         let mut case = Case { goes_on, lost_races, ..Case::of(found, listed) };
         let step = self.handler.decide(&mut case).map_err(Setback::Refused)?;
+        if !self.is_still_so(&case).await? {
+            // The same request, sent twice, got a line its place. All is read again, and shows that.
+            return Ok(Step::GoOn);
+        }
         if !case.draft.is_changed() {
-            return self.finish_unchanged(&case, step).await;
+            let refused = u32::try_from(case.draft.turned_away().count()).unwrap_or(u32::MAX);
+            self.carried.figures.add_refusals(refused);
+            return Ok(step);
         }
         self.offer(&mut case).await?;
         let answer = match step {
@@ -109,24 +115,24 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         Ok(Step::GoOn)
     }
 
-    /// Without a change, the answer was true before; unless a line that was turned away has got a place.
+    /// Whether lines are where they were found that an answer rests on, and no commit holds: those that it says so of, and
+    /// those that are turned away without a change.
     ///
-    /// A commit would have that for a condition. Here the line is read once more, after the product. If it has no place
-    /// then, it had none when the product had nothing for it, since lines with a place are kept. So that was the moment
-    /// at which both were true.
-    async fn finish_unchanged(&mut self, case: &Case, step: Step<H::Answer>) -> Result<Step<H::Answer>, Setback> {
-        let lines: Vec<_> = case.draft.turned_away().map(OrderLine::id).collect();
+    /// They are read once more, after the products. If they are the same then, they were so when the products were read,
+    /// since a line that moves never comes back to the version since which it stood there. So that was the moment at which
+    /// all was true.
+    async fn is_still_so(&self, case: &Case) -> Result<bool, Setback> {
+        let turned_away = case.draft.turned_away().filter(|_| !case.draft.is_changed()).map(OrderLine::id);
+        let lines: BTreeSet<LineId> = case.draft.rests_on().iter().cloned().chain(turned_away).collect();
         if lines.is_empty() {
-            return Ok(step);
+            return Ok(true);
         }
-        let refused = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        let twins = self.store.find(&ReadSet { lines, ..ReadSet::default() }).await?;
-        if !twins.parts.is_empty() {
-            // The same request, sent twice, got it one. All is read again, and shows that.
-            return Ok(Step::GoOn);
-        }
-        self.carried.figures.add_refusals(refused);
-        Ok(step)
+        let of_these = |parts: &[Part]| -> BTreeMap<LineId, Part> {
+            let named = parts.iter().map(|part| (part.line.id(), part.clone()));
+            named.filter(|(id, _)| lines.contains(id)).collect()
+        };
+        let again = self.store.find(&ReadSet { lines: lines.iter().cloned().collect(), ..ReadSet::default() }).await?;
+        Ok(of_these(&again.parts) == of_these(&case.found.parts))
     }
 
     /// What the handler wants listed. Of what the last commit left of its list, as much may do.
@@ -167,6 +173,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         }
         let id = CommitId(self.environment.random());
         let figures = CommandFigures::of_commit(case.draft.products());
+        let kept = case.draft.kept();
         let commit = Commit {
             products: &products,
             cancelled: case.draft.cancelled(),
@@ -174,6 +181,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             asking: &case.found.asking,
             dismissed: case.draft.dismissed(),
             put: case.draft.put(),
+            kept: &kept,
             ..Commit::new(id, &self.call.correlation, case.draft.origins(), self.environment.now())
         };
         if let Err(error) = self.store.commit(commit).await {

@@ -1,6 +1,6 @@
 //! What putting an order would come to, by reading alone.
 
-use domain::{AllWaiting, Budget, Product, Refusal};
+use domain::{AllWaiting, Budget, Product, Refusal, Step};
 
 use super::{in_time, until_it_fits};
 use crate::handlers::{Case, PutOrder, PutOrderAnswer};
@@ -29,9 +29,15 @@ async fn decide<S: Products>(
     wanted: &ReadSet,
     order: &PutOrder,
 ) -> Result<Result<PutOrderAnswer, Refusal>, StoreError> {
-    let found = store.find(wanted).await?;
-    let mut case = Case::of(settled(store, found).await?, Vec::new());
-    Ok(order.put(&mut case))
+    let mut found = settled(store, store.find(wanted).await?).await?;
+    loop {
+        let mut case = Case::of(found, Vec::new());
+        match order.decide(&mut case) {
+            Ok(Step::Finish(answer)) => return Ok(Ok(answer)),
+            Ok(Step::GoOn) => found = case.into_found(None),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
 }
 
 /// What is found once lines that wait have what is owed to them.

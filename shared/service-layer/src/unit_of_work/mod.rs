@@ -137,9 +137,11 @@ impl<A> Carried<A> {
         Self { found: None, listed, waiting, sent, answer: None, goes_on: false, lost_races: 0, figures }
     }
 
-    /// Which of the commits without a reply is the one that a product shows.
+    /// Which of the commits without a reply is the one that a product or an order shows.
     fn own_commit(&self, found: &Found) -> Option<usize> {
-        let is_shown = |sent: &Sent<A>| found.products.iter().any(|stored| stored.commit == sent.id);
+        let by_products = found.products.iter().map(|stored| stored.commit);
+        let shown: Vec<CommitId> = by_products.chain(found.last_put.iter().map(|stored| stored.commit)).collect();
+        let is_shown = |sent: &Sent<A>| shown.contains(&sent.id);
         self.sent.iter().position(is_shown)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{Allocation, Event, LineId, OrderLine, Place, Refusal, SkuLines};
 use service_layer::ports::{Environment as _, Timestamp};
-use service_layer::store::{Asked, Asking, AskingId, Asks, Look, StoreError};
+use service_layer::store::{Asked, Asking, AskingId, Asks, Commit, Look, Products as _, StoreError};
 use service_layer::{Allocate, AllocateLines, Call, CommandFigures, Error, Figures, MessageBus};
 use testing::{Command, Hooked, Hooks, line};
 
@@ -90,6 +90,29 @@ async fn of_more_than_one_commit_holds_the_rest_gets_a_second_one_which_may_fail
     }
     assert_eq!(ask(&bus, &line("o3", "LAMP", 1)).await.unwrap(), placed("b1"));
     assert_eq!((version_of(&store), store.lines_that_ask().len()), (6, 0), "one turn, two commits");
+}
+
+/// Its second commit takes for ever.
+struct Stuck(AtomicBool);
+
+impl Hooks<InMemoryStore> for Stuck {
+    async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
+        if self.0.swap(false, Ordering::Relaxed) {
+            return store.commit(commit).await;
+        }
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_his_answer_gets_it_whatever_becomes_of_the_others() {
+    let store = crowd(400).await;
+    for number in 0..150 {
+        another_asks(&store, &format!("other-{number}"), 1, 9_000).await;
+    }
+    let stuck = bus(Hooked { store: store.clone(), hooks: Stuck(AtomicBool::new(true)) });
+    assert_eq!(ask(&stuck, &line("o1", "LAMP", 1)).await.unwrap(), placed("b1"));
+    assert!(stuck.environment().now() < Timestamp(1_000), "it did not wait until its time was up");
 }
 
 #[tokio::test]

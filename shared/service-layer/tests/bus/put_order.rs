@@ -20,8 +20,22 @@ async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<PutOrderAnswe
     MessageBus::new(store, another_environment(), ()).handle(order, &call()).await
 }
 
-async fn put(store: &InMemoryStore, order: &PutOrder) -> PutOrderAnswer {
-    put_in(store, order).await.unwrap()
+/// What was placed, or else the lines that are short.
+fn placed(answer: PutOrderAnswer) -> Result<PlacedOrder, Vec<ShortLine>> {
+    match answer {
+        PutOrderAnswer::Placed(order) => Ok(order),
+        PutOrderAnswer::Short(lines) => Err(lines),
+        PutOrderAnswer::OrderCancelled => panic!("nobody cancelled it"),
+    }
+}
+
+/// Puts an order, whoever meddles.
+async fn put_by<S: Products>(store: S, order: &PutOrder) -> Result<PlacedOrder, Vec<ShortLine>> {
+    placed(put_in(store, order).await.unwrap())
+}
+
+async fn put(store: &InMemoryStore, order: &PutOrder) -> Result<PlacedOrder, Vec<ShortLine>> {
+    put_by(store, order).await
 }
 
 /// Each line of an order, and where it is.
@@ -117,7 +131,7 @@ async fn what_waits_is_served_when_stock_comes() {
 async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_wait() {
     let store = shop().await;
     put(&store, &order(&[("LAMP", 3), ("DESK", 4), ("CHAIR", 1)], IfShort::Refuse)).await.unwrap();
-    put_in(
+    put_by(
         &store,
         &PutOrder {
             wanted: WantedOrder::of("o2".try_into().unwrap(), vec![line("o2", "DESK", 2)]).unwrap(),
@@ -126,7 +140,6 @@ async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_w
         },
     )
     .await
-    .unwrap()
     .unwrap();
     // Five lamps are all that there are, and three of them its own.
     let edited = put(&store, &order(&[("LAMP", 5), ("DESK", 3)], IfShort::Refuse)).await.unwrap();
@@ -154,8 +167,8 @@ async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() 
     let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait, version: None }).await;
     assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
     do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
-    let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await;
-    assert!(matches!(cancelled, Err(Error::Refused(Refusal::OrderCancelled(_)))), "{cancelled:?}");
+    let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await.unwrap();
+    assert_eq!(cancelled, PutOrderAnswer::OrderCancelled);
     assert_eq!(store.parts().len(), 1);
 }
 
@@ -164,14 +177,14 @@ async fn whoever_loses_a_race_over_several_products_decides_again_on_all() {
     let store = shop().await;
     let rival = Meddle::After(vec![allocate("rival", "DESK", 1)]);
     let overtaken = Meddles::at_commits([rival]).with(&store);
-    let short = put_in(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap_err();
+    let short = put_by(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap_err();
     assert_eq!((short.len(), short[0].available.free), (1, 4));
     assert_eq!(store.parts().len(), 1, "none of its lines is there");
 
     let store = shop().await;
     let rival = Meddle::After(vec![allocate("rival", "LAMP", 1)]);
     let overtaken = Meddles::at_commits([rival]).with(&store);
-    let placed = put_in(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap();
+    let placed = put_by(&overtaken, &order(&ALL, IfShort::Refuse)).await.unwrap();
     assert_eq!((shown(&placed).len(), versions(&store)), (3, vec![2, 2, 3]));
 }
 
@@ -180,7 +193,7 @@ async fn a_commit_whose_reply_is_lost_is_found_again() {
     for meddle in [Meddle::LoseReply, Meddle::LoseRequest] {
         let store = shop().await;
         let unheard = Meddles::at_commits([meddle]).with(&store);
-        let placed = put_in(&unheard, &order(&ALL, IfShort::Refuse)).await.unwrap().unwrap();
+        let placed = put_by(&unheard, &order(&ALL, IfShort::Refuse)).await.unwrap();
         assert_eq!((placed.done, shown(&placed).len(), versions(&store)), (Done::Now, 3, vec![2, 2, 2]));
     }
 }
@@ -219,12 +232,12 @@ async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many
     };
     // The store of these tests holds commits to DynamoDB's limit.
     let watched = Meddles::default().with(&store);
-    let placed = put_in(&watched, &of(0..30)).await.unwrap().unwrap();
+    let placed = put_by(&watched, &of(0..30)).await.unwrap();
     assert_eq!(placed.lines.len(), 30);
     let refused = put_in(&watched, &of(30..60)).await;
     assert!(matches!(refused, Err(Error::Refused(Refusal::TooManyChanges(_)))), "{refused:?}");
     assert_eq!(store.parts().len(), 30, "nothing was changed");
-    assert_eq!(put_in(&watched, &of(3..33)).await.unwrap().unwrap().lines.len(), 30);
+    assert_eq!(put_by(&watched, &of(3..33)).await.unwrap().lines.len(), 30);
 }
 
 #[tokio::test]
@@ -237,16 +250,15 @@ async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_
         WantedOrder::of(orderid.try_into().unwrap(), lines.collect()).unwrap()
     };
     let watched = Meddles::default().with(&store);
-    put_in(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None })
+    put_by(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None })
         .await
-        .unwrap()
         .unwrap();
     for number in 0..4 {
         let waits = named(&format!("waits-{number}"), 30, 1);
-        put_in(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap().unwrap();
+        put_by(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap();
     }
     let before = versions(&store)[0];
-    put_in(&watched, &order(&[], IfShort::Refuse)).await.unwrap().unwrap();
+    put_by(&watched, &order(&[], IfShort::Refuse)).await.unwrap();
     assert_eq!(store.parts().values().filter(|part| part.place == Place::Waiting).count(), 20);
     assert_eq!(versions(&store)[0], before + 2, "some are served by the next commit");
 }
@@ -279,7 +291,7 @@ async fn a_dry_run_says_what_then_happens_and_writes_nothing() {
             let done = put_in(&store, &order).await.map_err(|error| error.to_string());
             let place = |line: &OrderedLine| (line.part.line.clone(), line.part.place.clone(), line.eta);
             let told = |answer: PutOrderAnswer| {
-                answer.map(|order| (order.done, order.lines.iter().map(place).collect::<Vec<_>>()))
+                placed(answer).map(|order| (order.done, order.lines.iter().map(place).collect::<Vec<_>>()))
             };
             assert_eq!(tried.map(told), done.map(told), "{order:?}");
         }
@@ -291,7 +303,7 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 2)).await;
     let waits = WantedOrder::of("waits".try_into().unwrap(), vec![line("waits", "LAMP", 4)]).unwrap();
-    put_in(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap().unwrap();
+    put_by(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap();
     // Stock comes, and whoever brings it dies before the waiting line has it.
     let mut product = store.products().pop().unwrap();
     product.create_batch(&new_batch("b2", "LAMP", 5)).unwrap();
@@ -301,7 +313,7 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let products = [Changed { before: Some(&before), after: &product }];
     let commit = Commit { products: &products, ..Commit::new(CommitId(99), &correlation, &origins, Timestamp(0)) };
     store.commit(commit).await.unwrap();
-    let short = dry_run(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await.unwrap().unwrap_err();
+    let short = placed(dry_run(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await.unwrap()).unwrap_err();
     assert_eq!(short[0].available.free, 2 + 1);
     assert_eq!(put(&store, &order(&[("LAMP", 5)], IfShort::Refuse)).await, Err(short));
 }
@@ -355,22 +367,112 @@ async fn of_two_versions_at_once_the_newer_one_stays() {
     let (older, newer) = (at_version(Some(1), &[("LAMP", 1)]), at_version(Some(2), &[("DESK", 1)]));
     let store = shop().await;
     // The newer one comes while the older one commits.
-    let hooks = Overtakes(Mutex::new(Some(newer)));
+    let hooks = Overtakes::by(vec![Rival::Puts(newer)]);
     let answer = put_in(Hooked { store: store.clone(), hooks }, &older).await;
     assert!(is_outdated(&answer, 2), "{answer:?}");
     let lines: Vec<_> = store.parts().into_values().map(|part| part.line).collect();
     assert_eq!(lines, [line("o1", "DESK", 1)]);
 }
 
-/// Another one is put first.
-struct Overtakes(Mutex<Option<PutOrder>>);
+/// Something else happens before the first commit, which may not be heard of.
+struct Overtakes {
+    first: Mutex<Option<Vec<Rival>>>,
+    is_heard: bool,
+}
+
+enum Rival {
+    Puts(PutOrder),
+    Does(Command),
+}
+
+impl Overtakes {
+    fn by(rivals: Vec<Rival>) -> Self {
+        Self { first: Mutex::new(Some(rivals)), is_heard: true }
+    }
+}
 
 impl Hooks<InMemoryStore> for Overtakes {
     async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
-        let first = self.0.lock().unwrap().take();
-        if let Some(first) = first {
-            put(store, &first).await.unwrap();
+        let first = self.first.lock().unwrap().take();
+        let is_first = first.is_some();
+        for rival in first.into_iter().flatten() {
+            match rival {
+                Rival::Puts(order) => drop(put(store, &order).await.unwrap()),
+                Rival::Does(command) => drop(do_it(store, command).await),
+            }
         }
-        store.commit(commit).await
+        store.commit(commit).await?;
+        if is_first && !self.is_heard { Err(StoreError::Unavailable("no reply".into())) } else { Ok(()) }
     }
+}
+
+/// The lines that stand, by SKU.
+fn standing(store: &InMemoryStore) -> Vec<String> {
+    let mut standing: Vec<_> =
+        store.parts().into_values().filter(|part| part.place.is_standing()).map(|part| told(&part)).collect();
+    standing.sort();
+    standing
+}
+
+#[tokio::test]
+async fn two_edits_at_once_leave_what_one_of_them_wanted_and_no_mixture() {
+    let store = shop().await;
+    put(&store, &order(&[("LAMP", 1)], IfShort::Refuse)).await.unwrap();
+    // They have no product in common that changes.
+    let rival = Rival::Puts(order(&[("LAMP", 1), ("CHAIR", 1)], IfShort::Refuse));
+    let overtaken = Hooked { store: store.clone(), hooks: Overtakes::by(vec![rival]) };
+    let placed = put_by(overtaken, &order(&[("LAMP", 1), ("DESK", 1)], IfShort::Refuse)).await.unwrap();
+    assert_eq!(shown(&placed), ["1 DESK on b2", "1 LAMP on b1"]);
+    assert_eq!(standing(&store), ["1 DESK on b2", "1 LAMP on b1"]);
+}
+
+#[tokio::test]
+async fn a_line_that_is_cancelled_meanwhile_is_not_told_to_be_there() {
+    let store = shop().await;
+    put(&store, &order(&[("LAMP", 1)], IfShort::Refuse)).await.unwrap();
+    let rival = Rival::Does(Command::Deallocate(line("o1", "LAMP", 1).id()));
+    let overtaken = Hooked { store: store.clone(), hooks: Overtakes::by(vec![rival]) };
+    let placed = put_by(overtaken, &order(&[("LAMP", 1), ("DESK", 1)], IfShort::Refuse)).await.unwrap();
+    assert_eq!(shown(&placed), standing(&store), "it is wanted, and comes back");
+}
+
+#[tokio::test]
+async fn nobody_is_refused_by_lines_that_are_elsewhere_by_now() {
+    let named = |qty: u32| OrderLine { name: "left".try_into().unwrap(), ..line("o1", "LAMP", qty) };
+    let wanted = |qty| WantedOrder::of("o1".try_into().unwrap(), vec![named(qty)]).unwrap();
+    let left = |qty| PutOrder { wanted: wanted(qty), if_short: IfShort::Refuse, version: None };
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 4)).await;
+    put(&store, &left(3)).await.unwrap();
+    // While it is about to tell that five are too many, five more come, and the same request gets them.
+    let rivals = vec![Rival::Does(add("b2", "LAMP", 5)), Rival::Puts(left(5))];
+    let overtaken = Hooked { store: store.clone(), hooks: Overtakes::by(rivals) };
+    let placed = put_by(overtaken, &left(5)).await.unwrap();
+    assert_eq!((placed.done, shown(&placed)), (Done::Before, vec!["5 LAMP on b2".to_owned()]));
+    assert!(!told_of(&store, "o1").iter().any(|event| event.contains("out of stock")));
+}
+
+#[tokio::test]
+async fn lines_that_come_to_a_cancelled_order_are_given_back() {
+    let store = shop().await;
+    let cancels = vec![Rival::Does(Command::CancelOrder("o1".try_into().unwrap()))];
+    let hooks = Overtakes { is_heard: false, ..Overtakes::by(cancels) };
+    let answer = put_in(Hooked { store: store.clone(), hooks }, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    assert_eq!((answer, standing(&store)), (PutOrderAnswer::OrderCancelled, Vec::new()));
+    // If it is heard of, it came first, and whoever meets its lines gives them back.
+    let store = shop().await;
+    let cancels = vec![Rival::Does(Command::CancelOrder("o1".try_into().unwrap()))];
+    let hooks = Overtakes::by(cancels);
+    put_by(Hooked { store: store.clone(), hooks }, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    let again = put_in(&store, &order(&ALL, IfShort::Refuse)).await.unwrap();
+    assert_eq!((again, standing(&store)), (PutOrderAnswer::OrderCancelled, Vec::new()));
+}
+
+#[tokio::test]
+async fn whoever_noted_a_version_without_a_change_knows_it_again() {
+    let store = shop().await;
+    put(&store, &at_version(Some(1), &[("LAMP", 1)])).await.unwrap();
+    let hooks = Overtakes { is_heard: false, ..Overtakes::by(Vec::new()) };
+    let answer = put_by(Hooked { store, hooks }, &at_version(Some(2), &[("LAMP", 1)])).await.unwrap();
+    assert_eq!(answer.done, Done::Now);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{LastPut, OrderId, OrderVersion};
 use serde::{Deserialize, Serialize};
 use service_layer::ports::Timestamp;
-use service_layer::store::Put;
+use service_layer::store::{CommitId, Put, StoredPut};
 
 use super::line::order_partition;
 use super::{Item, Key, UnreadableItem, from_item};
@@ -56,24 +56,27 @@ fn orderid_of(key: &Key) -> Result<OrderId, UnreadableItem> {
 pub(in crate::dynamodb) struct LastPutItem {
     #[serde(flatten)]
     key: Key,
-    version: OrderVersion,
+    version: Option<OrderVersion>,
     /// The digest of what was wanted.
     content: String,
+    /// The commit's id: 16 hexadecimal digits.
+    commit: String,
 }
 
 impl LastPutItem {
-    pub(in crate::dynamodb) fn new(put: &Put) -> Self {
+    pub(in crate::dynamodb) fn new(put: &Put, commit: CommitId) -> Self {
         let LastPut { version, content } = put.now.clone();
-        Self { key: Key::last_put(&put.orderid), version, content }
+        Self { key: Key::last_put(&put.orderid), version, content, commit: commit.to_string() }
     }
 }
 
 /// Reads what was last wanted of an order.
-pub(in crate::dynamodb) fn read_last_put(item: Item) -> Result<LastPut, UnreadableItem> {
-    let LastPutItem { key, version, content } = from_item(item)?;
+pub(in crate::dynamodb) fn read_last_put(item: Item) -> Result<StoredPut, UnreadableItem> {
+    let LastPutItem { key, version, content, commit } = from_item(item)?;
     orderid_of(&key)?;
     if content.is_empty() {
         return Err(key.unreadable("content: must not be empty"));
     }
-    Ok(LastPut { version, content })
+    let commit = u64::from_str_radix(&commit, 16).map_err(|error| key.unreadable(format!("commit: {error}")))?;
+    Ok(StoredPut { put: LastPut { version, content }, commit: CommitId(commit) })
 }
