@@ -142,7 +142,8 @@ impl Hooks<InMemoryStore> for Meddles {
     }
 
     async fn commit(&self, store: &InMemoryStore, commit: Commit<'_>) -> Result<(), StoreError> {
-        let items = commit.products.iter().map(items).sum::<usize>() + commit.cancelled.len();
+        let of_orders = commit.cancelled.len() + commit.kept.len() + usize::from(commit.put.is_some());
+        let items = commit.products.iter().map(items).sum::<usize>() + of_orders;
         assert!(items <= MOST_ITEMS, "{items} items");
         let moves: Vec<_> = commit.products.iter().flat_map(|changed| changed.after.moves()).collect();
         let lines: HashSet<_> = moves.iter().map(|moved| &moved.line).collect();
