@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{Batch, Move, OrderId, Part, Product};
+use domain::{Batch, LineId, Move, OrderId, Part, Product};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Asking, Changed, Commit, CommitId, Put as Wish, StoreError};
 
@@ -31,7 +31,7 @@ impl DynamoDb {
             }
         }
         for part in commit.kept {
-            others.push(self.keep(part)?);
+            others.push(self.check(&part.line.id(), Still::since(part))?);
         }
         for asking in commit.dismissed {
             others.push(self.dismiss(asking)?);
@@ -163,13 +163,7 @@ impl DynamoDb {
             if commit.dismisses(&id) {
                 return Ok(None);
             }
-            let check = ConditionCheck::builder()
-                .table_name(&self.table)
-                .set_key(Some(Key::line(&id).into_item()))
-                .condition_expression(still.condition)
-                .set_expression_attribute_names(still.names)
-                .set_expression_attribute_values(still.values);
-            return Ok(Some(TransactWriteItem::builder().condition_check(check.build().map_err(fault)?).build()));
+            return Ok(Some(self.check(&id, still)?));
         };
         let put = Put::builder()
             .table_name(&self.table)
@@ -180,12 +174,11 @@ impl DynamoDb {
         Ok(Some(TransactWriteItem::builder().put(put.build().map_err(fault)?).build()))
     }
 
-    /// Has a line be where it was found.
-    fn keep(&self, part: &Part) -> Result<TransactWriteItem, StoreError> {
-        let still = Still::since(part);
+    /// Writes nothing, but has a line be as it was found.
+    fn check(&self, line: &LineId, still: Still) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(Key::line(&part.line.id()).into_item()))
+            .set_key(Some(Key::line(line).into_item()))
             .condition_expression(still.condition)
             .set_expression_attribute_names(still.names)
             .set_expression_attribute_values(still.values);

@@ -139,9 +139,9 @@ impl<A> Carried<A> {
 
     /// Which of the commits without a reply is the one that a product or an order shows.
     fn own_commit(&self, found: &Found) -> Option<usize> {
-        let by_products = found.products.iter().map(|stored| stored.commit);
-        let shown: Vec<CommitId> = by_products.chain(found.last_put.iter().map(|stored| stored.commit)).collect();
-        let is_shown = |sent: &Sent<A>| shown.contains(&sent.id);
+        let of_products = || found.products.iter().map(|stored| stored.commit);
+        let shown = || of_products().chain(found.last_put.iter().map(|stored| stored.commit));
+        let is_shown = |sent: &Sent<A>| shown().any(|commit| commit == sent.id);
         self.sent.iter().position(is_shown)
     }
 
