@@ -44,8 +44,10 @@ async fn any_order_id_can_be_asked_for(servers: Arc<Servers>) -> Outcome {
     let (sku, number) = (unique("SKU"), unique(""));
     api.create_batch(&unique("batch"), &sku, 1_000, None).await?;
     for (orderid, encoded) in ODD_ORDER_IDS {
-        assert_eq!(api.allocate(&format!("{orderid}{number}"), &sku, 1).await?.status, 202, "{orderid}");
-        assert_eq!(api.view(&format!("{encoded}{number}")).await?.status, 200, "{orderid} as {encoded}");
+        let answer = api.allocate(&format!("{orderid}{number}"), &sku, 1).await?;
+        assert_eq!(answer.status, 202, "{orderid}: {answer:?}");
+        let view = api.view(&format!("{encoded}{number}")).await?;
+        assert_eq!(view.status, 200, "{orderid} as {encoded}: {view:?}");
     }
     Ok(())
 }
