@@ -28,6 +28,15 @@ impl OrderLine {
         Self { orderid, sku, qty, name: qty.into() }
     }
 
+    /// Whether it is the same line, whatever its quantity is.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.names() == other.names()
+    }
+
+    fn names(&self) -> (&OrderId, &Sku, &LineName) {
+        (&self.orderid, &self.sku, &self.name)
+    }
+
     /// What names this line.
     #[must_use]
     pub fn id(&self) -> LineId {
@@ -83,8 +92,7 @@ impl LineId {
     /// Whether it names this line.
     #[must_use]
     pub fn names(&self, line: &OrderLine) -> bool {
-        let OrderLine { orderid, sku, name, .. } = line;
-        (orderid, sku, name) == (&self.orderid, &self.sku, &self.name)
+        line.names() == (&self.orderid, &self.sku, &self.name)
     }
 
     /// What names the line that has this name or, where nobody gave it one, this quantity.
@@ -180,8 +188,7 @@ impl Move {
     /// Whether it moves this line, whatever its quantity is before and afterwards.
     #[must_use]
     pub fn is_of(&self, line: &OrderLine) -> bool {
-        let OrderLine { orderid, sku, name, .. } = line;
-        (orderid, sku, name) == (&self.line.orderid, &self.line.sku, &self.line.name)
+        self.line.is_same(line)
     }
 
     /// The line's part once the change is committed as this version.

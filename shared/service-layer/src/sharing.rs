@@ -262,20 +262,18 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
             let Turn::Ours = self.insist(take).await? else { return Ok(None) };
             self.insist(list).await?
         };
-        let answer = self.lead(others, question.asked_at).await;
+        let answer = self.lead(&others, question.asked_at).await;
         // If that fails, it ends by itself.
         let _ = store.end_turn(sku, until).await;
         answer
     }
 
     /// Commits for its own line and those that ask beside it, and once more for the rest where these are too many.
-    async fn lead(&mut self, mut others: Vec<LineId>, asked_at: Timestamp) -> Result<Option<Answer>, Error> {
+    async fn lead(&mut self, others: &[LineId], asked_at: Timestamp) -> Result<Option<Answer>, Error> {
         let is_crowd = others.len() >= A_CROWD;
         let (begun_at, lost_before) = (self.environment.now(), self.figures.conflicts);
-        // It holds as many, with its own line.
-        let mut rest = others.get(BUDGET.items.saturating_sub(1)..).unwrap_or_default().to_vec();
-        others.truncate(READ_FOR_A_COMMIT);
-        let answer = match self.commit_for(Some(self.line().clone()), others.clone()).await {
+        let first = others.get(..READ_FOR_A_COMMIT).unwrap_or(others);
+        let answer = match self.commit_for(Some(self.line().clone()), first).await {
             Ok(Some(answer)) => answer,
             Err(error) if !is_overrun(&error) => return Err(error),
             Ok(None) | Err(_) => return Ok(None),
@@ -286,10 +284,13 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         } else {
             self.crowds.forget(&self.line().sku);
         }
-        if self.figures.conflicts > lost_before {
+        let rest = if self.figures.conflicts > lost_before {
             // It was made for a few.
-            rest = others;
-        }
+            first
+        } else {
+            // It holds as many, with its own line.
+            others.get(BUDGET.items.saturating_sub(1)..).unwrap_or_default()
+        };
         let patience = now.since(begun_at).saturating_mul(2);
         if rest.len() >= BUDGET.items / 2 && leaves_time(now, patience, self.call.deadline) {
             self.answered = Some(answer.clone());
@@ -300,8 +301,9 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         Ok(Some(answer))
     }
 
-    async fn commit_for(&mut self, own: Option<OrderLine>, others: Vec<LineId>) -> Result<Option<Answer>, Error> {
-        let handler = AllocateAsking { sku: self.line().sku.clone(), own, others, now: self.environment.now() };
+    async fn commit_for(&mut self, own: Option<OrderLine>, others: &[LineId]) -> Result<Option<Answer>, Error> {
+        let (sku, others) = (self.line().sku.clone(), others.to_vec());
+        let handler = AllocateAsking { sku, own, others, now: self.environment.now() };
         let work = try_at_once(self.store, self.environment, self.call, &handler, TRIES_OF_A_TURN);
         let (outcome, figures) = Box::pin(work).await;
         self.figures.add(&figures);

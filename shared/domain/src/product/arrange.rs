@@ -36,13 +36,13 @@ impl Product {
     /// and the product can hold no more batches with free stock. The product is to be thrown away then.
     pub fn arrange(&mut self, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Result<Arranged, Refusal> {
         for part in parts {
-            let line = wanted.iter().find(|line| line.id() == part.line.id());
+            let line = wanted.iter().find(|line| line.is_same(&part.line));
             self.release(part, line)?;
         }
         let available = self.available();
         let mut short = Vec::new();
         for line in wanted {
-            let part = parts.iter().find(|part| part.line.id() == line.id());
+            let part = parts.iter().find(|part| part.line.is_same(line));
             if !self.place_wanted(line, part, if_short) {
                 short.push(line.clone());
             }

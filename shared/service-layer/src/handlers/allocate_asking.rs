@@ -7,8 +7,8 @@ use crate::ports::Timestamp;
 use crate::store::{A_CROWD, ReadSet};
 use crate::unit_of_work::BUDGET;
 
-/// Binds lines of a SKU that ask to batches, as many of the first ones as one commit holds. Each is told as if it had come by itself: one that got a place by its item, and one that gets none by having no item
-/// any more.
+/// Binds lines of a SKU that ask to batches, as many of the first ones as one commit holds. Each is told as if it had come
+/// by itself: one that got a place by its item, and one that gets none by having no item any more.
 #[derive(Clone, Debug)]
 pub(crate) struct AllocateAsking {
     /// What they want.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{AllWaiting, LineId, OrderLine, Part, Product, Step};
+use domain::{AllWaiting, LineId, OrderLine, Part, Product, Sku, Step};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
@@ -127,12 +127,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         if lines.is_empty() {
             return Ok(true);
         }
-        let of_these = |parts: &[Part]| -> BTreeMap<LineId, Part> {
-            let named = parts.iter().map(|part| (part.line.id(), part.clone()));
-            named.filter(|(id, _)| lines.contains(id)).collect()
-        };
         let again = self.store.find(&ReadSet { lines: lines.iter().cloned().collect(), ..ReadSet::default() }).await?;
-        Ok(of_these(&again.parts) == of_these(&case.found.parts))
+        Ok(lines.iter().all(|line| again.part(line) == case.found.part(line)))
     }
 
     /// What the handler wants listed. Of what the last commit left of its list, as much may do.
@@ -146,20 +142,9 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         if listing.is_complete(&listed) { Ok(listed) } else { Err(index_lags()) }
     }
 
-    /// Offers each product's backlog to the lines that wait for it, in the commit that is being made.
+    /// Offers what is owed, in the commit that is being made.
     async fn offer(&mut self, case: &mut Case) -> Result<(), Setback> {
-        for product in case.draft.products_mut().filter(|product| product.has_backlog()) {
-            // Lines that begin to wait in this commit were refused by this stock already.
-            let tally = case.found.product(product.sku()).map(Product::waiting).unwrap_or_default();
-            let listing = Listing::Waiting { sku: product.sku().clone(), tally };
-            let waiting = self.carried.waiting.entry(product.sku().clone()).or_default();
-            if !listing.is_complete(waiting) {
-                *waiting = self.store.list(&listing).await?;
-            }
-            let all = AllWaiting::checked(waiting, tally).ok_or_else(index_lags)?;
-            product.offer(&all, &mut case.budget);
-        }
-        Ok(())
+        Ok(offer(self.store, case, &mut self.carried.waiting).await?)
     }
 
     /// Commits what the draft changed. `answer` is what the caller is to be told then, if that is all.
@@ -195,6 +180,27 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         }
         Ok(id)
     }
+}
+
+/// Offers each product's backlog to the lines that wait for it, which are listed unless they were before.
+pub(super) async fn offer<S: Products>(
+    store: &S,
+    case: &mut Case,
+    listed: &mut BTreeMap<Sku, Vec<Part>>,
+) -> Result<(), StoreError> {
+    for product in case.draft.products_mut().filter(|product| product.has_backlog()) {
+        // Lines that begin to wait in this commit were refused by this stock already.
+        let tally = case.found.product(product.sku()).map(Product::waiting).unwrap_or_default();
+        let listing = Listing::Waiting { sku: product.sku().clone(), tally };
+        let waiting = listed.entry(product.sku().clone()).or_default();
+        if !listing.is_complete(waiting) {
+            *waiting = store.list(&listing).await?;
+        }
+        // An index that has not caught up is read again, like a product after a lost race.
+        let all = AllWaiting::checked(waiting, tally).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
+        product.offer(&all, &mut case.budget);
+    }
+    Ok(())
 }
 
 fn moves_a_line_twice(products: &[Changed<'_>]) -> bool {

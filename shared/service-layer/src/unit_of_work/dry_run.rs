@@ -1,11 +1,14 @@
 //! What putting an order would come to, by reading alone.
 
-use domain::{AllWaiting, Budget, Product, Refusal, Step};
+use std::collections::BTreeMap;
 
+use domain::{Budget, Refusal, Step};
+
+use super::attempt::offer;
 use super::{in_time, until_it_fits};
 use crate::handlers::{Case, PutOrder, PutOrderAnswer};
 use crate::ports::Environment;
-use crate::store::{Found, Listing, Products, ReadSet, StoreError};
+use crate::store::{Found, Products, ReadSet, StoreError};
 use crate::{Call, Error, Handler as _};
 
 /// Stock that is owed is offered in as many commits as it takes; here it is offered at once.
@@ -42,12 +45,7 @@ async fn decide<S: Products>(
 
 /// What is found once lines that wait have what is owed to them.
 async fn settled<S: Products>(store: &S, found: Found) -> Result<Found, StoreError> {
-    let mut case = Case::of(found, Vec::new());
-    for product in case.draft.products_mut().filter(|product| product.has_backlog()) {
-        let tally = case.found.product(product.sku()).map(Product::waiting).unwrap_or_default();
-        let waiting = store.list(&Listing::Waiting { sku: product.sku().clone(), tally }).await?;
-        let all = AllWaiting::checked(&waiting, tally).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
-        product.offer(&all, &mut UNLIMITED.clone());
-    }
+    let mut case = Case { budget: UNLIMITED, ..Case::of(found, Vec::new()) };
+    offer(store, &mut case, &mut BTreeMap::new()).await?;
     Ok(case.into_found(None))
 }

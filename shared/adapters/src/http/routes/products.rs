@@ -1,8 +1,6 @@
 //! `GET /products/{sku}` and `GET /products/{sku}/waiting`: what there is of a SKU, and who waits for it.
 
-use std::collections::BTreeMap;
-
-use domain::{BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
+use domain::{Available, BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -48,18 +46,14 @@ struct ShownBatch<'a> {
 
 impl<'a> ShownProduct<'a> {
     fn of(product: &'a Product) -> Self {
+        let Available { free, incoming } = product.available();
         let batches = product.open_batches_by_preference();
-        let mut free: BTreeMap<Option<Eta>, u64> = BTreeMap::new();
-        for batch in &batches {
-            let sum = free.entry(batch.eta).or_default();
-            *sum = sum.saturating_add(batch.free().into());
-        }
         let Tally { count: lines, pieces: qty, .. } = product.waiting();
         Self {
             sku: product.sku(),
             version: product.version(),
-            free: free.remove(&None).unwrap_or_default(),
-            incoming: free.into_iter().filter_map(|(eta, free)| Some(Incoming { eta: eta?, free })).collect(),
+            free,
+            incoming: incoming.into_iter().map(|(eta, free)| Incoming { eta, free }).collect(),
             waiting: ShownTally { lines, qty },
             batches: batches
                 .into_iter()
