@@ -85,6 +85,12 @@ impl Api {
         answer(self.http.get(format!("{}/{path}", self.url))).await
     }
 
+    /// Puts it. The path must be percent-encoded.
+    pub(crate) async fn put(&self, path: &str, body: String) -> Result<Answer> {
+        let request = self.http.put(format!("{}/{path}", self.url)).header("content-type", "application/json");
+        answer(request.body(body)).await
+    }
+
     /// Cancels it. The path must be percent-encoded.
     pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
         answer(self.http.delete(format!("{}/{path}", self.url))).await

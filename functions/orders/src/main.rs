@@ -1,4 +1,4 @@
-//! `DELETE /orders/{orderid}`: what is asked of whole orders.
+//! `PUT /orders/{orderid}`, `DELETE /orders/{orderid}`: what is asked of whole orders.
 
 use adapters::{bootstrap, http};
 use lambda_http::{Error, service_fn};

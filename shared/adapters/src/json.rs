@@ -1,6 +1,12 @@
 //! JSON from outside, read straight into valid values, with errors that name the field.
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Why a JSON text is not what it should be: a fragment such as `qty: invalid value: integer 0, expected a whole
 /// number from 1 to 4294967295`.
@@ -16,13 +22,16 @@ impl InvalidJson {
 
     /// The path of the field that is wrong or missing, such as `lines[2].qty`, if it is one.
     #[must_use]
-    pub fn field(&self) -> Option<&str> {
+    pub fn field(&self) -> Option<Cow<'_, str>> {
         let text = self.0.as_str();
+        let is_path = |field: &str| field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[].".contains(&byte));
+        let within = text.split_once(": ").map(|(path, _)| path).filter(|path| is_path(path));
         let named = ["missing field `", "duplicate field `"].into_iter().find_map(|start| text.split_once(start));
-        let named = named.and_then(|(_, rest)| rest.split_once('`'));
-        let field = named.or_else(|| text.split_once(": ")).map(|(field, _)| field);
-        let is_path = |field: &&str| field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[].".contains(&byte));
-        field.filter(is_path)
+        let named = named.and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name).filter(|name| is_path(name));
+        match (within, named) {
+            (Some(path), Some(name)) => Some(Cow::Owned(format!("{path}.{name}"))),
+            (within, named) => named.or(within).map(Cow::Borrowed),
+        }
     }
 
     /// The same for a log, where nothing that was sent belongs: without the value.
@@ -67,6 +76,33 @@ pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, InvalidJson> {
     }
 }
 
+/// An object within another one. (An array with its values in the right order is none, though serde would take it.)
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_any(Fields(PhantomData))
+    }
+}
+
+/// A number that counts something, also in digits.
+#[derive(Deserialize)]
+pub(crate) struct Count(#[serde(deserialize_with = "domain::read_count")] pub(crate) u64);
+
 /// Errors quote their input, which may be megabytes.
 pub(crate) fn shortened(text: String) -> String {
     const CHARACTERS: usize = 300;
@@ -90,7 +126,7 @@ mod tests {
     fn a_program_is_told_the_field_too() {
         let field = |text: &str| {
             let error = read_object::<OrderLine>(text.as_bytes()).unwrap_err();
-            error.field().map(ToOwned::to_owned)
+            error.field().map(Cow::into_owned)
         };
         assert_eq!(field(r#"{"orderid":"o1","sku":"s","qty":0}"#).as_deref(), Some("qty"));
         assert_eq!(field(r#"{"orderid":"o1","sku":"s"}"#).as_deref(), Some("qty"));
@@ -121,7 +157,7 @@ mod tests {
         );
         assert_eq!(told(r#"{"orderid":"o1","sku":5,"qty":1}"#), "sku: invalid type, expected a string");
         let twice = read_object::<OrderLine>(br#"{"orderid":"o1","sku":"s","qty":1,"qty":2}"#).unwrap_err();
-        assert_eq!((twice.to_string().as_str(), twice.field()), ("duplicate field `qty`", Some("qty")));
+        assert_eq!((twice.to_string().as_str(), twice.field().as_deref()), ("duplicate field `qty`", Some("qty")));
         assert_eq!(told(r#"{"orderid":"","sku":"s","qty":1}"#), "orderid: must not be empty");
         let day = read_object::<domain::NewBatch>(br#"{"ref":"b","sku":"s","qty":1,"eta":"a@b.c, not \"5\""}"#);
         assert_eq!(day.unwrap_err().without_value(), "eta: must be a date such as 2011-01-31, or null");

@@ -1,17 +1,15 @@
 //! The warehouse's word on batches and lines: by its queue, or by `PATCH /batches/{ref}`.
 
-use std::fmt;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::{BatchRef, ChangeOutcome, Counted, Eta, LineId, LineName, OrderId, Quantity, Revision, Sku};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::{Call, ChangeBatch, Figures, NewEta, Source};
 
-use crate::json::read_object;
+use crate::json::{Count, Object, read_object};
 
 /// What a message says.
 #[derive(Debug)]
@@ -35,32 +33,13 @@ struct MessageBody {
     eta: Option<NewEta>,
     version: Option<Count>,
     as_of: Option<AsOf>,
-    shipped: Option<Shipped>,
+    shipped: Option<Object<Shipped>>,
 }
 
-/// The line that was shipped. An array with its values in the right order is none, though serde would take it.
+/// The line that was shipped.
+#[derive(Deserialize)]
+#[serde(try_from = "ShippedFields")]
 struct Shipped(LineId);
-
-impl<'de> Deserialize<'de> for Shipped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Named;
-
-        impl<'de> Visitor<'de> for Named {
-            type Value = Shipped;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object with orderid, sku and line or qty")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Shipped, A::Error> {
-                let fields = ShippedFields::deserialize(MapAccessDeserializer::new(map))?;
-                fields.try_into().map_err(A::Error::custom)
-            }
-        }
-
-        deserializer.deserialize_any(Named)
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,9 +77,6 @@ struct Pieces(#[serde(deserialize_with = "domain::read_stock_level")] u32);
 fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NewEta>, D::Error> {
     Option::<Eta>::deserialize(deserializer).map(|eta| Some(NewEta(eta)))
 }
-
-#[derive(Deserialize)]
-struct Count(#[serde(deserialize_with = "domain::read_count")] u64);
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected milliseconds since 1970 or a time such as 2011-01-31T12:00:00Z")]
@@ -177,7 +153,7 @@ pub(crate) fn read(message: &SqsMessage) -> Result<Word, Source> {
     let MessageBody { batchref, sku, qty, on_hand, eta, version, as_of, shipped } = body;
     let change = ChangeBody { sku, qty, on_hand, eta, version, as_of };
     match (batchref, shipped) {
-        (None, Some(Shipped(id))) if change.is_empty() => Ok(Word::Shipped(id)),
+        (None, Some(Object(Shipped(id)))) if change.is_empty() => Ok(Word::Shipped(id)),
         (_, Some(_)) => Err("shipped: must be alone".into()),
         (None, None) => Err("missing field `batchref` or `shipped`".into()),
         (Some(reference), None) => {

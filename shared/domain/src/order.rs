@@ -49,7 +49,8 @@ impl LastPut {
 }
 
 /// What happens to lines that fit on no batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum IfShort {
     /// Nothing changes, for none of the order's lines.
     #[default]
@@ -58,6 +59,19 @@ pub enum IfShort {
     Partial,
     /// They wait for stock.
     Wait,
+}
+
+impl TryFrom<String> for IfShort {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "refuse" => Ok(Self::Refuse),
+            "partial" => Ok(Self::Partial),
+            "wait" => Ok(Self::Wait),
+            _ => Err("must be refuse, partial or wait"),
+        }
+    }
 }
 
 /// Why lines can't be what an order wants.

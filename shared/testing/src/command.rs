@@ -4,13 +4,14 @@ use std::fmt;
 
 use adapters::http::Route;
 use domain::{
-    Allocation, BatchRef, ChangeOutcome, Counted, Done, LineId, NewBatch, OrderId, OrderLine, Part, Refusal, Revision,
-    Sku, Step,
+    Allocation, BatchRef, ChangeOutcome, Counted, Done, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Refusal,
+    Revision, Sku, Step,
 };
 use serde_json::{Map, Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
 use service_layer::{
-    Allocate, CancelOrder, CancelledOrder, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, Ship,
+    Allocate, CancelOrder, CancelledOrder, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, PutOrder,
+    PutOrderAnswer, Ship,
 };
 
 /// What somebody asks of the service.
@@ -24,6 +25,8 @@ pub enum Command {
     Ship(LineId),
     /// Cancel an order.
     CancelOrder(OrderId),
+    /// Bring an order to what it wants.
+    PutOrder(PutOrder),
     /// Add a batch of a SKU.
     CreateBatch(NewBatch),
     /// Say how large a batch really is, or when it comes.
@@ -49,6 +52,7 @@ impl Command {
             Self::Allocate(line) => Subject::Line(line.id()),
             Self::Deallocate(id) | Self::Ship(id) => Subject::Line(id.clone()),
             Self::CancelOrder(orderid) => Subject::Order(orderid.clone()),
+            Self::PutOrder(order) => Subject::Order(order.wanted.orderid().clone()),
             Self::CreateBatch(new) => Subject::Batch(new.reference.clone()),
             Self::ChangeBatch(change) => Subject::Batch(change.reference.clone()),
         }
@@ -62,12 +66,12 @@ impl Command {
             Self::Deallocate(id) | Self::Ship(id) => Some(&id.sku),
             Self::CreateBatch(new) => Some(&new.sku),
             Self::ChangeBatch(change) => change.sku.as_ref(),
-            Self::CancelOrder(_) => None,
+            Self::CancelOrder(_) | Self::PutOrder(_) => None,
         }
     }
 
-    /// The request that asks for it: its body. A change's path names the batch; that of a cancelled order names the order,
-    /// and there is no body.
+    /// The request that asks for it: its body. A change's path names the batch, and that of an order names the order; one
+    /// that is cancelled has no body.
     #[must_use]
     pub fn request(&self) -> (Route, Value) {
         match self {
@@ -75,6 +79,7 @@ impl Command {
             Self::Deallocate(id) => (Route::Deallocate, json!(id)),
             Self::Ship(id) => (Route::Ship, json!(id)),
             Self::CancelOrder(_) => (Route::CancelOrder, Value::Null),
+            Self::PutOrder(order) => (Route::PutOrder, order_body(order)),
             Self::CreateBatch(new) => (Route::CreateBatch, json!(new)),
             Self::ChangeBatch(change) => (Route::ChangeBatch, change_body(change)),
         }
@@ -86,6 +91,7 @@ impl Command {
             Self::Deallocate(id) => Box::new(Deallocate(id.clone())),
             Self::Ship(id) => Box::new(Ship(id.clone())),
             Self::CancelOrder(orderid) => Box::new(CancelOrder(orderid.clone())),
+            Self::PutOrder(order) => Box::new(order.clone()),
             Self::CreateBatch(new) => Box::new(CreateBatch(new.clone())),
             Self::ChangeBatch(change) => Box::new(change.clone()),
         }
@@ -100,6 +106,14 @@ impl fmt::Display for Command {
             Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
             Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
             Self::CancelOrder(orderid) => write!(formatter, "cancel all for {orderid}"),
+            Self::PutOrder(PutOrder { wanted, if_short, version }) => {
+                write!(formatter, "{} wants", wanted.orderid())?;
+                for OrderLine { sku, qty, .. } in wanted.lines() {
+                    write!(formatter, " {qty} of {sku}")?;
+                }
+                write!(formatter, ", if short {if_short:?}")?;
+                version.map_or(Ok(()), |version| write!(formatter, ", version {}", version.0))
+            }
             Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
             Self::ChangeBatch(ChangeBatch { reference, counted, eta, .. }) => {
                 write!(formatter, "{reference}")?;
@@ -141,6 +155,18 @@ pub fn change_body(change: &ChangeBatch) -> Value {
     body.into()
 }
 
+/// What is wanted of an order, as the body of a request says it.
+#[must_use]
+pub fn order_body(PutOrder { wanted, if_short, version }: &PutOrder) -> Value {
+    let lines = wanted.lines().iter().map(|line| json!({"sku": line.sku, "qty": line.qty, "line": line.name}));
+    let if_short = match if_short {
+        IfShort::Refuse => "refuse",
+        IfShort::Partial => "partial",
+        IfShort::Wait => "wait",
+    };
+    json!({"lines": lines.collect::<Vec<_>>(), "if_short": if_short, "version": version})
+}
+
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -152,6 +178,10 @@ pub enum Reply {
     OrderCancelled(OrderId),
     /// The order is cancelled, and these are its lines.
     Cancelled(Vec<Part>),
+    /// The order is as it was wanted, and these are its lines.
+    Put(Vec<Part>),
+    /// These lines of the order are short, and nothing was changed.
+    Short(Vec<LineId>),
     /// The command was carried out, and there is nothing to tell.
     Done,
 }
@@ -179,6 +209,16 @@ impl From<Result<Allocation, Refusal>> for Reply {
 impl From<CancelledOrder> for Reply {
     fn from(cancelled: CancelledOrder) -> Self {
         Self::Cancelled(cancelled.lines.into_iter().map(|line| line.part).collect())
+    }
+}
+
+impl From<PutOrderAnswer> for Reply {
+    fn from(answer: PutOrderAnswer) -> Self {
+        match answer {
+            PutOrderAnswer::Placed(placed) => Self::Put(placed.lines.into_iter().map(|line| line.part).collect()),
+            PutOrderAnswer::Short(lines) => Self::Short(lines.into_iter().map(|short| short.line.id()).collect()),
+            PutOrderAnswer::OrderCancelled(orderid) => Self::OrderCancelled(orderid),
+        }
     }
 }
 

@@ -7,10 +7,10 @@ mod events;
 mod hooks;
 mod values;
 
-pub use command::{Command, Reply, Subject, change_body};
+pub use command::{Command, Reply, Subject, change_body, order_body};
 pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
 pub use hooks::{Failing, Hanging, Hooked, Hooks};
 pub use values::{
     allocations, batch, change, comes, found_product, holds, line, new_batch, on_batch, stored_product, waiting,
-    waiting_lines, youngest,
+    waiting_lines, whole, youngest,
 };

@@ -3,17 +3,24 @@
 use adapters::in_memory::call_until;
 use adapters::system::System;
 use domain::{
-    Batch, BatchRef, ChangeBatchQuantity, Counted, NewBatch, OrderId, OrderLine, Part, Place, Product, ProductState,
-    Revision, Sku, Tally, Version,
+    Batch, BatchRef, ChangeBatchQuantity, Counted, IfShort, NewBatch, OrderId, OrderLine, Part, Place, Product,
+    ProductState, Revision, Sku, Tally, Version, WantedOrder,
 };
 use service_layer::ports::{Lists, Timestamp};
 use service_layer::store::{Listing, Products, ReadSet, StoreError};
-use service_layer::{ChangeBatch, Error, NewEta, Views};
+use service_layer::{ChangeBatch, Error, NewEta, PutOrder, Views};
 
 /// An order's line.
 #[must_use]
 pub fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
     OrderLine::unnamed(orderid.try_into().unwrap(), sku.try_into().unwrap(), qty.try_into().unwrap())
+}
+
+/// What an order is to be, whole or not at all.
+#[must_use]
+pub fn whole(orderid: &str, lines: Vec<OrderLine>) -> PutOrder {
+    let wanted = WantedOrder::of(orderid.try_into().unwrap(), lines).unwrap();
+    PutOrder { wanted, if_short: IfShort::Refuse, version: None }
 }
 
 /// A batch in the warehouse, to be added.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
-use domain::{EventType, OrderId, Product, Revision};
-use service_layer::MessageBus;
-use testing::{Command, Reply, allocations, comes, found_product, holds, line, new_batch};
+use domain::{EventType, IfShort, OrderId, OrderLine, OrderVersion, Product, Revision};
+use service_layer::{MessageBus, PutOrder};
+use testing::{Command, Reply, allocations, comes, found_product, holds, line, new_batch, whole};
 
 use super::Store;
 use crate::layers::Outcome;
@@ -75,6 +75,24 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     commands.extend(refusals);
     commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-late"), sku, 2)));
     commands.extend([large("a", 500), large("c", 500)]);
+    // Two lines that are new beside one that came by itself; one of them exchanged, and one given back; one short, under
+    // each policy; all given back, and again what was cancelled.
+    let orderid = format!("{prefix}-o13");
+    let named = |name: &str, qty| OrderLine { name: name.try_into().unwrap(), ..line(&orderid, sku, qty) };
+    let put = |lines: &[OrderLine], if_short, version: Option<u64>| {
+        let version = version.map(OrderVersion);
+        Command::PutOrder(PutOrder { if_short, version, ..whole(&orderid, lines.to_vec()) })
+    };
+    commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-c"), sku, 6)));
+    let (left, right) = (named("left", 2), named("right", 1));
+    commands.push(put(&[line(&orderid, sku, 2), left.clone(), right.clone()], IfShort::Refuse, None));
+    commands.push(put(&[named("left", 3), right.clone()], IfShort::Refuse, None));
+    for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait, IfShort::Refuse] {
+        commands.push(put(&[named("left", 1), named("huge", 300)], if_short, None));
+    }
+    for (lines, version) in [(&[][..], 1), (&[left, right][..], 2), (&[][..], 3), (&[][..], 3)] {
+        commands.push(put(lines, IfShort::Refuse, Some(version)));
+    }
     for number in [0, 6, 12, 18, 12, 99] {
         commands.push(Command::CancelOrder(format!("{prefix}-o{number:02}").try_into()?));
     }

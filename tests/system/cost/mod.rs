@@ -4,6 +4,7 @@
 
 mod memory;
 mod meter;
+mod orders;
 mod past;
 mod views;
 
@@ -21,10 +22,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
+use orders::an_order_takes_two_round_trips_however_many_skus_it_has;
 use past::{filled, full_batches, name, orders};
 use service_layer::store::Products;
 use service_layer::{AllocateLines, ChangeBatch, MessageBus, Remembering, VAIN_READS};
-use testing::{Command, allocations, comes, holds, line, new_batch, waiting_lines};
+use testing::{Command, allocations, comes, holds, line, new_batch, waiting_lines, whole};
 use tokio::task::{JoinSet, yield_now};
 use views::an_order_of_a_hundred_lines_is_shown_in_two_round_trips;
 
@@ -50,6 +52,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_hundred_queued_lines_of_a_sold_out_sku_make_no_commit,
             lines_that_wait_are_read_once,
             remembering_pays_where_one_process_has_a_product_to_itself,
+            an_order_takes_two_round_trips_however_many_skus_it_has,
             an_order_of_a_hundred_lines_is_shown_in_two_round_trips,
             an_order_of_a_megabyte_is_viewed_in_one_page,
             one_document_with_all_allocations_costs_more_with_each,
@@ -149,6 +152,9 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
     assert_eq!(prices["ship a line"], cost(2, 1, 2.0, [4.0, 1.0]));
     assert_eq!(prices["ship a line from a full batch"], cost(3, 1, 3.0, [6.0, 1.0]));
     assert_eq!(prices["ship a line, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
+    assert_eq!(prices["put an order of 1 line"], cost(2, 1, 2.0, [6.0, 1.0]));
+    assert_eq!(prices["put an order, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
+    assert_eq!(prices["put an order of 2 lines, one of which stays"], cost(2, 1, 2.0, [8.0, 1.0]));
     assert_eq!(prices["cancel an order of 1 line"], cost(5, 1, 4.0, [6.0, 1.0]));
     assert_eq!(prices["cancel an order, asked again"], cost(2, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["cancel an order without lines"], cost(3, 1, 2.0, [1.0, 0.0]));
@@ -167,6 +173,7 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
             Route::Allocate => "allocate",
             Route::Deallocate => "cancel a line",
             Route::Ship => "ship a line",
+            Route::PutOrder => "put an order of 1 line",
             Route::CancelOrder => "cancel an order of 1 line",
             Route::CreateBatch => "add a batch",
             Route::ChangeBatch => "change an ETA, 0 lines move",
@@ -223,6 +230,11 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     let cancelled = line(&name("order"), sku, 1);
     do_it(&plain, Command::Allocate(cancelled.clone())).await?;
     price("cancel a line", Command::Deallocate(cancelled.id())).await?;
+    let orderid = name("order");
+    let put = |qtys: &[u32]| whole(&orderid, qtys.iter().map(|qty| line(&orderid, sku, *qty)).collect());
+    price("put an order of 1 line", Command::PutOrder(put(&[1]))).await?;
+    price("put an order, asked again", Command::PutOrder(put(&[1]))).await?;
+    price("put an order of 2 lines, one of which stays", Command::PutOrder(put(&[1, 2]))).await?;
     let of_order = line(&name("order"), sku, 1);
     let cancel_all = Command::CancelOrder(of_order.orderid.clone());
     do_it(&plain, Command::Allocate(of_order)).await?;

@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, BatchRef, Budget, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Quantity, Sku,
-    Tally, Version,
+    AllWaiting, BatchRef, Budget, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku,
+    Tally, Version, WantedOrder,
 };
 use service_layer::outbox::Envelope;
 use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
-use service_layer::{BUDGET, Case, Handler as _};
+use service_layer::{BUDGET, Case, Handler as _, PutOrder};
 use testing::{Command, Subject};
 
 use super::{Asked, Index, Request, Told, ensure};
@@ -20,11 +20,14 @@ pub(super) struct Replay {
     pub(super) parts: BTreeMap<LineId, Part>,
     /// At which version, and as what.
     pub(super) created: BTreeMap<BatchRef, (u64, NewBatch)>,
-    /// Where each line was, since which version.
-    places: BTreeMap<LineId, Vec<(u64, Place)>>,
-    /// What counts as refused at each version, from none on.
-    refused: Vec<Option<Quantity>>,
-    /// What the product may be now. Events don't tell which of two equal changes of a quantity was carried out.
+    /// Lines that somebody asked for by themselves.
+    alone: BTreeSet<LineId>,
+    /// Where each line was, one place after the other.
+    places: BTreeMap<LineId, Vec<Part>>,
+    /// What the product may have been at each version, from none on.
+    products: Vec<Vec<Product>>,
+    /// What the product may be now. Events don't tell which of two equal changes of a quantity was carried out, nor in which
+    /// order equally old lines gave way.
     possible: Vec<Product>,
 }
 
@@ -80,8 +83,9 @@ impl Replay {
             commits: Vec::new(),
             parts: BTreeMap::new(),
             created: BTreeMap::new(),
+            alone: requests.iter().filter_map(asked_for_alone).collect(),
             places: BTreeMap::new(),
-            refused: vec![None],
+            products: vec![vec![Product::new(sku.clone())]],
             possible: vec![Product::new(sku.clone())],
         };
         let requests = Requests::of(sku, requests);
@@ -91,7 +95,7 @@ impl Replay {
             })?;
             replay.follow(version, events);
             replay.commits.push(commit);
-            replay.refused.push(replay.possible.first().and_then(Product::refused));
+            replay.products.push(replay.possible.clone());
         }
         Ok(replay)
     }
@@ -108,15 +112,15 @@ impl Replay {
     /// The first version from `floor` on at which a line is in such a place.
     pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&Place) -> bool) -> Option<u64> {
         let places = self.places.get(id)?;
-        let ends = places.iter().skip(1).map(|(version, _)| *version).chain([u64::MAX]);
+        let ends = places.iter().skip(1).map(|part| part.since.0).chain([u64::MAX]);
         let mut stays = places.iter().zip(ends).filter(|(_, end)| *end > floor);
-        stays.find(|((_, place), _)| wanted(place)).map(|((since, _), _)| floor.max(*since))
+        stays.find(|(part, _)| wanted(&part.place)).map(|(part, _)| floor.max(part.since.0))
     }
 
     /// Whether a line was promised later than at a version, or never.
     pub(super) fn is_unknown_at(&self, id: &LineId, version: u64) -> bool {
         let first = self.places.get(id).and_then(|places| places.first());
-        first.is_none_or(|(since, _)| *since > version)
+        first.is_none_or(|part| part.since.0 > version)
     }
 
     /// The lines of an order that were promised at a version.
@@ -127,9 +131,9 @@ impl Replay {
     /// The first version from `floor` on at which a line has no place, and its refusal is nothing new: it has just been
     /// told, or as much or less was refused before and no stock came free since.
     pub(super) fn first_refusal(&self, line: &OrderLine, floor: u64) -> Option<u64> {
-        let is_refused = |refused: &Option<Quantity>| refused.is_some_and(|refused| line.qty >= refused);
-        let from_floor = (0_u64..).zip(&self.refused).filter(|(version, _)| *version >= floor);
-        let (first, _) = from_floor.into_iter().find(|(_, refused)| is_refused(refused))?;
+        let is_refused = |product: &Product| product.refused().is_some_and(|refused| line.qty >= refused);
+        let from_floor = (0_u64..).zip(&self.products).filter(|(version, _)| *version >= floor);
+        let (first, _) = from_floor.into_iter().find(|(_, possible)| possible.iter().any(is_refused))?;
         self.is_unknown_at(&line.id(), first).then_some(first)
     }
 
@@ -137,21 +141,40 @@ impl Replay {
     pub(super) fn versions_of_order(&self, orderid: &OrderId, floor: u64) -> impl Iterator<Item = u64> {
         let mut versions = vec![floor];
         for (_, places) in self.lines_of(orderid) {
-            versions.extend(places.iter().map(|(version, _)| *version).filter(|version| *version > floor));
+            versions.extend(places.iter().map(|part| part.since.0).filter(|version| *version > floor));
         }
         versions.sort_unstable();
         versions.into_iter()
     }
 
     pub(super) fn shown(&self, orderid: &OrderId, version: u64) -> Vec<&BatchRef> {
-        let at = |places: &'_ Vec<(u64, Place)>| places.iter().rposition(|(since, _)| *since <= version);
-        let mut shown: Vec<&BatchRef> =
-            self.lines_of(orderid).filter_map(|(_, places)| places[at(places)?].1.batch()).collect();
+        let mut shown: Vec<&BatchRef> = self.order_at(orderid, version).filter_map(|part| part.place.batch()).collect();
         shown.sort_unstable();
         shown
     }
 
-    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&LineId, &Vec<(u64, Place)>)> {
+    /// An order's lines where they are at a version.
+    pub(super) fn order_at(&self, orderid: &OrderId, version: u64) -> impl Iterator<Item = &Part> {
+        self.lines_of(orderid).filter_map(move |(_, places)| places.iter().rfind(|part| part.since.0 <= version))
+    }
+
+    /// The first version from `floor` on at which these lines of an order are short, and no others.
+    pub(super) fn first_short(&self, order: &PutOrder, floor: u64, told: &[LineId]) -> Option<u64> {
+        let is_short = |product: &Product, version: u64| {
+            let parts: Vec<Part> = self.order_at(order.wanted.orderid(), version).cloned().collect();
+            let is_seen = |part: &&Part| !self.came_alone(&part.line, order);
+            let seen: Vec<Part> = parts.iter().filter(is_seen).cloned().collect();
+            [parts, seen].iter().any(|parts| {
+                let arranged = product.clone().arrange(&order.wanted.lines_of(product.sku()), parts, IfShort::Refuse);
+                arranged.is_ok_and(|arranged| arranged.short.iter().map(OrderLine::id).eq(told.iter().cloned()))
+            })
+        };
+        let mut from_floor = (0_u64..).zip(&self.products).filter(|(version, _)| *version >= floor);
+        let may_be = |version, possible: &[Product]| possible.iter().any(|product| is_short(product, version));
+        from_floor.find(|(version, possible)| may_be(*version, possible)).map(|(version, _)| version)
+    }
+
+    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&LineId, &Vec<Part>)> {
         self.places.iter().filter(move |(id, _)| id.orderid == *orderid)
     }
 
@@ -192,7 +215,7 @@ impl Replay {
                             commit.makers.drain(..).flatten().chain(askers.iter().copied()).collect();
                         commit.makers.push(makers.into_iter().collect());
                         next.push(after.committed());
-                        break;
+                        continue;
                     }
                     instead.push(format!("{command:?} makes of it: {}", story(after.events())));
                 }
@@ -230,8 +253,42 @@ impl Replay {
 
     /// What a command's handler makes of it; more than one thing only where the rules leave an order open.
     fn outcomes(&self, product: &Product, command: &Command, events: &[Event], index: Index) -> Vec<Product> {
+        let of_sku = of_one_sku(command, product.sku());
+        let command = of_sku.as_ref().unwrap_or(command);
         let found = self.found(product, &command.reads());
-        let lists = match command.lists(&found) {
+        let whole = match command {
+            Command::PutOrder(order) => self.unseen(&found, order),
+            _ => None,
+        };
+        whole
+            .into_iter()
+            .chain([found])
+            .flat_map(|found| self.outcomes_of(product, command, &found, events, index))
+            .collect()
+    }
+
+    /// The same, but for lines of an order that came by themselves while it was put. Its commit does not know of them, and
+    /// leaves them beside what is wanted.
+    fn unseen(&self, found: &Found, order: &PutOrder) -> Option<Found> {
+        let is_seen = |part: &&Part| !self.came_alone(&part.line, order);
+        let parts: Vec<Part> = found.parts.iter().filter(is_seen).cloned().collect();
+        (parts.len() < found.parts.len()).then(|| Found { parts, ..found.clone() })
+    }
+
+    /// Whether a line of an order may have come by itself, and is not wanted.
+    pub(super) fn came_alone(&self, line: &OrderLine, order: &PutOrder) -> bool {
+        self.alone.contains(&line.id()) && order.wanted.lines().iter().all(|wanted| wanted.id() != line.id())
+    }
+
+    fn outcomes_of(
+        &self,
+        product: &Product,
+        command: &Command,
+        found: &Found,
+        events: &[Event],
+        index: Index,
+    ) -> Vec<Product> {
+        let lists = match command.lists(found) {
             Some(Listing::Youngest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
             Some(Listing::OnBatch { batch, .. }) => vec![self.at(&Place::Batch(batch))],
             Some(Listing::Waiting { .. }) => vec![self.at(&Place::Waiting)],
@@ -284,13 +341,16 @@ impl Replay {
                 self.created.insert(batchref.clone(), (version, new));
             }
             let Some((line, place)) = event.puts_line() else { continue };
+            let since = Version(version);
+            // One that was cancelled comes back as a new promise, unless it was exchanged just now.
+            let promised = |before: &&Part| before.place != Place::Cancelled || before.since == since;
+            let age = self.parts.get(&line.id()).filter(promised).map_or(since, |before| before.age);
+            let part = Part { line: line.clone(), place, age, since };
             let places = self.places.entry(line.id()).or_default();
             // A line that loses its place and gets another one in the same commit was nowhere in between.
-            places.retain(|(since, _)| *since < version);
-            places.push((version, place.clone()));
-            let since = Version(version);
-            let age = self.parts.get(&line.id()).map_or(since, |before| before.age);
-            self.parts.insert(line.id(), Part { line: line.clone(), place, age, since });
+            places.retain(|part| part.since < since);
+            places.push(part.clone());
+            self.parts.insert(line.id(), part);
         }
     }
 }
@@ -320,10 +380,7 @@ impl<'a> Requests<'a> {
 
     /// Commands that such events can come of, but for requests to allocate: see [`Self::of_lines`].
     fn that_may_tell<'s>(&'s self, events: &'s [Event]) -> Vec<(&'s Command, &'s [usize])> {
-        let orders = events.iter().filter_map(|event| match event {
-            Event::Cancelled { line, .. } => Some(Subject::Order(line.orderid.clone())),
-            _ => None,
-        });
+        let orders = events.iter().filter_map(|event| event.line().map(|line| Subject::Order(line.orderid.clone())));
         let subjects: BTreeSet<Subject> = events.iter().filter_map(subject).chain(orders).collect();
         let about = subjects.iter().filter_map(|subject| self.0.get(subject)).flatten();
         let others = about.filter(|(command, _)| !matches!(command, Command::Allocate(_)));
@@ -332,8 +389,9 @@ impl<'a> Requests<'a> {
 
     /// Those who asked to cancel an order.
     fn of_order(&self, orderid: &OrderId) -> impl Iterator<Item = usize> {
-        let about = self.0.get(&Subject::Order(orderid.clone()));
-        about.into_iter().flatten().flat_map(|(_, askers)| askers.iter().copied())
+        let about = self.0.get(&Subject::Order(orderid.clone())).into_iter().flatten();
+        let cancels = about.filter(|(command, _)| matches!(command, Command::CancelOrder(_)));
+        cancels.flat_map(|(_, askers)| askers.iter().copied())
     }
 
     /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
@@ -341,7 +399,7 @@ impl<'a> Requests<'a> {
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
         let is_answer = |event: &Event| match event {
             Event::Allocated { .. } | Event::OutOfStock { waiting: false, .. } => true,
-            Event::Cancelled { line, .. } => self.0.contains_key(&Subject::Order(line.orderid.clone())),
+            Event::Cancelled { line, .. } => self.of_order(&line.orderid).next().is_some(),
             _ => false,
         };
         let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
@@ -380,15 +438,20 @@ fn subject(event: &Event) -> Option<Subject> {
 /// been cancelled before it was asked for again.)
 fn changed_nothing(command: &Command, told: &Told) -> bool {
     match told {
-        Told::BatchDiffers | Told::UnknownSku | Told::UnknownLine | Told::NotAllocated | Told::LineShipped => true,
+        Told::BatchDiffers | Told::UnknownSku | Told::UnknownLine | Told::NotAllocated => true,
+        // Of an order, something else may have been wanted since it was put.
+        Told::LineShipped => !matches!(command, Command::PutOrder(_)),
         Told::LineCancelled => !matches!(command, Command::Allocate(_)),
         // Whose order is cancelled may have lost his place by that answer.
         Told::Allocated(_)
         | Told::OutOfStock
         | Told::OrderCancelled
+        | Told::OrderOutdated
         | Told::Accepted
         | Told::Done
         | Told::Cancelled(_)
+        | Told::Put(_)
+        | Told::Short(_)
         | Told::Shown(_) => false,
     }
 }
@@ -401,8 +464,11 @@ fn orders_to_give_way(mut lines: Vec<Part>, events: &[Event], index: Index) -> V
         let gave_way = |event: &Event| matches!(event, Event::Deallocated { line, .. } if *line == part.line);
         !events.iter().any(gave_way)
     };
-    lines.sort_by_key(|part| (Reverse(part.age), stays(part)));
+    // Or else those come first that give way, and get their place again in the same commit, of which no event tells.
+    lines.sort_by_key(|part| (Reverse(part.age), !stays(part)));
     let mut orders = vec![lines.clone()];
+    lines.sort_by_key(|part| (Reverse(part.age), stays(part)));
+    orders.push(lines.clone());
     lines.sort_by(|one, other| other.seniority().cmp(&one.seniority()));
     orders.push(lines.clone());
     if index == Index::MayLag {
@@ -411,6 +477,18 @@ fn orders_to_give_way(mut lines: Vec<Part>, events: &[Event], index: Index) -> V
     }
     orders.dedup();
     orders
+}
+
+fn asked_for_alone(request: &Request) -> Option<LineId> {
+    let Asked::Command(Command::Allocate(line)) = &request.asked else { return None };
+    Some(line.id())
+}
+
+/// What an order wants of one SKU. None: it is another command.
+fn of_one_sku(command: &Command, sku: &Sku) -> Option<Command> {
+    let Command::PutOrder(order) = command else { return None };
+    let wanted = WantedOrder::of(order.wanted.orderid().clone(), order.wanted.lines_of(sku)).ok()?;
+    Some(Command::PutOrder(PutOrder { wanted, ..order.clone() }))
 }
 
 /// Events, for a reader.

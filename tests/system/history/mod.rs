@@ -8,11 +8,11 @@
 mod commits;
 pub(crate) mod wrong;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Version};
-use service_layer::Error;
+use domain::{BatchRef, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Version};
 use service_layer::outbox::Envelope;
+use service_layer::{Error, PutOrder};
 use testing::Command;
 
 use commits::Replay;
@@ -51,11 +51,22 @@ pub(crate) enum Told {
     OrderCancelled,
     /// The order is cancelled, and these are its lines, which have all ended.
     Cancelled(Vec<Part>),
+    /// The order is as it was wanted: these lines, where they are.
+    Put(Vec<(OrderLine, Place)>),
+    /// These lines of the order are short, and nothing was changed.
+    Short(Vec<LineId>),
+    /// Something else was wanted of the order since.
+    OrderOutdated,
     /// The view: lines that have a batch.
     Shown(Vec<(Sku, BatchRef)>),
 }
 
 impl Told {
+    /// That an order is as it was wanted.
+    pub(crate) fn put(lines: Vec<Part>) -> Self {
+        Self::Put(lines.into_iter().map(|part| (part.line, part.place)).collect())
+    }
+
     /// What a refusal tells. None: nothing of the state.
     pub(crate) fn of_error(error: &Error) -> Option<Self> {
         let Error::Refused(refusal) = error else { return None };
@@ -67,13 +78,13 @@ impl Told {
             Refusal::LineShipped(_) => Self::LineShipped,
             Refusal::LineCancelled(_) => Self::LineCancelled,
             Refusal::OrderCancelled(_) => Self::OrderCancelled,
+            Refusal::OrderOutdated { .. } => Self::OrderOutdated,
             Refusal::UnknownBatch(_)
             | Refusal::UnknownBatchOfSku(..)
             | Refusal::AmbiguousBatch(_)
             | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)
             | Refusal::TooManyChanges(_)
-            | Refusal::OrderOutdated { .. }
             | Refusal::LineDiffers { .. } => return None,
         })
     }
@@ -170,7 +181,8 @@ impl<'a> Answers<'a> {
                 self.raise(sku, time, *version, index);
             }
         }
-        self.check_makers()
+        self.check_makers()?;
+        self.check_orders()
     }
 
     fn floor(&self, sku: &Sku, invoked: u64) -> u64 {
@@ -217,6 +229,7 @@ impl<'a> Answers<'a> {
             Asked::Command(Command::Allocate(line)) => self.version_of_line(line, request, told),
             Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => self.version_of_end(id, request, told),
             Asked::Command(Command::CancelOrder(orderid)) => self.versions_of_order(orderid, request, told),
+            Asked::Command(Command::PutOrder(order)) => self.versions_of_put(order, request, told),
             Asked::Command(Command::CreateBatch(new)) => self.version_of_batch(new, request, told),
             // That it was done, its own commit tells.
             Asked::Command(Command::ChangeBatch(_)) if *told == Told::Done => Ok(Vec::new()),
@@ -287,6 +300,78 @@ impl<'a> Answers<'a> {
         Ok(versions)
     }
 
+    /// Of an answer to whoever puts an order: it was true of each SKU at some version.
+    fn versions_of_put(&self, order: &PutOrder, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let orderid = order.wanted.orderid();
+        let answered = request.answer.as_ref().map_or(0, |(time, _)| *time);
+        let is_right = match told {
+            Told::OrderCancelled => self.may_be_cancelled(orderid, answered),
+            Told::OrderOutdated => self.puts_of(orderid).any(|(other, put)| {
+                let is_newer = put.version.is_some() && put.version >= order.version;
+                is_newer && put != order && other.invoked < answered
+            }),
+            Told::UnknownSku => order.wanted.lines().iter().any(|line| self.floor(&line.sku, request.invoked) == 0),
+            Told::LineShipped => order.wanted.lines().iter().any(|line| {
+                let shipped = |replay: &Replay| replay.first_at(&line.id(), 0, &Place::is_shipped).is_some();
+                self.replays.get(&line.sku).is_some_and(shipped)
+            }),
+            Told::Put(lines) => {
+                // Put once more with its version, an order is told as it has become since.
+                let may_lack = order.if_short == IfShort::Partial || order.version.is_some();
+                let is_told = |wanted: &OrderLine| lines.iter().any(|(line, _)| line == wanted);
+                let is_right = |(line, place): &(OrderLine, Place)| {
+                    let may_be_there = may_lack || place.is_shipped() || order.wanted.lines().contains(line);
+                    may_be_there && *place != Place::Cancelled && self.replays.contains_key(&line.sku)
+                };
+                lines.iter().all(is_right) && (may_lack || order.wanted.lines().iter().all(is_told))
+            }
+            Told::Short(lines) => !lines.is_empty() && order.if_short == IfShort::Refuse,
+            _ => false,
+        };
+        ensure!(is_right, "{request:?}: that can't be told, or nobody had asked for what it tells of");
+        let of_sku = |(sku, replay): (&'a Sku, &'a Replay)| {
+            let floor = self.floor(sku, request.invoked);
+            let version = match told {
+                Told::Put(lines) => {
+                    let told: HashSet<_> =
+                        lines.iter().filter(|(line, _)| line.sku == *sku).map(|(line, place)| (line, place)).collect();
+                    let is_told = |part: &Part| told.contains(&(&part.line, &part.place));
+                    let stand = |version| {
+                        replay
+                            .order_at(orderid, version)
+                            .filter(|part| part.place != Place::Cancelled)
+                            .collect::<Vec<_>>()
+                    };
+                    let is_so = |stand: Vec<&Part>| {
+                        let all_told = stand.iter().all(|part| is_told(part) || replay.came_alone(&part.line, order));
+                        all_told && stand.iter().filter(|part| is_told(part)).count() == told.len()
+                    };
+                    replay.versions_of_order(orderid, floor).find(|version| is_so(stand(*version)))
+                }
+                Told::Short(lines) => {
+                    let of_sku: Vec<LineId> = lines.iter().filter(|id| id.sku == *sku).cloned().collect();
+                    replay.first_short(order, floor, &of_sku)
+                }
+                _ => return Ok(None),
+            };
+            match version {
+                Some(version) => Ok(Some((sku, version))),
+                None => Err(format!(
+                    "{request:?}: at no version of {sku} from {floor} on, which was answered before, does the model say so"
+                )),
+            }
+        };
+        self.replays.iter().filter_map(|replay| of_sku(replay).transpose()).collect()
+    }
+
+    /// Whoever put an order, and what was wanted.
+    fn puts_of<'s>(&'s self, orderid: &'s OrderId) -> impl Iterator<Item = (&'s Request, &'s PutOrder)> {
+        self.requests.iter().filter_map(move |request| match &request.asked {
+            Asked::Command(Command::PutOrder(put)) if put.wanted.orderid() == orderid => Some((request, put)),
+            _ => None,
+        })
+    }
+
     /// Whether somebody had asked to cancel an order before this time.
     fn may_be_cancelled(&self, orderid: &OrderId, time: u64) -> bool {
         let cancels = |asked: &Asked| matches!(asked, Asked::Command(Command::CancelOrder(asked)) if asked == orderid);
@@ -330,7 +415,10 @@ impl<'a> Answers<'a> {
             | Told::NotAllocated
             | Told::LineShipped
             | Told::OrderCancelled
+            | Told::OrderOutdated
             | Told::Cancelled(_)
+            | Told::Put(_)
+            | Told::Short(_)
             | Told::Shown(_) => {
                 return Err(format!("{request:?} is no answer to that"));
             }
@@ -385,6 +473,44 @@ impl<'a> Answers<'a> {
             _ => return Err(format!("{request:?} is no answer to that")),
         }
         Ok(vec![(sku, (*version).max(self.floor(sku, request.invoked)))])
+    }
+
+    /// Orders that are put as wholes, and changed in no other way, are whole: each is as it was wanted last, of all SKUs.
+    fn check_orders(&self) -> Result<(), String> {
+        let of_wholes = self.requests.iter().filter_map(|request| match &request.asked {
+            Asked::Command(Command::PutOrder(put)) => Some(put.wanted.orderid()),
+            _ => None,
+        });
+        for orderid in of_wholes.collect::<BTreeSet<_>>() {
+            let is_other = |request: &Request| match &request.asked {
+                Asked::Command(Command::Allocate(line)) => line.orderid == *orderid,
+                Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => id.orderid == *orderid,
+                Asked::Command(Command::CancelOrder(cancelled)) => cancelled == orderid,
+                Asked::Command(Command::PutOrder(put)) => {
+                    put.wanted.orderid() == orderid && put.if_short == IfShort::Partial
+                }
+                Asked::Command(Command::CreateBatch(_) | Command::ChangeBatch(_)) | Asked::View(_) => false,
+            };
+            if self.requests.iter().any(is_other) {
+                continue;
+            }
+            let at_the_end = self.replays.values().flat_map(|replay| replay.order_at(orderid, u64::MAX));
+            let stand: BTreeSet<&OrderLine> =
+                at_the_end.filter(|part| part.place.is_standing()).map(|part| &part.line).collect();
+            let is_placed = |request: &Request| matches!(request.answer, Some((_, Told::Put(_))));
+            let is_last = |(request, _): &(&Request, &PutOrder)| match &request.answer {
+                None => true,
+                Some((time, Told::Put(_))) => {
+                    !self.puts_of(orderid).any(|(later, _)| is_placed(later) && later.invoked > *time)
+                }
+                Some(_) => false,
+            };
+            let mut last = self.puts_of(orderid).filter(is_last);
+            let is_wanted = last.any(|(_, put)| put.wanted.lines().iter().collect::<BTreeSet<_>>() == stand);
+            let is_none = stand.is_empty() && !self.puts_of(orderid).any(|(request, _)| is_placed(request));
+            ensure!(is_wanted || is_none, "{orderid} ends with {stand:?}, which nobody wanted last");
+        }
+        Ok(())
     }
 
     /// Each commit was made by somebody who asked before anybody saw it, or anything later.

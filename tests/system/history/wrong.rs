@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{DeallocationReason, Event, OrderId, Place, Revision, Version};
+use domain::{DeallocationReason, Event, OrderId, OrderVersion, Place, Revision, Version};
 use futures_util::FutureExt as _;
-use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
-use testing::{Command, Reply, allocations, holds, line, new_batch};
+use service_layer::{MessageBus, PutOrder};
+use testing::{Command, Reply, allocations, holds, line, new_batch, whole};
 
 use super::{Asked, Index, Request, Told, check};
 use crate::layers::{Layers, Outcome, add_tests};
@@ -44,6 +44,10 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_cancelled_line_comes_back,
             a_cancelled_order_is_told_otherwise,
             a_line_comes_while_its_order_is_cancelled,
+            an_order_is_there_in_part,
+            an_order_is_told_otherwise,
+            an_order_is_refused_though_there_is_enough,
+            a_line_that_comes_by_itself_may_stay_beside_its_order,
         ]
     );
 }
@@ -64,6 +68,8 @@ impl Shop {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
             Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
             Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines)),
+            Ok(Reply::Put(lines)) => Some(Told::put(lines)),
+            Ok(Reply::Short(lines)) => Some(Told::Short(lines)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatch(_)) => None,
             Ok(Reply::Done) => Some(Told::Done),
@@ -92,6 +98,12 @@ impl Shop {
 
     fn cancel_all(&mut self, orderid: &str) -> &mut Self {
         self.ask(Command::CancelOrder(orderid.try_into().unwrap()))
+    }
+
+    /// Puts an order of lines of S and T. None: it is not answered.
+    fn put(&mut self, orderid: &str, lines: &[(&str, u32)], version: Option<u64>) -> &mut Self {
+        let lines = lines.iter().map(|(sku, qty)| line(orderid, sku, *qty)).collect();
+        self.ask(Command::PutOrder(PutOrder { version: version.map(OrderVersion), ..whole(orderid, lines) }))
     }
 
     fn ship(&mut self, orderid: &str, qty: u32) -> &mut Self {
@@ -451,5 +463,106 @@ async fn a_line_comes_while_its_order_is_cancelled(_: Arc<Servers>) -> Outcome {
     // the first line's own, whose caller was answered long before.
     shop.requests.remove(4);
     assert_eq!(shop.verdict(), Ok(()));
+    Ok(())
+}
+
+/// Five of S and five of T, and an order that has some of both.
+fn shop_with_an_order() -> Shop {
+    let mut shop = Shop::default();
+    shop.create("b1", 5).ask(Command::CreateBatch(new_batch("b2", "T", 5)));
+    shop.put("o1", &[("S", 2), ("T", 3)], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    shop
+}
+
+/// Without the events of one SKU's last version.
+fn without_the_last(shop: &Shop, sku: &str) -> Vec<Envelope> {
+    let mut messages = shop.messages();
+    let last =
+        messages.iter().filter(|message| message.event.sku().as_str() == sku).map(|message| message.version).max();
+    messages.retain(|message| message.event.sku().as_str() != sku || Some(message.version) != last);
+    messages
+}
+
+async fn an_order_is_there_in_part(_: Arc<Servers>) -> Outcome {
+    let mut shop = shop_with_an_order();
+    shop.requests[2].answer = None;
+    assert_eq!(shop.verdict(), Ok(()));
+    for sku in ["S", "T"] {
+        refused(shop.verdict_on(&without_the_last(&shop, sku)), "o1 ends with");
+    }
+    // Nobody knows whether it was put at all.
+    assert_eq!(shop.verdict_on(&shop.messages()[..2]), Ok(()));
+
+    // Of two states, it has one and not some of each.
+    let mut shop = shop_with_an_order();
+    shop.put("o1", &[("S", 1), ("T", 1)], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    for request in 2..4 {
+        shop.requests[request].answer = None;
+    }
+    refused(shop.verdict_on(&without_the_last(&shop, "T")), "o1 ends with");
+    // It has the older one, though a newer one was answered, of which nothing had to be told.
+    let mut shop = shop_with_an_order();
+    let before = shop.messages();
+    shop.put("o1", &[], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    refused(shop.verdict_on(&before), "does the model say so");
+    shop.requests[3].answer = None;
+    assert_eq!(shop.verdict_on(&before), Ok(()));
+    Ok(())
+}
+
+async fn an_order_is_told_otherwise(_: Arc<Servers>) -> Outcome {
+    let mut shop = shop_with_an_order();
+    let Some((_, Told::Put(lines))) = shop.requests[2].answer.clone() else { panic!("no lines") };
+    shop.tell(2, Told::Put(lines[..1].to_vec()));
+    refused(shop.verdict(), "that can't be told");
+    let mut moved = lines.clone();
+    moved[0].1 = Place::Waiting;
+    shop.tell(2, Told::Put(moved));
+    refused(shop.verdict(), "does the model say so");
+    for told in [Told::OrderCancelled, Told::OrderOutdated, Told::LineShipped, Told::Done, Told::Short(Vec::new())] {
+        shop.tell(2, told);
+        refused(shop.verdict(), "that can't be told");
+    }
+    // A line of it that another commit gave back, though nobody asked.
+    let mut shop = shop_with_an_order();
+    shop.put("o1", &[("S", 2)], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    shop.requests.pop();
+    refused(shop.verdict(), "3 of o1 cancelled, off b2");
+    // A version that is older than another one was.
+    let mut shop = shop_with_an_order();
+    shop.put("o1", &[("S", 1)], Some(2)).put("o1", &[("S", 3)], Some(1));
+    assert!(matches!(shop.requests[4].answer, Some((_, Told::OrderOutdated))));
+    assert_eq!(shop.verdict(), Ok(()));
+    shop.requests[3].asked = Asked::Command(Command::PutOrder(whole("o1", vec![line("o1", "S", 1)])));
+    refused(shop.verdict(), "that can't be told");
+    Ok(())
+}
+
+async fn an_order_is_refused_though_there_is_enough(_: Arc<Servers>) -> Outcome {
+    let mut shop = shop_with_an_order();
+    shop.put("o2", &[("S", 3), ("T", 3)], None).put("o2", &[("S", 4), ("T", 3)], None);
+    let Some((_, Told::Short(short))) = shop.requests[3].answer.clone() else { panic!("it fits") };
+    assert_eq!((short.len(), shop.verdict()), (1, Ok(())));
+    let Some((_, Told::Short(both))) = shop.requests[4].answer.clone() else { panic!("it fits") };
+    shop.tell(3, Told::Short(both));
+    refused(shop.verdict(), "at no version of S");
+    shop.tell(3, Told::Put(Vec::new()));
+    refused(shop.verdict(), "that can't be told");
+    Ok(())
+}
+
+async fn a_line_that_comes_by_itself_may_stay_beside_its_order(_: Arc<Servers>) -> Outcome {
+    let mut shop = shop_with_an_order();
+    shop.allocate("o1", 1).put("o1", &[("S", 2), ("T", 1)], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    // The commit did not see the line of S.
+    let unseen = without_the_last(&shop, "S");
+    assert_eq!(shop.verdict_on(&unseen), Ok(()));
+    // What the order had itself, it must have seen.
+    refused(shop.verdict_on(&without_the_last(&shop, "T")), "does the model say so");
     Ok(())
 }

@@ -5,11 +5,14 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{BatchRef, Counted, NewBatch, OrderId, OrderLine, Part, Place, Revision, Version};
+use domain::{
+    BatchRef, Counted, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion, Part, Place, Revision, Version,
+    WantedOrder,
+};
 use local::Stack;
 use serde_json::{Value, json};
-use service_layer::ChangeBatch;
-use testing::{Command, change_body, comes, holds, line};
+use service_layer::{ChangeBatch, PutOrder};
+use testing::{Command, change_body, comes, holds, line, order_body};
 
 use crate::history::{Asked, Request, Told};
 use crate::shop::{Answer, Api, Warehouse};
@@ -25,6 +28,8 @@ pub(super) struct Notes {
     pub(super) history: Vec<Request>,
     pub(super) figures: BTreeMap<String, u32>,
     lines: Vec<OrderLine>,
+    /// Orders that are put as wholes. Some have versions; each with its last one.
+    wholes: BTreeMap<OrderId, Option<u64>>,
     /// With the number of changes that were asked for.
     batches: Vec<(NewBatch, u64)>,
     /// Lines that were taken by a queue, and will be heard of.
@@ -120,8 +125,7 @@ impl<'a> Shop<'a> {
             },
             56..60 => {
                 let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
-                let end = if random.bool() { Command::Deallocate } else { Command::Ship };
-                Asked::Command(end(line.id()))
+                Asked::Command((if random.bool() { Command::Deallocate } else { Command::Ship })(line.id()))
             }
             60..61 => Asked::Command(Command::Allocate(line(&format!("large-{number}"), sku, 1_000))),
             61..62 => {
@@ -129,8 +133,9 @@ impl<'a> Shop<'a> {
                 notes.cancelled.insert(line.orderid.clone());
                 Asked::Command(Command::CancelOrder(line.orderid))
             }
+            76..84 => Asked::Command(Command::PutOrder(whole_order(&mut notes, random))),
             62..63 => Asked::Command(Command::Allocate(line(&format!("unknown-{number}"), "NO-SUCH-THING", 1))),
-            63..84 => {
+            63..76 => {
                 let line = random.choice(&notes.lines).cloned().unwrap_or_else(|| line("early", sku, 1));
                 Asked::View(line.orderid)
             }
@@ -170,6 +175,10 @@ impl<'a> Shop<'a> {
             Asked::View(orderid) if random.bool() => self.api.view(orderid.as_str()).await,
             Asked::View(orderid) => self.api.get(&format!("orders/{orderid}")).await,
             Asked::Command(Command::CancelOrder(orderid)) => self.api.delete(&format!("orders/{orderid}")).await,
+            Asked::Command(Command::PutOrder(order)) => {
+                let path = format!("orders/{}", order.wanted.orderid());
+                self.api.put(&path, order_body(order).to_string()).await
+            }
             Asked::Command(Command::ChangeBatch(change)) => {
                 let mut body = change_body(change);
                 body["batchref"] = json!(change.reference);
@@ -188,6 +197,7 @@ impl<'a> Shop<'a> {
                     Command::Deallocate(_)
                     | Command::Ship(_)
                     | Command::CancelOrder(_)
+                    | Command::PutOrder(_)
                     | Command::CreateBatch(_)
                     | Command::ChangeBatch(_) => None,
                 };
@@ -234,19 +244,32 @@ impl<'a> Shop<'a> {
             }
             (Asked::View(_), 404) if code == "unknown_order" => Told::Shown(Vec::new()),
             (Asked::Command(Command::CancelOrder(orderid)), 200) => Told::Cancelled(parts(orderid, &json)?),
-            (Asked::Command(Command::Allocate(_)), 409) if code == "order_cancelled" => Told::OrderCancelled,
+            (Asked::Command(Command::PutOrder(order)), 200) => Told::put(parts(order.wanted.orderid(), &json)?),
+            (Asked::Command(Command::PutOrder(order)), 409) if code == "out_of_stock" => {
+                Told::Short(short(order.wanted.orderid(), &json)?)
+            }
+            (Asked::Command(Command::PutOrder(_)), 409) if code == "order_outdated" => Told::OrderOutdated,
+            (Asked::Command(Command::Allocate(_) | Command::PutOrder(_)), 409) if code == "order_cancelled" => {
+                Told::OrderCancelled
+            }
             (Asked::View(_), 404) if body == "not found" => Told::Shown(Vec::new()),
             (Asked::Command(Command::Allocate(_)), 202) => Told::Accepted,
             (Asked::Command(Command::Allocate(_)), 201) => {
                 Told::Allocated(json["batchref"].as_str().context("no batchref")?.try_into()?)
             }
             (Asked::Command(Command::Allocate(_)), 400) if code == "out_of_stock" => Told::OutOfStock,
-            (Asked::Command(Command::Allocate(_)), 400) if code == "unknown_sku" => Told::UnknownSku,
+            (Asked::Command(Command::Allocate(_)), 400) | (Asked::Command(Command::PutOrder(_)), 404)
+                if code == "unknown_sku" =>
+            {
+                Told::UnknownSku
+            }
             (Asked::Command(Command::Deallocate(_) | Command::Ship(_)), 404) if code == "unknown_line" => {
                 Told::UnknownLine
             }
             (Asked::Command(Command::Ship(_)), 409) if code == "not_allocated" => Told::NotAllocated,
-            (Asked::Command(Command::Deallocate(_)), 409) if code == "line_shipped" => Told::LineShipped,
+            (Asked::Command(Command::Deallocate(_) | Command::PutOrder(_)), 409) if code == "line_shipped" => {
+                Told::LineShipped
+            }
             (Asked::Command(Command::Allocate(_) | Command::Ship(_)), 409) if code == "line_cancelled" => {
                 Told::LineCancelled
             }
@@ -273,7 +296,10 @@ impl<'a> Shop<'a> {
 
     /// Asks for every order, and notes what the view says.
     pub(super) async fn view_all(&self) -> Result<()> {
-        let mut orders: Vec<_> = self.notes.lock().unwrap().lines.iter().map(|line| line.orderid.clone()).collect();
+        let mut orders: Vec<_> = {
+            let notes = self.notes.lock().unwrap();
+            notes.lines.iter().map(|line| line.orderid.clone()).chain(notes.wholes.keys().cloned()).collect()
+        };
         orders.sort();
         orders.dedup();
         for orderid in orders {
@@ -286,6 +312,35 @@ impl<'a> Shop<'a> {
         }
         Ok(())
     }
+}
+
+/// A new order, or another state of one that was put before; sometimes of one whose lines come by themselves, too.
+fn whole_order(notes: &mut Notes, random: &mut fastrand::Rng) -> PutOrder {
+    let known: Vec<OrderId> = notes.wholes.keys().cloned().collect();
+    let is_mixed = random.u32(..8) == 0;
+    let orderid = match random.choice(&notes.lines) {
+        Some(line) if is_mixed => line.orderid.clone(),
+        _ => match random.choice(&known) {
+            Some(orderid) if random.bool() => orderid.clone(),
+            _ => format!("whole-{}", known.len()).as_str().try_into().unwrap(),
+        },
+    };
+    let is_new = !notes.wholes.contains_key(&orderid);
+    let last = notes.wholes.entry(orderid.clone()).or_insert_with(|| (random.bool() && !is_mixed).then_some(0));
+    *last = last.map(|last| last + 1);
+    let version = last.map(OrderVersion);
+    let mut lines: Vec<OrderLine> = Vec::new();
+    for _ in 0..random.u32(u32::from(is_new)..4) {
+        let sku = if random.bool() { SKUS[0] } else { SKUS[random.usize(1..SKUS.len())] };
+        let unnamed = line(orderid.as_str(), sku, random.u32(1..5));
+        let name = if random.bool() { unnamed.name.clone() } else { "gift".try_into().unwrap() };
+        let line = OrderLine { name, ..unnamed };
+        if lines.iter().all(|known| known.id() != line.id()) {
+            lines.push(line);
+        }
+    }
+    let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][random.usize(..4)];
+    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version }
 }
 
 fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> ChangeBatch {
@@ -317,6 +372,15 @@ fn parts(orderid: &OrderId, json: &Value) -> Result<Vec<Part>> {
         Ok(Part { line, place, age: Version(0), since: Version(0) })
     };
     json["lines"].as_array().context("no lines")?.iter().map(part).collect()
+}
+
+/// The lines of an order that are short.
+fn short(orderid: &OrderId, json: &Value) -> Result<Vec<LineId>> {
+    let line = |line: &Value| {
+        let text = |field: &str| line[field].as_str().with_context(|| format!("no {field}"));
+        Ok(LineId { orderid: orderid.clone(), sku: text("sku")?.try_into()?, name: text("line")?.try_into()? })
+    };
+    json["lines"].as_array().context("no lines")?.iter().map(line).collect()
 }
 
 fn shown(json: &Value) -> Result<Vec<(domain::Sku, domain::BatchRef)>> {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::in_memory::InMemoryStore;
 use domain::{
-    Batch, BatchRef, Counted, Eta, Event, LineId, NewBatch, OrderLine, Part, Place, Product, Revision, Sku, Version,
+    Batch, BatchRef, Counted, Eta, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product,
+    Revision, Sku, Version,
 };
 use service_layer::outbox::Envelope;
 use service_layer::{ChangeBatch, NewEta};
@@ -23,7 +24,9 @@ pub(crate) struct Books {
     versions: BTreeMap<Sku, Version>,
     batches: BTreeMap<(Sku, BatchRef), u32>,
     etas: BTreeMap<(Sku, BatchRef), Option<Eta>>,
-    places: BTreeMap<OrderLine, Place>,
+    places: BTreeMap<LineId, (OrderLine, Place)>,
+    /// Orders that are put as wholes, which may want a cancelled line again.
+    may_come_back: BTreeSet<OrderId>,
 }
 
 macro_rules! ensure {
@@ -35,6 +38,14 @@ macro_rules! ensure {
 }
 
 impl Books {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let may_come_back = plan.requests.iter().filter_map(|request| match request {
+            Command::PutOrder(put) => Some(put.wanted.orderid().clone()),
+            _ => None,
+        });
+        Self { may_come_back: may_come_back.collect(), ..Self::default() }
+    }
+
     /// The messages of each commit so far, in the order of commits.
     pub(crate) fn commits(&self) -> &[Vec<Envelope>] {
         &self.commits
@@ -44,10 +55,11 @@ impl Books {
     pub(crate) fn check(&mut self, store: &InMemoryStore) -> Verdict {
         self.read_events(store)?;
         let parts = store.parts();
-        for line in self.places.keys() {
-            ensure!(parts.contains_key(&line.id()), "{line:?} was promised, and is gone");
+        for id in self.places.keys() {
+            ensure!(parts.contains_key(id), "{id:?} was promised, and is gone");
         }
-        let placed: BTreeMap<_, _> = parts.values().map(|part| (part.line.clone(), part.place.clone())).collect();
+        let placed: BTreeMap<_, _> =
+            parts.iter().map(|(id, part)| (id.clone(), (part.line.clone(), part.place.clone()))).collect();
         ensure!(placed == self.places, "events tell of lines at {:?}, but they are at {placed:?}", self.places);
         let mut batches = BTreeMap::new();
         for product in store.products() {
@@ -87,12 +99,18 @@ impl Books {
         Ok(())
     }
 
+    fn place(&self, id: &LineId) -> Option<&Place> {
+        self.places.get(id).map(|(_, place)| place)
+    }
+
     fn replay(&mut self, event: &Event) -> Verdict {
         if let Some((line, place)) = event.puts_line() {
-            let before = self.places.insert(line.clone(), place.clone());
+            let before = self.places.insert(line.id(), (line.clone(), place.clone())).map(|(_, place)| place);
             let says_why = matches!(event, Event::OutOfStock { .. });
             ensure!(before.as_ref() != Some(&place) || says_why, "{event}: but it was there already");
-            let had_ended = matches!(before, Some(Place::Shipped(_) | Place::Cancelled));
+            // Whether somebody wanted a cancelled one back, the history tells.
+            let comes_back = before == Some(Place::Cancelled) && self.may_come_back.contains(&line.orderid);
+            let had_ended = matches!(before, Some(Place::Shipped(_) | Place::Cancelled)) && !comes_back;
             ensure!(!had_ended, "{event}: but it was {before:?}, and neither moves nor comes back");
             // One that names a batch and puts its line elsewhere takes it from there; others find it on none.
             let left = event.batchref().filter(|batch| place != Place::Batch((*batch).clone())).cloned();
@@ -102,8 +120,11 @@ impl Books {
         let key = |batchref: &BatchRef| (event.sku().clone(), batchref.clone());
         match event {
             Event::OutOfStock { line, .. } => {
-                let place = self.places.get(line);
-                ensure!(!matches!(place, Some(Place::Batch(_))), "{line:?} is out of stock, but is at {place:?}");
+                let place = self.place(&line.id());
+                let is_placed = matches!(place, Some(Place::Batch(_)));
+                // An order may have a line of another quantity refused, and keep it as it was.
+                let keeps = self.places.get(&line.id()).is_some_and(|(known, _)| known.qty != line.qty);
+                ensure!(!is_placed || keeps, "{line:?} is out of stock, but is at {place:?}");
             }
             Event::BatchCreated { batchref, qty, eta, .. } => {
                 self.etas.insert(key(batchref), *eta);
@@ -139,16 +160,17 @@ impl Books {
                 ensure!(self.was_refused(line), "{line:?} is told that it is out of stock, and nobody else is");
             }
             (Command::Deallocate(id), Reply::Done) => {
-                let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
-                ensure!(place == Some(&Place::Cancelled), "{id:?} is told to be cancelled, but is at {place:?}");
+                let place = self.place(id);
+                let is_cancelled = place == Some(&Place::Cancelled) || self.may_come_back.contains(&id.orderid);
+                ensure!(is_cancelled, "{id:?} is told to be cancelled, but is at {place:?}");
             }
             (Command::Ship(id), Reply::Done) => {
-                let place = self.places.iter().find(|(line, _)| line.id() == *id).map(|(_, place)| place);
+                let place = self.place(id);
                 ensure!(matches!(place, Some(Place::Shipped(_))), "{id:?} is told to be shipped, but is at {place:?}");
             }
             (Command::CancelOrder(_), Reply::Cancelled(lines)) => {
                 for part in lines {
-                    let place = self.places.get(&part.line);
+                    let place = self.place(&part.line.id());
                     ensure!(
                         place == Some(&part.place),
                         "{:?} is told to be {:?}, but is at {place:?}",
@@ -161,6 +183,23 @@ impl Books {
             (Command::Allocate(line), Reply::OrderCancelled(orderid)) => {
                 ensure!(line.orderid == *orderid, "{line:?} is told that {orderid} is cancelled");
                 // It may stand all the same, by a request that began earlier and ended later: see the end of the run.
+            }
+            // What it is told of its lines, the history holds against the model.
+            (Command::PutOrder(put), Reply::Put(lines)) => {
+                let is_kept = |line: &OrderLine| lines.iter().any(|part| part.line == *line);
+                // Put once more with its version, it is shown as it has become since.
+                let may_lack = put.if_short == IfShort::Partial || put.version.is_some();
+                let all = may_lack || put.wanted.lines().iter().all(is_kept);
+                ensure!(all, "{put:?} is told {lines:?}");
+            }
+            (Command::PutOrder(put), Reply::Short(lines)) => {
+                ensure!(
+                    put.if_short == IfShort::Refuse && !lines.is_empty(),
+                    "{put:?} is told of short lines {lines:?}"
+                );
+            }
+            (Command::PutOrder(put), Reply::OrderCancelled(orderid)) => {
+                ensure!(put.wanted.orderid() == orderid, "{put:?} is told that {orderid} is cancelled");
             }
             (Command::CreateBatch(new), Reply::Done) => {
                 let key = (new.sku.clone(), new.reference.clone());
@@ -187,7 +226,7 @@ impl Books {
     pub(crate) fn check_the_end(&self, state: &State, plan: &Plan) -> Verdict {
         self.check_announcements(state, plan)?;
         for line in &plan.queued {
-            let answered = self.places.contains_key(line) || self.was_refused(line);
+            let answered = self.places.contains_key(&line.id()) || self.was_refused(line);
             let answered = answered || state.store.cancelled().contains(&line.orderid);
             ensure!(answered, "{line:?} was taken, and nobody heard of it again");
         }
@@ -216,8 +255,8 @@ impl Books {
         };
         let shipped = self
             .places
-            .iter()
-            .filter(|(line, place)| line.sku == new.sku && **place == Place::Shipped(new.reference.clone()));
+            .values()
+            .filter(|(line, place)| line.sku == new.sku && *place == Place::Shipped(new.reference.clone()));
         let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
         let held = self.batches.get(&key).copied();
         let is_told = |held: u32| match newest(&|change| change.counted.is_some()).and_then(|change| change.counted) {

@@ -6,6 +6,7 @@
 mod books;
 mod choices;
 mod crowd;
+mod orders;
 mod plan;
 mod queue;
 mod run;
@@ -20,11 +21,11 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{Counted, EventType, NewBatch, Revision};
+use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision};
 use plan::{Outbox, Plan};
 use run::{Run, Verdict};
-use service_layer::ChangeBatch;
-use testing::{Command, line, new_batch};
+use service_layer::{ChangeBatch, PutOrder};
+use testing::{Command, line, new_batch, whole};
 use world::{Adversity, World};
 
 use crate::layers::{Layers, Outcome, add_tests};
@@ -61,6 +62,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_line_that_is_asked_for_in_both_ways,
         ]
     );
+    orders::add_to(layers);
     crowd::add_to(layers);
     stream::add_to(layers);
 }
@@ -101,10 +103,33 @@ fn fail(what: &str, script: Vec<u32>, rerun: impl Fn(Vec<u32>) -> Told) -> Outco
     bail!("{what}: {reason}\nchoices: {script:?}\n{}", story.join("\n"))
 }
 
+/// What an order is to be as a whole. Most orders are changed in no other way.
+fn random_order(world: &World, lines: &[LineId], skus: u32) -> PutOrder {
+    let between = |from, to| between(world, from, to);
+    let orderid = match between(0, 4) {
+        0 => lines[world.choose(lines.len(), Odds::Even)].orderid.to_string(),
+        number => format!("w{}", number % 2),
+    };
+    let mut wanted: Vec<OrderLine> = Vec::new();
+    for _ in 0..between(0, 3) {
+        let line = line(&orderid, &format!("S{}", between(0, skus - 1)), between(1, 4));
+        let line = if between(0, 1) == 1 { OrderLine { name: "a".try_into().unwrap(), ..line } } else { line };
+        if wanted.iter().all(|known| known.id() != line.id()) {
+            wanted.push(line);
+        }
+    }
+    let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][between(0, 3) as usize];
+    let version = (between(0, 2) == 0).then(|| OrderVersion(between(1, 3).into()));
+    PutOrder { if_short, version, ..whole(&orderid, wanted) }
+}
+
+fn between(world: &World, from: u32, to: u32) -> u32 {
+    from + u32::try_from(world.choose((to - from + 1) as usize, Odds::Even)).unwrap()
+}
+
 fn random_plan(world: &World) -> Plan {
     world.state().shares_commits = true;
-    let between =
-        |from: u32, to: u32| from + u32::try_from(world.choose((to - from + 1) as usize, Odds::Even)).unwrap();
+    let between = |from, to| between(world, from, to);
     let skus = between(1, 2);
     let batches = between(1, 4);
     // The first two may be of one reference.
@@ -130,6 +155,8 @@ fn random_plan(world: &World) -> Plan {
             _ => Command::CancelOrder(id.orderid),
         });
     }
+    let sold = skus.min(batches);
+    requests.extend((0..between(0, 3)).map(|_| Command::PutOrder(random_order(world, &lines, sold))));
     let numbered = between(0, 1) == 1;
     let change = |number: u32| {
         let of = between(0, batches - 1);

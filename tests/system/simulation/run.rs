@@ -123,7 +123,7 @@ impl Run {
             queues: Source::ALL.map(|source| (source, Queue::default())).into(),
             relayed: 0,
             delivered: 0,
-            books: Books::default(),
+            books: Books::of(&plan),
             plan,
             history: Vec::new(),
             index: Index::Current,
@@ -436,11 +436,14 @@ impl Run {
         for orderid in store.cancelled() {
             let stands = |part: &&Part| part.line.orderid == orderid && part.place.is_standing();
             for part in store.parts().values().filter(stands) {
-                let [line, order] =
-                    [Command::Allocate(part.line.clone()), Command::CancelOrder(orderid.clone())].map(|command| {
-                        let of_command = move |flight: &&Flight| flight.command == command;
-                        self.flights.iter().filter(of_command).collect::<Vec<_>>()
-                    });
+                let asks_for = |flight: &&Flight| match &flight.command {
+                    Command::Allocate(line) => *line == part.line,
+                    Command::PutOrder(put) => put.wanted.lines().contains(&part.line),
+                    _ => false,
+                };
+                let line: Vec<_> = self.flights.iter().filter(asks_for).collect();
+                let cancels = |flight: &&Flight| flight.command == Command::CancelOrder(orderid.clone());
+                let order: Vec<_> = self.flights.iter().filter(cancels).collect();
                 let crosses = |line: &&&Flight| order.iter().any(|order| line.crosses(order));
                 let crossed_until = line.iter().filter(crosses).map(|line| line.until).max();
                 let began_later = |flight: &&&Flight| flight.done && Some(flight.since) >= crossed_until;
@@ -481,6 +484,8 @@ impl Run {
             Ok(Reply::Done) => Some(Told::Done),
             Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
             Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines.clone())),
+            Ok(Reply::Put(lines)) => Some(Told::put(lines.clone())),
+            Ok(Reply::Short(lines)) => Some(Told::Short(lines.clone())),
             Err(error) => Told::of_error(error),
         };
         let now = self.tick();

@@ -108,7 +108,8 @@ impl World {
             mails: Vec::new(),
             refused_in_silence: false,
             now: Timestamp(1_000_000),
-            drawn: 0,
+            // Ids of commits are drawn, and none is that of a commit before the run.
+            drawn: 1_000_000,
             crossed: 0,
             took_turn: false,
             wants_turn: false,

@@ -16,11 +16,11 @@ use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{OrderLine, Revision, SkuLines};
+use domain::{IfShort, OrderLine, Revision, SkuLines};
 use service_layer::ports::{Environment as _, Inbox as _, Timestamp};
 use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _};
-use service_layer::{Allocate, AllocateLines, ChangeBatch, CorrelationId, MessageBus, Views, Wanted};
-use testing::{Command, found_product, line, new_batch};
+use service_layer::{Allocate, AllocateLines, ChangeBatch, CorrelationId, MessageBus, PutOrder, Views, Wanted};
+use testing::{Command, found_product, line, new_batch, whole};
 
 use super::rights::{Right, right};
 use crate::names::{soon, unique};
@@ -189,6 +189,20 @@ impl Scene {
         Ok(())
     }
 
+    /// One that is refused beside a backlog, tried out, and placed; changed so that a line stays and one leaves a full batch;
+    /// and told that a line is short.
+    async fn put_orders(&self) -> anyhow::Result<()> {
+        let (sku, orderid) = (self.with_backlog().await?, unique("order"));
+        let order = |lines: &[u32]| whole(&orderid, lines.iter().map(|qty| line(&orderid, &sku, *qty)).collect());
+        self.does(Command::PutOrder(order(&[2]))).await?;
+        self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 3))).await?;
+        self.recorded.dry_run(&order(&[1, 2]), &soon()).await?;
+        self.does(Command::PutOrder(order(&[1, 2]))).await?;
+        self.does(Command::PutOrder(order(&[1]))).await?;
+        let short = PutOrder { if_short: IfShort::Partial, ..order(&[1, 9]) };
+        self.does(Command::PutOrder(short)).await
+    }
+
     /// One that has lines on full batches, for which others wait; the same again; and one that nobody has heard of.
     async fn cancel_orders(&self) -> anyhow::Result<()> {
         let (sku, lost) = (unique("LAMP"), unique("batch"));
@@ -255,7 +269,10 @@ impl Scene {
                 Ok(())
             }
             "batches" => self.play_batches().await,
-            "orders" => self.cancel_orders().await,
+            "orders" => {
+                self.put_orders().await?;
+                self.cancel_orders().await
+            }
             "change-batch-quantity" => {
                 for change in self.changes().await? {
                     self.recorded.handle(&change, &soon()).await?;

@@ -1,11 +1,11 @@
 //! Answers: texts, JSON, and what an error is to a client.
 
-use domain::{Batch, Done, Eta, NewBatch, Quantity, Refusal, Sku};
+use domain::{Available, Batch, Done, Eta, LineName, NewBatch, Quantity, Refusal, Sku};
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
-use serde::Serialize;
-use service_layer::Error;
+use serde::{Serialize, Serializer};
+use service_layer::{Error, ShortLine};
 
 use super::Route;
 use super::accept::Format;
@@ -98,6 +98,50 @@ pub(super) enum Details<'a> {
     Stored { sku: &'a Sku, qty: Quantity, eta: Option<Eta> },
     /// Whether the line was promised before and waits for stock.
     Waiting(bool),
+    /// The lines of an order that are short, and what it could use.
+    Lines(Vec<Short<'a>>),
+}
+
+/// A line that is short.
+#[derive(Serialize)]
+pub(super) struct Short<'a> {
+    sku: &'a Sku,
+    line: &'a LineName,
+    qty: Quantity,
+    #[serde(flatten)]
+    available: ShownAvailable<'a>,
+}
+
+impl<'a> Short<'a> {
+    pub(super) fn of(ShortLine { line, available }: &'a ShortLine) -> Self {
+        Self { sku: &line.sku, line: &line.name, qty: line.qty, available: ShownAvailable::of(available) }
+    }
+}
+
+/// Pieces that are nobody's.
+#[derive(Serialize)]
+pub(super) struct ShownAvailable<'a> {
+    /// In the warehouse.
+    free: u64,
+    #[serde(serialize_with = "by_date")]
+    incoming: &'a [(Eta, u64)],
+}
+
+impl<'a> ShownAvailable<'a> {
+    pub(super) fn of(Available { free, incoming }: &'a Available) -> Self {
+        Self { free: *free, incoming }
+    }
+}
+
+/// What comes on each day.
+fn by_date<S: Serializer>(incoming: &[(Eta, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Incoming {
+        eta: Eta,
+        free: u64,
+    }
+
+    serializer.collect_seq(incoming.iter().map(|&(eta, free)| Incoming { eta, free }))
 }
 
 /// What a client is told when its command failed. What is not its fault is logged.

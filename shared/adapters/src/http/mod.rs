@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::pin::Pin;
 
-use domain::InvalidName;
+use domain::{InvalidName, WrongOrder};
 use lambda_http::http::header::HOST;
 use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::request::LambdaRequest;
@@ -29,8 +29,8 @@ use crate::json::{InvalidJson, read_object};
 pub use answers::Code;
 use answers::{Details, problem, refuse};
 
-/// Largest body that is read. The longest command takes less than a tenth of it, with every character escaped.
-pub const BODY_BYTES: usize = 65_536;
+/// Largest body that is read. The longest order takes less, with every character escaped that is not ASCII.
+pub const BODY_BYTES: usize = 131_072;
 /// Largest answer. Lambda's own limit is 6 MB, for the answer as a text in JSON with its headers beside it
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const ANSWER_BYTES: usize = 6 * 1_024 * 1_024 - 16 * 1_024;
@@ -79,6 +79,8 @@ pub fn without_uri(mut request: LambdaRequest) -> LambdaRequest {
 enum Failure {
     /// The body is too large: so many bytes.
     TooLarge(usize),
+    /// The order has more lines than one commit surely holds.
+    TooManyLines(WrongOrder),
     /// The body, or the path, can't be read.
     Unreadable(InvalidJson),
     /// What it asks for could not be done.
@@ -116,8 +118,13 @@ async fn answered<E: Environment>(
                 let reason = format!("body: must have at most {BODY_BYTES} bytes, not {bytes}");
                 problem(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, &reason, None)
             }
+            Err(Failure::TooManyLines(error)) => {
+                let reason = format!("lines: {error}; what is larger has to be several orders");
+                problem(StatusCode::UNPROCESSABLE_ENTITY, Code::TooManyLines, &reason, None)
+            }
             Err(Failure::Unreadable(error)) => {
-                let field = error.field().map(Details::Field);
+                let field = error.field();
+                let field = field.as_deref().map(Details::Field);
                 problem(StatusCode::BAD_REQUEST, Code::InvalidInput, &error.to_string(), field)
             }
             Err(Failure::Undone(error)) => refuse(route, &error),

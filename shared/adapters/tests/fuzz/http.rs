@@ -1,11 +1,12 @@
 //! Requests, from the event of API Gateway to the answer.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use adapters::http::{BODY_BYTES, Route};
 use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
 use aws_smithy_types::base64;
-use domain::{InvalidName, OrderId, OrderLine};
+use domain::{InvalidName, OrderId, OrderLine, Part};
 use lambda_http::http::HeaderValue;
 use lambda_http::{Body, Context, Request, Response};
 use proptest::prelude::*;
@@ -25,6 +26,16 @@ fn line() -> Object {
 
 fn batch() -> Object {
     Object::of(&[("ref", "\"b2\""), ("sku", "\"LAMP\""), ("qty", "7"), ("eta", "\"2011-01-02\"")])
+}
+
+/// A line of an order, and what is wanted of the order beside two of them.
+fn wanted_line() -> Object {
+    Object::of(&[("sku", "\"RETRO-CLOCK\""), ("qty", "1"), ("line", "\"a\"")])
+}
+
+fn order(first: &str, second: &str) -> Object {
+    let lines = format!("[{first},{second}]");
+    Object::of(&[("lines", &lines), ("version", "1"), ("if_short", "\"refuse\""), ("dry_run", "false")])
 }
 
 /// A request of a route, with fields of its event added or changed.
@@ -234,6 +245,51 @@ fn check_line(body: &[u8]) {
     assert_eq!(shop.view(&path).0, if has_place { 200 } else { 404 }, "{path}");
 }
 
+/// Puts an order that has a line, and holds the answer against what the body is.
+fn check_order(body: &[u8]) {
+    let shop = Shop::new();
+    let before = shop.contents();
+    let path = json!({"pathParameters": {"orderid": "o0"}});
+    let asked = [encoded(body), path].into_iter().fold(Map::new(), |mut event, part| {
+        event.extend(part.as_object().unwrap().clone());
+        event
+    });
+    let (status, answer) = shop.ask(Route::PutOrder, &asked.into());
+    let told: Value = serde_json::from_str(&answer).unwrap();
+    if status != 200 {
+        assert!([400, 404, 409, 413, 422].contains(&status), "{status} {answer}");
+        // A line that is short is told to subscribers.
+        assert!(shop.contents() == before || told["code"] == "out_of_stock", "{answer}");
+        let message = told["message"].as_str().unwrap();
+        assert!(
+            message.chars().count() <= REASON_CHARACTERS + 600 && !message.contains(char::is_control),
+            "{message:?}"
+        );
+        return;
+    }
+    // An unknown field of a line may be a number that nothing holds.
+    let Some(asked) = fields(body, &["lines", "if_short", "dry_run"]).map(Value::from) else { return };
+    let of_line = |line: &Value| {
+        let qty = whole_number(&line["qty"]).unwrap();
+        let name = line["line"].as_str().map_or(qty.to_string(), str::to_owned);
+        (line["sku"].as_str().unwrap().to_owned(), name, qty)
+    };
+    let lines = |lines: &Value| -> BTreeSet<_> { lines.as_array().unwrap().iter().map(of_line).collect() };
+    let is_partial = asked["if_short"] == "partial";
+    assert!(lines(&told["lines"]) == lines(&asked["lines"]) || is_partial, "{answer}");
+    if asked["dry_run"] == true {
+        assert_eq!(shop.contents(), before);
+        return;
+    }
+    let stands = |part: &Part| part.line.orderid.as_str() == "o0" && part.place.is_standing();
+    let parts = shop.store().parts();
+    let kept = parts
+        .values()
+        .filter(|part| stands(part))
+        .map(|Part { line, .. }| (line.sku.to_string(), line.name.to_string(), u64::from(line.qty.get())));
+    assert_eq!(kept.collect::<BTreeSet<_>>(), lines(&told["lines"]), "{answer}");
+}
+
 fn check_batch(body: &[u8]) {
     let shop = Shop::new();
     let before = shop.contents();
@@ -281,6 +337,18 @@ proptest! {
     fn bytes_are_a_body_or_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
         check_line(&body);
         check_batch(&body);
+        check_order(&body);
+    }
+
+    #[test]
+    fn an_order_is_put_as_it_was_sent_or_refused(body in mutated(order(&wanted_line().text(), r#"{"sku":"RETRO-CLOCK","qty":2}"#))) {
+        check_order(body.as_bytes());
+    }
+
+    #[test]
+    fn a_line_of_an_order_is_taken_as_it_was_sent_or_refused(first in mutated(wanted_line()), second in mutated(wanted_line())) {
+        check_order(order(&first, &second).text().as_bytes());
+        check_order(order(&first, r#"{"sku":"RETRO-CLOCK","qty":2}"#).text().as_bytes());
     }
 
     #[test]
@@ -426,12 +494,12 @@ fn depth_is_no_danger() {
 }
 
 #[test]
-fn a_body_has_at_most_64_kib() {
+fn a_body_has_at_most_128_kib() {
     let shop = Shop::new();
     let padded = |bytes: usize| format!("{}{}", line().text(), " ".repeat(bytes - line().text().len()));
-    assert_eq!(shop.ask(Route::Allocate, &json!({"body": padded(65_536)})).0, 202);
+    assert_eq!(shop.ask(Route::Allocate, &json!({"body": padded(131_072)})).0, 202);
     let before = shop.contents();
-    let (status, answer) = shop.ask(Route::Allocate, &json!({"body": padded(65_537)}));
-    assert_eq!((status, reason(&answer).as_str()), (413, "body: must have at most 65536 bytes, not 65537"));
+    let (status, answer) = shop.ask(Route::Allocate, &json!({"body": padded(131_073)}));
+    assert_eq!((status, reason(&answer).as_str()), (413, "body: must have at most 131072 bytes, not 131073"));
     assert_eq!(shop.contents(), before);
 }

@@ -1,9 +1,11 @@
-//! Whole orders: how they are cancelled.
+//! Whole orders: how they are put, and how they are cancelled.
 
 use adapters::http::Route;
+use adapters::in_memory::InMemoryStore;
 use domain::Revision;
 use insta::assert_snapshot;
 use lambda_http::Request;
+use serde_json::{Value, json};
 use service_layer::ports::Timestamp;
 use testing::holds;
 
@@ -13,10 +15,181 @@ fn delete(orderid: &str) -> Request {
     request(Route::CancelOrder, None, "", Some(orderid))
 }
 
+/// A request to bring `o1` to this.
+fn put(body: &str) -> Request {
+    request(Route::PutOrder, None, body, Some("o1"))
+}
+
+/// All that a store holds of products and lines, and what it told.
+fn contents(store: &InMemoryStore) -> String {
+    format!("{:?} {:?} {:?}", store.products(), store.parts(), store.outbox())
+}
+
 impl Api {
+    /// With five lamps, five desks, and four more desks that come later.
+    async fn with_lamps_and_desks() -> Self {
+        let api = Self::new();
+        for batch in [
+            r#"{"ref": "b1", "sku": "LAMP", "qty": 5}"#,
+            r#"{"ref": "b2", "sku": "DESK", "qty": 5}"#,
+            r#"{"ref": "b3", "sku": "DESK", "qty": 4, "eta": "2011-01-02"}"#,
+        ] {
+            api.post_batch(batch).await;
+        }
+        api
+    }
+
+    async fn put(&self, body: &str) -> String {
+        show(&self.answer(Route::PutOrder, put(body)).await)
+    }
+
+    /// The body of a refusal of `o1` with this status.
+    async fn refuses(&self, status: u16, body: &str) -> Value {
+        let answer = self.put(body).await;
+        let (head, told) = answer.split_once("\n\n").unwrap();
+        assert_eq!(head, format!("{status}\ncontent-type: application/json"), "{body}: {told}");
+        serde_json::from_str(told).unwrap()
+    }
+
     async fn cancel(&self, orderid: &str) -> String {
         show(&self.answer(Route::CancelOrder, delete(orderid)).await)
     }
+}
+
+const BASKET: &str = r#"{"lines": [{"sku": "LAMP", "qty": 3, "line": "a"}, {"sku": "DESK", "qty": 1}]}"#;
+
+#[tokio::test]
+async fn an_order_is_put_edited_and_put_once_more() {
+    let api = Api::with_lamps_and_desks().await;
+    let placed = api.put(BASKET).await;
+    assert_snapshot!(placed, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"1","qty":1,"state":"allocated","parts":[{"batchref":"b2","eta":null,"qty":1}]},{"sku":"LAMP","line":"a","qty":3,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":3}]}]}
+    "#);
+    assert_eq!(api.put(BASKET).await, replayed(&placed), "the same again");
+    // Five is all there is, and three of them are its own.
+    assert_snapshot!(api.put(r#"{"lines": [{"sku": "LAMP", "qty": 5, "line": "a"}], "version": "7"}"#).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"LAMP","line":"a","qty":5,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":5}]}],"version":7}
+    "#);
+    assert_snapshot!(api.ask(Route::ShowOrder, "o1", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"1","qty":1,"state":"cancelled","parts":[]},{"sku":"LAMP","line":"a","qty":5,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":5}]}],"next":null}
+    "#);
+    assert_snapshot!(api.put(BASKET).await, @r#"
+    409
+    content-type: application/json
+
+    {"message":"order \"o1\" is at version 7 by now","code":"order_outdated"}
+    "#);
+    assert_snapshot!(api.put(r#"{"lines": [], "version": 8}"#).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[],"version":8}
+    "#);
+}
+
+#[tokio::test]
+async fn an_order_that_is_short_is_refused_left_out_in_part_or_waits() {
+    let api = Api::with_lamps_and_desks().await;
+    let wanted = |rest: &str| {
+        format!(
+            r#"{{"lines": [{{"sku": "DESK", "qty": 6}}, {{"sku": "LAMP", "qty": 2}}, {{"sku": "LAMP", "qty": 9}}]{rest}}}"#
+        )
+    };
+    assert_snapshot!(api.put(&wanted("")).await, @r#"
+    409
+    content-type: application/json
+
+    {"message":"no batch has 6 left of sku \"DESK\" for order \"o1\", nor enough for another of its lines; nothing was changed","code":"out_of_stock","lines":[{"sku":"DESK","line":"6","qty":6,"free":5,"incoming":[{"eta":"2011-01-02","free":4}]},{"sku":"LAMP","line":"9","qty":9,"free":5,"incoming":[]}]}
+    "#);
+    assert_eq!(api.put(&wanted(r#", "if_short": "refuse""#)).await, api.put(&wanted("")).await);
+    let partial = api.put(&wanted(r#", "if_short": "partial""#)).await;
+    assert_snapshot!(partial, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"LAMP","line":"2","qty":2,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":2}]}]}
+    "#);
+    assert_snapshot!(api.put(&wanted(r#", "if_short": "wait""#)).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"6","qty":6,"state":"waiting","parts":[]},{"sku":"LAMP","line":"2","qty":2,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":2}]},{"sku":"LAMP","line":"9","qty":9,"state":"waiting","parts":[]}]}
+    "#);
+}
+
+#[tokio::test]
+async fn an_order_that_is_tried_out_is_told_what_then_happens() {
+    let api = Api::with_lamps_and_desks().await;
+    let with_dry_run = |body: &str| format!(r#"{{"dry_run": true, {}"#, &body[1..]);
+    let large = r#"{"lines": [{"sku": "LAMP", "qty": 6}]}"#;
+    for body in [BASKET, large, r#"{"lines": [{"sku": "BED", "qty": 1}]}"#, r#"{"lines": [], "version": 1}"#] {
+        let (before, tried) = (contents(api.0.store()), api.put(&with_dry_run(body)).await);
+        assert_eq!(contents(api.0.store()), before, "{body}");
+        assert_eq!(api.put(body).await, tried, "{body}");
+    }
+    assert_eq!(
+        api.put(&BASKET.replacen('{', r#"{"dry_run": false, "version": 2, "#, 1)).await.lines().next(),
+        Some("200")
+    );
+}
+
+#[tokio::test]
+async fn what_no_order_can_be_is_refused_with_its_place() {
+    let api = Api::with_lamps_and_desks().await;
+    let before = contents(api.0.store());
+    let long = format!(r#"{{"lines": [{{"sku": "{}", "qty": 1, "line": "{}"}}]}}"#, "🪑".repeat(250), "x".repeat(20));
+    for (body, field, reason) in [
+        ("{}", "lines", "missing field `lines`"),
+        (r#"{"lines": 5}"#, "lines", "invalid type: integer `5`, expected a sequence"),
+        (r#"{"lines": [["LAMP", 1]]}"#, "lines[0]", "invalid type: sequence, expected an object"),
+        (r#"{"lines": [{"sku": "LAMP", "qty": 1}, {"sku": "LAMP"}]}"#, "lines[1].qty", "missing field `qty`"),
+        (r#"{"lines": [{"sku": "LAMP", "qty": 0}]}"#, "lines[0].qty", "invalid value: integer `0`"),
+        (r#"{"lines": [{"sku": "", "qty": 1}]}"#, "lines[0].sku", "must not be empty"),
+        (r#"{"lines": [{"sku": "LAMP", "qty": 1, "line": " a"}]}"#, "lines[0].line", "must not begin or end"),
+        (
+            r#"{"lines": [{"sku": "LAMP", "qty": 1}, {"sku": "LAMP", "qty": 1, "line": "1"}]}"#,
+            "lines[1]",
+            "is named twice",
+        ),
+        (&long, "lines[0].line", "1018 bytes in UTF-8 together with sku"),
+        (r#"{"lines": [], "if_short": "maybe"}"#, "if_short", "must be refuse, partial or wait"),
+        (r#"{"lines": [], "if_short": {"wait": null}}"#, "if_short", "expected a string"),
+        (r#"{"lines": [], "version": -1}"#, "version", "invalid value"),
+        (r#"{"lines": [], "dry_run": "yes"}"#, "dry_run", "expected a boolean"),
+    ] {
+        let told = api.refuses(400, body).await;
+        assert_eq!((&told["code"], &told["field"]), (&json!("invalid_input"), &json!(field)), "{body}: {told}");
+        assert!(told["message"].as_str().unwrap().contains(reason), "{body}: {told}");
+    }
+    let line = |number: usize| format!(r#"{{"sku": "LAMP", "qty": 1, "line": "{number}"}}"#);
+    let lines: Vec<String> = (0..31).map(line).collect();
+    let told = api.refuses(422, &format!(r#"{{"lines": [{}]}}"#, lines.join(","))).await;
+    assert_eq!(told["message"], "lines: must be at most 30, not 31; what is larger has to be several orders");
+    assert_eq!(told["code"], "too_many_lines");
+    assert_eq!(contents(api.0.store()), before);
+    assert_eq!(api.refuses(404, r#"{"lines": [{"sku": "BED", "qty": 1}]}"#).await["code"], "unknown_sku");
+}
+
+#[tokio::test]
+async fn an_order_that_has_ended_is_not_put() {
+    let api = Api::with_lamps_and_desks().await;
+    api.put(BASKET).await;
+    api.post(Route::Ship, r#"{"orderid": "o1", "sku": "LAMP", "line": "a"}"#).await;
+    let told = api.refuses(409, r#"{"lines": [{"sku": "LAMP", "qty": 2, "line": "a"}]}"#).await;
+    assert_eq!(told["code"], "line_shipped");
+    let kept = api.put(r#"{"lines": []}"#).await;
+    assert!(kept.contains(r#""line":"a","qty":3,"state":"shipped","parts":[{"batchref":"b1""#), "{kept}");
+    api.cancel("o1").await;
+    assert_eq!(api.refuses(409, BASKET).await["code"], "order_cancelled");
 }
 
 #[tokio::test]

@@ -243,6 +243,11 @@ fn error() -> Value {
                 "type": "boolean",
                 "description": "out_of_stock: true if the line was promised, lost its batch, and waits for stock."
             },
+            "lines": {
+                "description": "out_of_stock of an order: the lines that are short, and what the order could use instead: \
+                    pieces that are nobody's, and those that it would give back.",
+                "type": "array", "items": schema("ShortLine")
+            },
             "stored": {
                 "type": "object", "required": ["sku", "qty", "eta"],
                 "description": "batch_differs: the batch that has the reference, as it was added.",

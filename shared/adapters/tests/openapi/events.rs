@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
-use testing::{Command, comes, holds, line, new_batch};
+use testing::{Command, comes, holds, line, new_batch, whole};
 
 use crate::document::document;
 use crate::schema::{describes_all, matches};
@@ -37,10 +37,11 @@ fn fields(event_type: EventType) -> Map<String, Value> {
             [of_line(), vec![("waiting", json!({"type": "boolean"})), ("lines", pieces(1))]].concat()
         }
         EventType::Shipped => [of_line(), vec![("batchref", name())]].concat(),
-        EventType::Cancelled => {
-            [of_line(), vec![("batchref", or_null(name())), ("reason", json!({"type": "string", "enum": ["asked"]}))]]
-                .concat()
-        }
+        EventType::Cancelled => [
+            of_line(),
+            vec![("batchref", or_null(name())), ("reason", json!({"type": "string", "enum": ["asked", "edited"]}))],
+        ]
+        .concat(),
         EventType::BatchCreated => vec![("batchref", name()), ("qty", pieces(1)), ("eta", eta())],
         EventType::BatchQuantityChanged => vec![("batchref", name()), ("qty", pieces(0))],
         EventType::BatchEtaChanged => vec![("batchref", name()), ("eta", eta()), ("was", eta())],
@@ -107,6 +108,9 @@ fn told() -> Vec<Envelope> {
         Command::ChangeBatch(holds("batch-001", 0, Revision::Version(1))),
         Command::ChangeBatch(holds("batch-002", 0, Revision::Version(1))),
         Command::Deallocate(asked("order-002", 3).id()),
+        Command::CreateBatch(new_batch("batch-003", "RETRO-CLOCK", 5)),
+        Command::PutOrder(whole("order-004", vec![asked("order-004", 2)])),
+        Command::PutOrder(whole("order-004", vec![asked("order-004", 3)])),
     ];
     for command in commands {
         crate::now(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();

@@ -135,12 +135,16 @@ fn cancelled() -> Value {
     json!({"orderid": "order-003", "sku": "RETRO-CLOCK", "qty": 2})
 }
 
-pub(crate) fn schemas() -> Value {
-    let line = json!({
+pub(crate) fn line_name() -> Value {
+    json!({
         "description": "Tells the line from the others of its order and SKU. Without it, its quantity in digits does. \
             Together with the SKU at most 1,018 bytes of UTF-8.",
         "allOf": [schema("Name")]
-    });
+    })
+}
+
+pub(crate) fn schemas() -> Value {
+    let line = line_name();
     json!({
         "OrderLine": {
             "type": "object", "required": ["orderid", "sku", "qty"],

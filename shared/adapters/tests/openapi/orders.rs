@@ -1,15 +1,20 @@
 //! What is asked of whole orders, and how they are shown.
 
 use adapters::http::Route;
+use domain::WantedOrder;
 use serde_json::{Value, json};
 
-use crate::document::{list, object, parameter, response, schema, shared};
+use crate::batches::SAFE;
+use crate::document::{body, list, object, parameter, response, schema, shared};
+use crate::lines::line_name;
+use crate::requests::{with, without};
 use crate::service::{Answer, Sent, Shop};
 
 pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
     vec![
         (Route::ShowOrder, show(shop)),
         (Route::CancelOrder, cancellation(shop)),
+        (Route::PutOrder, put(shop)),
         (Route::ViewAllocations, allocations(shop)),
     ]
 }
@@ -31,6 +36,70 @@ fn show(shop: &Shop) -> Value {
             "413": shared("LongAnswer")
         }
     })
+}
+
+/// How an order is put, when `order-006` is cancelled: `order-010`, which gets a line of each of two SKUs, and then another state.
+fn put(shop: &Shop) -> Value {
+    let put = |orderid: &str, body: Value| {
+        shop.answer(Route::PutOrder, &Sent { name: Some(orderid.to_owned()), ..Sent::body(&body) })
+    };
+    let clocks = |qty: u32| json!({"sku": "RETRO-CLOCK", "qty": qty, "line": "clock"});
+    let table = json!({"sku": "SMALL-TABLE", "qty": 1});
+    let both = || put("order-010", json!({"lines": [clocks(3), table], "version": 1}));
+    let (placed, again) = (both(), both());
+    let larger = put("order-010", json!({"lines": [clocks(5), table], "version": 2}));
+    let short = json!({"lines": [clocks(1_000), table, {"sku": "SMALL-TABLE", "qty": 9}], "version": 3});
+    let refused = put("order-010", short.clone());
+    let partial = put("order-011", with(&without(&short, "version"), "if_short", json!("partial")));
+    let waits = put("order-012", with(&without(&short, "version"), "if_short", json!("wait")));
+    let tried = put("order-013", json!({"lines": [clocks(2)], "dry_run": true}));
+    json!({
+        "operationId": "putOrder",
+        "tags": ["orders"],
+        "summary": "Bring an order to what it wants, all of it or nothing",
+        "description": "`lines` is all that the order is to have. New lines are allocated, those it has and that are not \
+            named are cancelled, those named with another quantity are exchanged, and shipped ones stay; in one commit, \
+            or not at all. A cancelled line that is named comes back. Asked again, nothing changes.",
+        "parameters": [parameter("Orderid")],
+        "requestBody": body("WantedOrder"),
+        "responses": {
+            "200": response("The order is as it was wanted. Cancelled lines are not shown; with `partial`, lines that are \
+                short are missing; with `wait`, they wait. With `dry_run`, what would be answered.", "PlacedOrder", &[
+                ("placed", placed), ("again", again), ("larger", larger), ("partial", partial), ("waits", waits),
+                ("triedOut", tried),
+            ]),
+            "400": response("The body or the order's id is not valid.", "Error",
+                &[("twice", put("order-010", json!({"lines": [clocks(1), clocks(2)]})))]),
+            "404": response("No batch of a SKU was ever added. Nothing was changed.", "Error",
+                &[("unknownSku", put("order-010", json!({"lines": [{"sku": "NO-SUCH-THING", "qty": 1}], "version": 3})))]),
+            "409": response("Nothing was changed: with `refuse`, some lines are short, which are told; or something newer \
+                was wanted of the order before, by `version`; or the order is cancelled; or a shipped line is named with \
+                another quantity; or a batch of a line that is given back was full, and the SKU holds as many batches with \
+                free stock as it can.", "Error", &[
+                ("short", refused),
+                ("outdated", put("order-010", json!({"lines": [clocks(3)], "version": 1}))),
+                ("orderCancelled", put("order-006", json!({"lines": [clocks(3)]}))),
+                ("shipped", put("order-003", json!({"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}]}))),
+            ]),
+            "413": shared("TooLarge"),
+            "422": response("There are more lines than one commit surely holds; or so many lines change at once. Nothing \
+                was changed.", "Error", &[("tooManyLines", too_many(shop))])
+        }
+    })
+}
+
+/// One line more than an order may have.
+pub(crate) fn too_many(shop: &Shop) -> Answer {
+    let line = |number: usize| json!({"sku": "RETRO-CLOCK", "qty": 1, "line": number.to_string()});
+    let lines: Vec<Value> = (0..=WantedOrder::MOST_LINES).map(line).collect();
+    let sent = Sent { name: Some("order-014".to_owned()), ..Sent::body(&json!({"lines": lines})) };
+    shop.answer(Route::PutOrder, &sent)
+}
+
+/// More than there is of a SKU.
+pub(crate) fn too_much(shop: &Shop, sku: &str) -> Answer {
+    let lines = json!({"lines": [{"sku": sku, "qty": 1_000}]});
+    shop.answer(Route::PutOrder, &Sent { name: Some("order-014".to_owned()), ..Sent::body(&lines) })
 }
 
 fn cancel(shop: &Shop, orderid: &str) -> Answer {
@@ -88,6 +157,28 @@ pub(crate) fn refused(shop: &Shop) -> Answer {
 
 pub(crate) fn schemas() -> Value {
     json!({
+        "WantedOrder": wanted_schema(),
+        "WantedLine": {
+            "type": "object", "required": ["sku", "qty"],
+            "properties": {"sku": schema("Name"), "qty": schema("Quantity"), "line": line_name()}
+        },
+        "PlacedOrder": {
+            "type": "object", "required": ["orderid", "lines"],
+            "properties": {
+                "orderid": schema("Name"), "lines": list("ShownLine"),
+                "version": {
+                    "description": "That of the request, if it had one.",
+                    "type": "integer", "format": "int64", "minimum": 0
+                }
+            }
+        },
+        "ShortLine": object(&[
+            ("sku", schema("Name")),
+            ("line", schema("Name")),
+            ("qty", schema("Quantity")),
+            ("free", schema("Sum")),
+            ("incoming", list("Incoming")),
+        ]),
         "Order": object(&[("orderid", schema("Name")), ("lines", list("ShownLine")), ("next", schema("Next"))]),
         "ShownLine": object(&[
             ("sku", schema("Name")),
@@ -105,5 +196,36 @@ pub(crate) fn schemas() -> Value {
             "type": "array", "minItems": 1,
             "items": object(&[("sku", schema("Name")), ("batchref", schema("Name"))])
         }
+    })
+}
+
+fn wanted_schema() -> Value {
+    json!({
+        "type": "object", "required": ["lines"],
+        "properties": {
+            "lines": {
+                "description": "All that the order is to have, none twice; if there are none, its lines are cancelled.",
+                "type": "array", "maxItems": WantedOrder::MOST_LINES, "items": schema("WantedLine")
+            },
+            "version": {
+                "description": "The shop's own count of what it wants of this order. Once there was one, what has an \
+                    older one is refused, and so is what has none.",
+                "type": "integer", "format": "int64", "minimum": 0, "maximum": SAFE
+            },
+            "if_short": {
+                "description": "What happens if lines fit on no batch. `refuse`: nothing changes. `partial`: they are \
+                    left out. `wait`: they wait for stock.",
+                "type": "string", "enum": ["refuse", "partial", "wait"], "default": "refuse",
+                "examples": ["partial", "wait"]
+            },
+            "dry_run": {
+                "description": "Tells what would be answered, and writes nothing.",
+                "type": "boolean", "default": false
+            }
+        },
+        "examples": [
+            {"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}, {"sku": "SMALL-TABLE", "qty": 1}]},
+            {"lines": [{"sku": "RETRO-CLOCK", "qty": 3}], "version": 7, "if_short": "wait"}
+        ]
     })
 }

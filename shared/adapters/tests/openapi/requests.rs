@@ -4,6 +4,7 @@ use adapters::http::Route;
 use serde_json::{Value, json};
 
 use crate::batches::SAFE;
+use crate::orders;
 use crate::schema::{matches, resolved};
 use crate::service::{Answer, Sent, Shop};
 
@@ -133,8 +134,10 @@ fn asking(name: &'static str, values: impl IntoIterator<Item = Value>) -> impl I
 
 /// What no single request comes to, on a shop as most are.
 pub(crate) fn special() -> Vec<(Route, Answer)> {
-    let route = Route::CancelOrder;
-    vec![(route, Shop::with_a_stuck_line().answer(route, &Sent::name("order-001")))]
+    let stuck = Shop::with_a_stuck_line().answer(Route::CancelOrder, &Sent::name("order-001"));
+    let [short, unknown] = ["RETRO-CLOCK", "NO-SUCH-THING"].map(|sku| orders::too_much(&Shop::new(), sku));
+    let put = [orders::too_many(&Shop::new()), short, unknown].map(|answer| (Route::PutOrder, answer));
+    [(Route::CancelOrder, stuck)].into_iter().chain(put).collect()
 }
 
 fn path(name: Value) -> Sent {

@@ -75,6 +75,7 @@ pub(crate) fn matches(document: &Value, schema: &Value, value: &Value) -> bool {
         ("items", items) => {
             value.as_array().is_none_or(|elements| elements.iter().all(|element| matches(document, items, element)))
         }
+        ("maxItems", most) => value.as_array().is_none_or(|elements| elements.len() as u64 <= most.as_u64().unwrap()),
         ("minItems", least) => value.as_array().is_none_or(|elements| elements.len() as u64 >= least.as_u64().unwrap()),
         (unknown, _) => panic!("unknown keyword {unknown}"),
     };

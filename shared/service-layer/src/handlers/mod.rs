@@ -125,7 +125,7 @@ pub struct Draft {
     dismissed: Vec<Asking>,
     put: Option<Put>,
     kept: Vec<Part>,
-    rests_on: Vec<LineId>,
+    rests_on: Option<OrderId>,
     origins: Origins,
 }
 
@@ -133,8 +133,8 @@ impl Draft {
     pub(crate) fn of(found: &Found) -> Self {
         let products = found.products.iter().map(|stored| &stored.product);
         let products = products.map(|product| (product.sku().clone(), product.clone())).collect();
-        let (cancelled, dismissed, kept, rests_on) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { products, cancelled, dismissed, put: None, kept, rests_on, origins: Origins::new() }
+        let (cancelled, dismissed, kept) = (Vec::new(), Vec::new(), Vec::new());
+        Self { products, cancelled, dismissed, put: None, kept, rests_on: None, origins: Origins::new() }
     }
 
     /// Says what asked for a line, where that is not what the commit comes of.
@@ -168,13 +168,13 @@ impl Draft {
         self.kept.iter().filter(|part| self.stays(part)).cloned().collect()
     }
 
-    /// Says that the answer rests on where lines are which the commit does not hold. They are read once more.
-    pub(crate) fn rest_on(&mut self, lines: impl IntoIterator<Item = LineId>) {
-        self.rests_on.extend(lines);
+    /// Says that the answer rests on all lines of an order, which the commit does not hold. They are read once more.
+    pub(crate) fn rest_on(&mut self, orderid: OrderId) {
+        self.rests_on = Some(orderid);
     }
 
-    pub(crate) fn rests_on(&self) -> &[LineId] {
-        &self.rests_on
+    pub(crate) fn rests_on(&self) -> Option<&OrderId> {
+        self.rests_on.as_ref()
     }
 
     /// Marks an order as cancelled: it gets no more lines.

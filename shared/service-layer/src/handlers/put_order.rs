@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use domain::{
-    Available, Batch, Budget, Done, Event, IfShort, LastPut, LineId, OrderId, OrderLine, OrderVersion, Part, Place,
-    Product, Refusal, Sku, Step, WantedOrder,
+    Available, Batch, Budget, Done, Event, IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product,
+    Refusal, Sku, Step, WantedOrder,
 };
 use sha2::{Digest as _, Sha256};
 
+use super::cancel_order::cancel_lines;
 use super::{Case, Draft, Handler};
 use crate::OrderedLine;
 use crate::store::{Put, ReadSet, StoredPut};
@@ -56,7 +57,7 @@ pub enum PutOrderAnswer {
     /// These lines are short, and nothing was changed.
     Short(Vec<ShortLine>),
     /// It is cancelled. Lines that were on their way meanwhile are given back.
-    OrderCancelled,
+    OrderCancelled(OrderId),
 }
 
 impl Handler for PutOrder {
@@ -69,7 +70,11 @@ impl Handler for PutOrder {
 
     fn decide(&self, case: &mut Case) -> Result<Step<PutOrderAnswer>, Refusal> {
         if case.found.is_cancelled(self.orderid()) {
-            return give_back(case);
+            // Lines that were on their way when it was cancelled are given back.
+            return Ok(match cancel_lines(case)? {
+                Step::GoOn => Step::GoOn,
+                Step::Finish(()) => Step::Finish(PutOrderAnswer::OrderCancelled(self.orderid().clone())),
+            });
         }
         let (content, last) = (self.content(), case.found.last_put.clone());
         if let Some(StoredPut { put, .. }) = &last
@@ -83,11 +88,11 @@ impl Handler for PutOrder {
             for ShortLine { line, .. } in &short {
                 case.draft.product(&line.sku)?.tell_refused(line, case.found.part(&line.id()));
             }
-            self.rest_on_all(case);
+            case.draft.rest_on(self.orderid().clone());
             return Ok(Step::Finish(PutOrderAnswer::Short(short)));
         }
         if self.if_short == IfShort::Partial && !short.is_empty() {
-            self.rest_on_all(case);
+            case.draft.rest_on(self.orderid().clone());
         }
         let done = if case.draft.is_changed() || self.version.is_some() { Done::Now } else { Done::Before };
         if done == Done::Now {
@@ -104,12 +109,6 @@ impl Handler for PutOrder {
 impl PutOrder {
     fn orderid(&self) -> &OrderId {
         self.wanted.orderid()
-    }
-
-    /// What is short, is so by where the order's lines are.
-    fn rest_on_all(&self, case: &mut Case) {
-        let known: Vec<LineId> = case.found.parts.iter().map(|part| part.line.id()).collect();
-        case.draft.rest_on(self.wanted.lines().iter().map(OrderLine::id).chain(known));
     }
 
     /// What tells all that is wanted from anything else: its digest, whatever the order of its lines.
@@ -172,17 +171,6 @@ impl PutOrder {
 
 fn placed(done: Done, case: &Case) -> Step<PutOrderAnswer> {
     Step::Finish(PutOrderAnswer::Placed(PlacedOrder { done, lines: lines_after(case) }))
-}
-
-/// Of a cancelled order, gives back what was on its way when it was cancelled.
-fn give_back(case: &mut Case) -> Result<Step<PutOrderAnswer>, Refusal> {
-    for part in case.found.parts.iter().filter(|part| part.place.is_standing()) {
-        match case.draft.product(&part.line.sku)?.cancel(part, &mut case.budget) {
-            Some(done) => drop(done?),
-            None => return Ok(Step::GoOn),
-        }
-    }
-    Ok(Step::Finish(PutOrderAnswer::OrderCancelled))
 }
 
 /// Where an order's lines stand after the change.

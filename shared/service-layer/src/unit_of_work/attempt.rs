@@ -115,19 +115,24 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         Ok(Step::GoOn)
     }
 
-    /// Whether lines are where they were found that an answer rests on, and no commit holds: those that it says so of, and
-    /// those that are turned away without a change.
+    /// Whether lines are where they were found that an answer rests on, and no commit holds: those of an order that it says
+    /// so of, and those that are turned away without a change.
     ///
     /// They are read once more, after the products. If they are the same then, they were so when the products were read,
     /// since a line that moves never comes back to the version since which it stood there. So that was the moment at which
     /// all was true.
     async fn is_still_so(&self, case: &Case) -> Result<bool, Setback> {
         let turned_away = case.draft.turned_away().filter(|_| !case.draft.is_changed()).map(OrderLine::id);
-        let lines: BTreeSet<LineId> = case.draft.rests_on().iter().cloned().chain(turned_away).collect();
-        if lines.is_empty() {
+        let (lines, whole_order) = match case.draft.rests_on() {
+            Some(orderid) => (Vec::new(), Some(orderid.clone())),
+            None => (turned_away.collect(), None),
+        };
+        if lines.is_empty() && whole_order.is_none() {
             return Ok(true);
         }
-        let again = self.store.find(&ReadSet { lines: lines.iter().cloned().collect(), ..ReadSet::default() }).await?;
+        let again = self.store.find(&ReadSet { lines: lines.clone(), whole_order, ..ReadSet::default() }).await?;
+        let known = case.found.parts.iter().chain(&again.parts).map(|part| part.line.id());
+        let lines: BTreeSet<LineId> = if lines.is_empty() { known.collect() } else { lines.into_iter().collect() };
         Ok(lines.iter().all(|line| again.part(line) == case.found.part(line)))
     }
 

@@ -25,7 +25,7 @@ fn placed(answer: PutOrderAnswer) -> Result<PlacedOrder, Vec<ShortLine>> {
     match answer {
         PutOrderAnswer::Placed(order) => Ok(order),
         PutOrderAnswer::Short(lines) => Err(lines),
-        PutOrderAnswer::OrderCancelled => panic!("nobody cancelled it"),
+        PutOrderAnswer::OrderCancelled(_) => panic!("nobody cancelled it"),
     }
 }
 
@@ -168,7 +168,7 @@ async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() 
     assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
     do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
     let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await.unwrap();
-    assert_eq!(cancelled, PutOrderAnswer::OrderCancelled);
+    assert_eq!(cancelled, PutOrderAnswer::OrderCancelled("o1".try_into().unwrap()));
     assert_eq!(store.parts().len(), 1);
 }
 
@@ -458,14 +458,14 @@ async fn lines_that_come_to_a_cancelled_order_are_given_back() {
     let cancels = vec![Rival::Does(Command::CancelOrder("o1".try_into().unwrap()))];
     let hooks = Overtakes { is_heard: false, ..Overtakes::by(cancels) };
     let answer = put_in(Hooked { store: store.clone(), hooks }, &order(&ALL, IfShort::Refuse)).await.unwrap();
-    assert_eq!((answer, standing(&store)), (PutOrderAnswer::OrderCancelled, Vec::new()));
+    assert_eq!((answer, standing(&store)), (PutOrderAnswer::OrderCancelled("o1".try_into().unwrap()), Vec::new()));
     // If it is heard of, it came first, and whoever meets its lines gives them back.
     let store = shop().await;
     let cancels = vec![Rival::Does(Command::CancelOrder("o1".try_into().unwrap()))];
     let hooks = Overtakes::by(cancels);
     put_by(Hooked { store: store.clone(), hooks }, &order(&ALL, IfShort::Refuse)).await.unwrap();
     let again = put_in(&store, &order(&ALL, IfShort::Refuse)).await.unwrap();
-    assert_eq!((again, standing(&store)), (PutOrderAnswer::OrderCancelled, Vec::new()));
+    assert_eq!((again, standing(&store)), (PutOrderAnswer::OrderCancelled("o1".try_into().unwrap()), Vec::new()));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod create_batch;
 mod end_line;
 mod orders;
 mod products;
+mod put_order;
 mod view_allocations;
 
 use std::borrow::Cow;
@@ -91,6 +92,8 @@ routes! {
         ChangeBatch: "PATCH" "/batches/{ref+}",
     }
     "orders" OrderRoute {
+        /// Brings an order to what it wants.
+        PutOrder: "PUT" "/orders/{orderid+}",
         /// Cancels an order.
         CancelOrder: "DELETE" "/orders/{orderid+}",
     }
@@ -199,6 +202,7 @@ pub async fn answer_about_orders<S: Products, E: Environment>(
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
     Ok(match OrderRoute::of(&request) {
+        Some(OrderRoute::PutOrder) => put_order::put_order(bus, request).await,
         Some(OrderRoute::CancelOrder) => orders::cancel_order(bus, request).await,
         None => not_found(),
     })

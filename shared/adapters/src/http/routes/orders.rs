@@ -21,7 +21,7 @@ struct ShownOrder<'a> {
 }
 
 #[derive(Serialize)]
-struct ShownLine<'a> {
+pub(super) struct ShownLine<'a> {
     sku: &'a Sku,
     line: &'a LineName,
     qty: Quantity,
@@ -47,7 +47,7 @@ struct ShownPart<'a> {
 }
 
 impl<'a> ShownLine<'a> {
-    fn of(OrderedLine { part, eta }: &'a OrderedLine) -> Self {
+    pub(super) fn of(OrderedLine { part, eta }: &'a OrderedLine) -> Self {
         let state = match part.place {
             Place::Batch(_) => State::Allocated,
             Place::Waiting => State::Waiting,

@@ -1,6 +1,6 @@
 //! `GET /products/{sku}` and `GET /products/{sku}/waiting`: what there is of a SKU, and who waits for it.
 
-use domain::{Available, BatchRef, Eta, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
+use domain::{Available, BatchRef, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use service_layer::Views;
 use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
 
-use crate::http::answers::{Counters, json};
+use crate::http::answers::{Counters, ShownAvailable, json};
 use crate::http::pages::{next, wanted};
 use crate::http::{Route, answered, named};
 
@@ -16,18 +16,10 @@ use crate::http::{Route, answered, named};
 struct ShownProduct<'a> {
     sku: &'a Sku,
     version: Version,
-    /// In the warehouse, and nobody's.
-    free: u64,
-    incoming: Vec<Incoming>,
+    #[serde(flatten)]
+    available: ShownAvailable<'a>,
     waiting: ShownTally,
     batches: Vec<ShownBatch<'a>>,
-}
-
-/// What comes on one day, and is nobody's.
-#[derive(Serialize)]
-struct Incoming {
-    eta: Eta,
-    free: u64,
 }
 
 #[derive(Serialize)]
@@ -45,15 +37,13 @@ struct ShownBatch<'a> {
 }
 
 impl<'a> ShownProduct<'a> {
-    fn of(product: &'a Product) -> Self {
-        let Available { free, incoming } = product.available();
+    fn of(product: &'a Product, available: &'a Available) -> Self {
         let batches = product.open_batches_by_preference();
         let Tally { count: lines, pieces: qty, .. } = product.waiting();
         Self {
             sku: product.sku(),
             version: product.version(),
-            free,
-            incoming: incoming.into_iter().map(|(eta, free)| Incoming { eta, free }).collect(),
+            available: ShownAvailable::of(available),
             waiting: ShownTally { lines, qty },
             batches: batches
                 .into_iter()
@@ -71,7 +61,7 @@ pub(super) async fn show_product<S: Products + Lists, E: Environment>(
     let route = Route::ShowProduct;
     answered(route, views.environment, &request, async |call| {
         let product = views.product(&named(route, &request)?, call).await?;
-        Ok(json(StatusCode::OK, &ShownProduct::of(&product)))
+        Ok(json(StatusCode::OK, &ShownProduct::of(&product, &product.available())))
     })
     .await
 }

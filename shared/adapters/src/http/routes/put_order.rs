@@ -1,0 +1,100 @@
+//! `PUT /orders/{orderid}`: an order as a whole.
+
+use domain::{
+    IfShort, LineId, LineName, OrderId, OrderLine, OrderVersion, Quantity, Refusal, Sku, WantedOrder, WrongOrder,
+};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::{Deserialize, Serialize};
+use service_layer::ports::Environment;
+use service_layer::store::Products;
+use service_layer::{Error, MessageBus, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
+
+use super::orders::ShownLine;
+use crate::http::answers::{Code, Details, Short, json, problem, replayed_unless_new};
+use crate::http::{Failure, Route, answered, body, invalid, named};
+use crate::json::{Count, Object};
+
+/// What is wanted of an order.
+#[derive(Deserialize)]
+struct OrderBody {
+    lines: Vec<Object<LineBody>>,
+    version: Option<Count>,
+    if_short: Option<IfShort>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct LineBody {
+    sku: Sku,
+    qty: Quantity,
+    line: Option<LineName>,
+}
+
+impl LineBody {
+    fn of_order(self, orderid: &OrderId) -> Result<OrderLine, String> {
+        let Self { sku, qty, line } = self;
+        let LineId { orderid, sku, name } = LineId::named(orderid.clone(), sku, line, Some(qty))?;
+        Ok(OrderLine { orderid, sku, qty, name })
+    }
+}
+
+/// An order as it was wanted.
+#[derive(Serialize)]
+struct ShownOrder<'a> {
+    orderid: &'a OrderId,
+    lines: Vec<ShownLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<OrderVersion>,
+}
+
+/// Answers a request to bring the order that the path names to what its body wants, or to tell what that would come to.
+pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E>, request: Request) -> Response<Body> {
+    let route = Route::PutOrder;
+    answered(route, bus.environment(), &request, async |call| {
+        let OrderBody { lines, version, if_short, dry_run } = body(&request)?;
+        let orderid: OrderId = named(route, &request)?;
+        let (wanted, version) = (wanted(&orderid, lines)?, version.map(|Count(version)| OrderVersion(version)));
+        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version };
+        let answer =
+            if dry_run == Some(true) { bus.dry_run(&command, call).await? } else { bus.handle(&command, call).await? };
+        match answer {
+            PutOrderAnswer::Placed(PlacedOrder { done, lines }) => {
+                let lines = lines.iter().map(ShownLine::of).collect();
+                let shown = ShownOrder { orderid: &orderid, lines, version };
+                Ok(replayed_unless_new(done, json(StatusCode::OK, &shown)))
+            }
+            PutOrderAnswer::Short(lines) => Ok(short(&orderid, &lines)),
+            PutOrderAnswer::OrderCancelled(orderid) => Err(Error::from(Refusal::OrderCancelled(orderid)).into()),
+        }
+    })
+    .await
+}
+
+/// The lines that an order is to have.
+fn wanted(orderid: &OrderId, lines: Vec<Object<LineBody>>) -> Result<WantedOrder, Failure> {
+    let of_order = |(index, Object(line)): (usize, Object<LineBody>)| {
+        line.of_order(orderid).map_err(|reason| invalid(&format!("lines[{index}].{reason}")))
+    };
+    let lines = lines.into_iter().enumerate().map(of_order).collect::<Result<_, _>>()?;
+    WantedOrder::of(orderid.clone(), lines).map_err(|error| match error {
+        WrongOrder::TooManyLines { .. } => Failure::TooManyLines(error),
+        WrongOrder::RepeatedLine { index } | WrongOrder::ForeignLine { index } => {
+            invalid(&format!("lines[{index}]: {error}"))
+        }
+    })
+}
+
+fn short(orderid: &OrderId, lines: &[ShortLine]) -> Response<Body> {
+    let others = match lines.len() {
+        ..2 => String::new(),
+        2 => ", nor enough for another of its lines".to_owned(),
+        count => format!(", nor enough for {} others of its lines", count.saturating_sub(1)),
+    };
+    let first = lines.first().map(|short| &short.line);
+    let (qty, sku) = first.map_or((0, ""), |line| (line.qty.get(), line.sku.as_str()));
+    let reason =
+        format!("no batch has {qty} left of sku {sku:?} for order {:?}{others}; nothing was changed", orderid.as_str());
+    let details = Details::Lines(lines.iter().map(Short::of).collect());
+    problem(StatusCode::CONFLICT, Code::OutOfStock, &reason, Some(details))
+}

@@ -1,0 +1,48 @@
+//! What whole orders cost, beside their lines one by one.
+
+use std::sync::Arc;
+
+use adapters::system::System;
+use domain::OrderLine;
+use service_layer::MessageBus;
+use testing::{Command, line, new_batch, whole};
+
+use super::meter::Cost;
+use super::past::name;
+use super::{do_it, metered};
+use crate::layers::Outcome;
+use crate::names::soon;
+use crate::servers::Servers;
+
+/// Each line is of a SKU of its own.
+pub(super) async fn an_order_takes_two_round_trips_however_many_skus_it_has(servers: Arc<Servers>) -> Outcome {
+    let ((store, meter), plain) = (metered(&servers).await?, servers.store().await?);
+    for lines in [1_u32, 3, 10, 30] {
+        let skus: Vec<String> = (0..lines).map(|_| name("SKU")).collect();
+        for sku in &skus {
+            do_it(&plain, Command::CreateBatch(new_batch(&name("batch"), sku, 10))).await?;
+        }
+        let of = |orderid: &str| -> Vec<OrderLine> { skus.iter().map(|sku| line(orderid, sku, 1)).collect() };
+        let orderid = name("order");
+        let order = whole(&orderid, of(&orderid));
+        meter.read();
+        MessageBus::new(&store, System::default(), ()).dry_run(&order, &soon()).await?;
+        let tried_out = meter.read();
+        do_it(&store, Command::PutOrder(order)).await?;
+        let together = meter.read();
+        for line in of(&name("order")) {
+            do_it(&store, Command::Allocate(line)).await?;
+        }
+        let one_by_one = meter.read();
+        println!("{lines} lines of as many SKUs: together {together:?}, one by one {one_by_one:?}");
+
+        // The lines of the order, and the head of each SKU.
+        let read_units = f64::from(1 + lines);
+        assert_eq!(tried_out, Cost { round_trips: 1, writes: 0, read_units, write_units: [0.0, 0.0] });
+        let write_units = [f64::from(2 + 4 * lines), f64::from(lines)];
+        assert_eq!(together, Cost { round_trips: 2, writes: 1, read_units, write_units });
+        assert_eq!(one_by_one.round_trips, 2 * lines);
+        assert!(together.round_trips * lines <= 2 * one_by_one.round_trips);
+    }
+    Ok(())
+}

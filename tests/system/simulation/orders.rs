@@ -1,0 +1,103 @@
+//! Whole orders in small worlds, each of which is explored whole.
+
+use std::sync::Arc;
+
+use domain::{IfShort, OrderVersion};
+use service_layer::PutOrder;
+use testing::{Command, line, new_batch, whole};
+
+use super::plan::{Outbox, Plan};
+use super::world::Adversity;
+use super::{A_CRASH, A_DUPLICATE, allocate, cancel_all, create, every_schedule, holds};
+use crate::layers::{Layers, Outcome, add_tests};
+use crate::servers::Servers;
+
+pub(super) fn add_to(layers: &mut Layers) {
+    add_tests!(
+        layers,
+        "simulation",
+        [
+            every_schedule_of_two_orders_over_two_skus_in_opposite_order,
+            every_schedule_of_two_edits_of_one_order,
+            every_schedule_of_two_edits_that_are_numbered,
+            every_schedule_of_an_order_and_a_line_for_the_last_piece,
+            every_schedule_of_an_order_that_grows_and_a_shrink,
+            every_schedule_of_an_order_that_is_put_and_cancelled,
+            every_schedule_of_an_order_that_waits_and_stock_that_arrives,
+        ]
+    );
+}
+
+/// What an order wants of S and T, in the order in which it names them.
+fn wants(orderid: &str, lines: &[(&str, u32)]) -> PutOrder {
+    whole(orderid, lines.iter().map(|(sku, qty)| line(orderid, sku, *qty)).collect())
+}
+
+fn put(orderid: &str, lines: &[(&str, u32)]) -> Command {
+    Command::PutOrder(wants(orderid, lines))
+}
+
+/// Of T, beside what there is of S.
+fn create_t(reference: &str, qty: u32) -> Command {
+    Command::CreateBatch(new_batch(reference, "T", qty))
+}
+
+fn of(requests: Vec<Command>) -> Plan {
+    Plan { requests, changes: Vec::new(), queued: Vec::new(), outbox: Outbox::Unread }
+}
+
+/// One of them gets both, and the other one nothing.
+async fn every_schedule_of_two_orders_over_two_skus_in_opposite_order(_: Arc<Servers>) -> Outcome {
+    let plan = of(vec![put("o1", &[("S", 1), ("T", 1)]), put("o2", &[("T", 1), ("S", 1)])]);
+    let before = [create("b1", 1), create_t("b2", 1)];
+    every_schedule("two orders over two SKUs", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// Two states of one order that have no SKU in common: it has the one or the other.
+async fn every_schedule_of_two_edits_of_one_order(_: Arc<Servers>) -> Outcome {
+    let plan = of(vec![put("o1", &[("S", 1)]), put("o1", &[("T", 1)])]);
+    every_schedule("two edits of one order", &[create("b1", 1), create_t("b2", 1)], &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_two_edits_that_are_numbered(_: Arc<Servers>) -> Outcome {
+    let numbered = |number, lines: &[(&str, u32)]| {
+        Command::PutOrder(PutOrder { version: Some(OrderVersion(number)), ..wants("o1", lines) })
+    };
+    let plan = of(vec![numbered(1, &[("S", 2)]), numbered(2, &[("S", 1)])]);
+    every_schedule("two edits that are numbered", &[create("b1", 2)], &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+async fn every_schedule_of_an_order_and_a_line_for_the_last_piece(_: Arc<Servers>) -> Outcome {
+    let plan = of(vec![put("o1", &[("S", 1), ("T", 1)]), allocate("o2", 1)]);
+    let before = [create("b1", 1), create_t("b2", 1)];
+    every_schedule("an order and a line for the last piece", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// Its line of one piece is exchanged for one of two, while the batch loses one.
+async fn every_schedule_of_an_order_that_grows_and_a_shrink(_: Arc<Servers>) -> Outcome {
+    let plan = Plan { changes: vec![holds("b1", 1)], ..of(vec![put("o1", &[("S", 2)])]) };
+    every_schedule(
+        "an order that grows and a shrink",
+        &[create("b1", 2), put("o1", &[("S", 1)])],
+        &plan,
+        &[A_CRASH, A_DUPLICATE],
+    )
+}
+
+async fn every_schedule_of_an_order_that_is_put_and_cancelled(_: Arc<Servers>) -> Outcome {
+    let plan = of(vec![put("o1", &[("S", 1), ("T", 1)]), cancel_all("o1")]);
+    every_schedule(
+        "an order that is put and cancelled",
+        &[create("b1", 1), create_t("b2", 1)],
+        &plan,
+        &[Adversity::default(), A_CRASH],
+    )
+}
+
+/// Stock that comes while an order begins to wait for it is not left beside it.
+async fn every_schedule_of_an_order_that_waits_and_stock_that_arrives(_: Arc<Servers>) -> Outcome {
+    let waits = PutOrder { if_short: IfShort::Wait, ..wants("o1", &[("S", 2), ("T", 1)]) };
+    let plan = of(vec![Command::PutOrder(waits), create("b3", 2)]);
+    let before = [create("b1", 1), create_t("b2", 1)];
+    every_schedule("an order that waits and stock that arrives", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
