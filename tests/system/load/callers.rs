@@ -340,7 +340,7 @@ fn whole_order(notes: &mut Notes, random: &mut fastrand::Rng) -> PutOrder {
         }
     }
     let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][random.usize(..4)];
-    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version }
+    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version, hold_until: None }
 }
 
 fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> ChangeBatch {
@@ -369,7 +369,7 @@ fn parts(orderid: &OrderId, json: &Value) -> Result<Vec<Part>> {
         let qty = u32::try_from(line["qty"].as_u64().context("no qty")?)?.try_into()?;
         let (sku, name) = (text("sku")?.try_into()?, text("line")?.try_into()?);
         let line = OrderLine { orderid: orderid.clone(), sku, qty, name };
-        Ok(Part { line, place, age: Version(0), since: Version(0) })
+        Ok(Part { line, place, age: Version(0), since: Version(0), held_until: None })
     };
     json["lines"].as_array().context("no lines")?.iter().map(part).collect()
 }
