@@ -279,11 +279,10 @@ fn entries(old: Option<&Item>, new: &Item, [keys, projected]: &[&[&str]; 2]) -> 
     let listed = |item: &&Item| keys.iter().all(|key| item.contains_key(*key));
     let entry = |item: &Item| if item.contains_key("qty") { blocks(size(item), 1) } else { 1.0 };
     match (old.filter(listed), Some(new).filter(listed)) {
-        (None, None) => 0.0,
         (Some(one), None) | (None, Some(one)) => entry(one),
         (Some(old), Some(new)) if of(old, keys) != of(new, keys) => entry(old) + entry(new),
         (Some(old), Some(new)) if of(old, projected) != of(new, projected) => entry(old).max(entry(new)),
-        (Some(_), Some(_)) => 0.0,
+        (None, None) | (Some(_), Some(_)) => 0.0,
     }
 }
 
