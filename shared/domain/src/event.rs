@@ -33,6 +33,16 @@ pub enum Event {
         /// When that is expected; none for stock in the warehouse.
         eta: Option<Eta>,
     },
+    /// A line is promised until another time than before, where it stands.
+    HoldChanged {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// Its batch; none, if it waits.
+        batchref: Option<BatchRef>,
+        /// Until when.
+        held_until: Timestamp,
+    },
     /// A line lost its place on a batch.
     Deallocated {
         /// The line.
@@ -185,6 +195,7 @@ macro_rules! event_types {
 event_types! {
     Allocated on "line_allocated",
     Confirmed on "line_confirmed",
+    HoldChanged on "line_hold_changed",
     Deallocated on "line_deallocated",
     OutOfStock on "out_of_stock",
     Shipped on "line_shipped",
@@ -210,6 +221,10 @@ impl TryFrom<EventFields> for Event {
         Ok(match r#type {
             EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta, held_until },
             EventType::Confirmed => Self::Confirmed { line: line(sku)?, batchref, eta },
+            EventType::HoldChanged => {
+                let held_until = held_until.ok_or("missing field `held_until`")?;
+                Self::HoldChanged { line: line(sku)?, batchref, held_until }
+            }
             EventType::Deallocated => {
                 let Some(Reason::Deallocation(reason)) = reason else {
                     return Err("reason: must be shrunk or delayed".to_owned());
@@ -242,6 +257,7 @@ impl Event {
         match self {
             Self::Allocated { .. } => EventType::Allocated,
             Self::Confirmed { .. } => EventType::Confirmed,
+            Self::HoldChanged { .. } => EventType::HoldChanged,
             Self::Deallocated { .. } => EventType::Deallocated,
             Self::OutOfStock { .. } => EventType::OutOfStock,
             Self::Shipped { .. } => EventType::Shipped,
@@ -258,6 +274,7 @@ impl Event {
         match self {
             Self::Allocated { line, .. }
             | Self::Confirmed { line, .. }
+            | Self::HoldChanged { line, .. }
             | Self::Deallocated { line, .. }
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
@@ -274,6 +291,7 @@ impl Event {
         match self {
             Self::Allocated { line, .. }
             | Self::Confirmed { line, .. }
+            | Self::HoldChanged { line, .. }
             | Self::Deallocated { line, .. }
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
@@ -292,7 +310,9 @@ impl Event {
             | Self::BatchCreated { batchref, .. }
             | Self::BatchQuantityChanged { batchref, .. }
             | Self::BatchEtaChanged { batchref, .. } => Some(batchref),
-            Self::Cancelled { batchref, .. } | Self::Confirmed { batchref, .. } => batchref.as_ref(),
+            Self::Cancelled { batchref, .. }
+            | Self::Confirmed { batchref, .. }
+            | Self::HoldChanged { batchref, .. } => batchref.as_ref(),
             Self::OutOfStock { .. } => None,
         }
     }
@@ -306,6 +326,7 @@ impl Event {
             Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
             Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
             Self::Confirmed { .. }
+            | Self::HoldChanged { .. }
             | Self::OutOfStock { waiting: false, .. }
             | Self::BatchCreated { .. }
             | Self::BatchQuantityChanged { .. }
@@ -322,7 +343,7 @@ impl Event {
         const HELD_UNTIL: usize = 45;
         let (orderid, name) = self.line().map_or(("", ""), |line| (line.orderid.as_str(), line.name.as_str()));
         let batchref = self.batchref().map_or("", BatchRef::as_str);
-        let is_held = matches!(self, Self::Allocated { held_until: Some(_), .. });
+        let is_held = matches!(self, Self::Allocated { held_until: Some(_), .. } | Self::HoldChanged { .. });
         let own = if is_held { OVERHEAD.saturating_add(HELD_UNTIL) } else { OVERHEAD };
         [orderid, name, self.sku().as_str(), batchref].iter().fold(own, |sum, name| sum.saturating_add(name.len()))
     }
@@ -336,6 +357,9 @@ impl fmt::Display for Event {
                 write!(formatter, "{} of {} on {batchref}", line.qty, line.orderid)
             }
             Self::Confirmed { line, .. } => write!(formatter, "{} of {} confirmed", line.qty, line.orderid),
+            Self::HoldChanged { line, held_until, .. } => {
+                write!(formatter, "{} of {} is held until {}", line.qty, line.orderid, String::from(*held_until))
+            }
             Self::Deallocated { line, batchref, .. } => {
                 write!(formatter, "{} of {} off {batchref}", line.qty, line.orderid)
             }
@@ -424,6 +448,11 @@ mod tests {
                 held_until: Some(Timestamp(u64::MAX)),
             },
             Event::Confirmed { line: line.clone(), batchref: Some(batchref.clone()), eta },
+            Event::HoldChanged {
+                line: line.clone(),
+                batchref: Some(batchref.clone()),
+                held_until: Timestamp(u64::MAX),
+            },
             Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason: DeallocationReason::Shrunk },
             Event::OutOfStock { line: line.clone(), waiting: false },
             Event::Shipped { line: line.clone(), batchref: batchref.clone() },

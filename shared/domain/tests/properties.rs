@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::{
-    AllHeld, AllWaiting, Allocation, Arranged, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome,
-    Counted, Done, Eta, Event, EventType, IfShort, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity,
-    Refusal, Revision, Sku, Step, Tally, Timestamp, Version,
+    AllWaiting, Allocation, Arranged, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted,
+    Done, Eta, Event, EventType, IfShort, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity, Refusal,
+    Revision, Sku, Step, Tally, Timestamp, Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -120,8 +120,8 @@ impl Shop {
             let now = self.now;
             let due = |part: &&Part| part.is_due(now);
             let before = self.parts.values().filter(due).count();
-            let held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
-            let held = AllHeld::checked(&held, self.product.held().tally).unwrap();
+            let mut held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+            held.sort_by_key(|part| part.held_until);
             let (mut product, mut budget) = (self.product.clone(), self.budget.clone());
             product.expire(&held, self.now, &mut budget);
             self.commit_with_offer(product, &mut budget);
@@ -452,9 +452,11 @@ impl Shop {
             | Event::BatchEtaChanged { .. }
             | Event::Deallocated { .. }
             | Event::Cancelled { .. } => true,
-            Event::Allocated { .. } | Event::Confirmed { .. } | Event::OutOfStock { .. } | Event::Shipped { .. } => {
-                false
-            }
+            Event::Allocated { .. }
+            | Event::Confirmed { .. }
+            | Event::HoldChanged { .. }
+            | Event::OutOfStock { .. }
+            | Event::Shipped { .. } => false,
         };
         if product.events().iter().any(may_have_grown) {
             self.told_since = None;

@@ -241,7 +241,10 @@ impl<'a, S: Asks, E: Environment> Sharing<'a, S, E> {
         let now = self.environment.now();
         self.crowds.note(&question.line.sku, now, now.since(question.asked_at));
         match part.place {
-            Place::Batch(batchref) if part.line == *self.line() => Some(Ok(Allocation::Allocated(batchref))),
+            // A line that its order holds for a while is confirmed alone.
+            Place::Batch(batchref) if part.line == *self.line() && part.held_until.is_none() => {
+                Some(Ok(Allocation::Allocated(batchref)))
+            }
             Place::Batch(_) | Place::Waiting | Place::Shipped(_) | Place::Cancelled => None,
         }
     }

@@ -92,7 +92,8 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     }
     // Held, confirmed, and held again.
     let soon = Timestamp(4_102_444_800_000);
-    for hold_until in [Some(soon), None, Some(soon)] {
+    let later = Timestamp(4_102_444_900_000);
+    for hold_until in [Some(soon), Some(later), None, Some(soon)] {
         let held = whole(&format!("{prefix}-held"), vec![line(&format!("{prefix}-held"), sku, 1)]);
         commands.push(Command::PutOrder(PutOrder { hold_until, ..held }));
     }

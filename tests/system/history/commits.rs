@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllHeld, AllWaiting, BatchRef, Budget, CancellationReason, Event, IfShort, LineId, NewBatch, OrderId, OrderLine,
-    Part, Place, Product, Sku, Tally, Version, WantedOrder,
+    AllWaiting, BatchRef, Budget, CancellationReason, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part,
+    Place, Product, Sku, Tally, Version, WantedOrder,
 };
 use service_layer::outbox::Envelope;
 use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
@@ -255,12 +255,12 @@ impl Replay {
         let expires = |event: &Event| matches!(event, Event::Cancelled { reason: CancellationReason::Expired, .. });
         let told = events.iter().filter(|event| expires(event)).filter_map(Event::line);
         let told: Vec<LineId> = told.map(OrderLine::id).collect();
-        let held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+        let mut held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+        held.sort_by_key(|part| part.held_until);
         let of_told = held.iter().filter(|part| told.contains(&part.line.id()));
         // By the clock of whoever came by, all was due until the last one of which the events tell.
         if let Some(now) = of_told.filter_map(|part| part.held_until).max() {
-            let all = AllHeld::checked(&held, product.held().tally).expect("it is what it comes to");
-            settled.expire(&all, now, &mut BUDGET.clone());
+            settled.expire(&held, now, &mut BUDGET.clone());
         }
         if settled.has_backlog() {
             self.offer(&mut settled, &mut BUDGET.clone());

@@ -410,7 +410,9 @@ impl<'a> Answers<'a> {
             Told::Allocated(batch) => {
                 let is_there =
                     |place: &Place| [Place::Batch(batch.clone()), Place::Shipped(batch.clone())].contains(place);
-                (placed(&is_there), false)
+                // What is held is confirmed by that.
+                let is_promised = |part: &Part| is_there(&part.place) && part.held_until.is_none();
+                (replay.first_at(&line.id(), floor, &is_promised), false)
             }
             Told::LineCancelled => (placed(&|place| *place == Place::Cancelled), false),
             Told::OutOfStock => (placed(&|place| *place == Place::Waiting), true),

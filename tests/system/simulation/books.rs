@@ -111,6 +111,9 @@ impl Books {
             Event::Confirmed { line, .. } => {
                 self.held.insert(line.id(), None);
             }
+            Event::HoldChanged { line, held_until, .. } => {
+                self.held.insert(line.id(), Some(*held_until));
+            }
             Event::Cancelled { line, reason, .. } => {
                 let until = self.held.remove(&line.id());
                 // One that never had a batch is held all the same, of which no event tells.
@@ -165,6 +168,7 @@ impl Books {
             }
             Event::Allocated { .. }
             | Event::Confirmed { .. }
+            | Event::HoldChanged { .. }
             | Event::Deallocated { .. }
             | Event::Shipped { .. }
             | Event::Cancelled { .. } => {}

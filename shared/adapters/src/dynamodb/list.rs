@@ -15,7 +15,16 @@ impl DynamoDb {
         match listing {
             // Boxed, so that the futures of callers stay flat.
             Listing::Waiting { sku, .. } => Box::pin(self.parts(self.listed_in(waiting_partition(sku)))).await,
-            Listing::Held { sku, .. } => Box::pin(self.parts(self.held_in(held_partition(sku)))).await,
+            Listing::Held { sku, at_most } => {
+                let mut parts = Vec::new();
+                let query = self.held_in(held_partition(sku)).limit(items(*at_most));
+                Box::pin(self.pages(query, |item| {
+                    parts.push(read_part(item)?);
+                    Ok(if parts.len() < *at_most { More::Needed } else { More::Enough })
+                }))
+                .await?;
+                Ok(parts)
+            }
             Listing::OnBatch { sku, batch, .. } => {
                 let shelves = shelves(sku, batch).map(|shelf| Box::pin(self.parts(self.listed_in(shelf))));
                 Ok(listing.select(try_join_all(shelves).await?.concat()))

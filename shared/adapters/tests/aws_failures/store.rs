@@ -157,17 +157,22 @@ fn outcome(response: &lambda_http::Response<lambda_http::Body>) -> (Outcome, Str
     (outcome, std::str::from_utf8(response.body()).unwrap().to_owned())
 }
 
+/// What a client is told: what strikes once or twice is tried again, and a fault is not.
+fn told(means: Means, strikes: Strikes) -> Outcome {
+    match (means, strikes) {
+        (Fault, _) => InternalError,
+        (Race | Silence, Strikes::Always) => AskAgain,
+        (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+    }
+}
+
 /// A failure while a line is allocated over HTTP: the answer, and exactly one commit or none.
 async fn allocates(what: &str, operation: &'static str, failure: &Failure, means: Means) {
     for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
         let shop = Shop::open_for(means, strikes).await;
         shop.wire.fails(operation, failure, strikes);
         let (outcome, body) = shop.allocate("o2", 2).await;
-        let expected = match (means, strikes) {
-            (Fault, _) => InternalError,
-            (Race | Silence, Strikes::Always) => AskAgain,
-            (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
-        };
+        let expected = told(means, strikes);
         assert_eq!(outcome, expected, "{operation}, {what}, {strikes:?}: {body}");
         assert_eq!(shop.commits(), u32::from(expected == Answered), "{operation}, {what}, {strikes:?}");
         if strikes == Strikes::Always {
@@ -252,11 +257,7 @@ async fn lines_that_ask_while_calls_fail() {
                 let shop = Shop::open_for(means, strikes).await;
                 shop.wire.fails("TransactWriteItems", lost_race, Strikes::Once);
                 shop.wire.fails(operation, &failure, strikes);
-                let unless_it_answers = match (means, strikes) {
-                    (Fault, _) => InternalError,
-                    (Race | Silence, Strikes::Always) => AskAgain,
-                    (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
-                };
+                let unless_it_answers = told(means, strikes);
                 let expected = if operation == "DeleteItem" { Answered } else { unless_it_answers };
                 let (outcome, body) = shop.allocate("o2", 2).await;
                 assert_eq!(outcome, expected, "{operation}, {what}, {strikes:?}: {body}");
@@ -270,23 +271,22 @@ async fn lines_that_ask_while_calls_fail() {
 }
 
 /// An order with a line is read by a query and what that names, and committed by a transaction; of one that nobody has
-/// heard of there is only the mark to write.
+/// heard of there are only its marks to write.
 #[tokio::test]
 async fn orders_that_can_not_be_cancelled_at_once() {
     let line = r#"{"sku":"LAMP","line":"3","qty":3,"state":"cancelled","parts":[]}"#;
-    for (operation, orderid, lines) in
-        [("Query", "o1", line), ("GetItem", "o1", line), ("TransactWriteItems", "o1", line), ("PutItem", "o9", "")]
-    {
+    for (operation, orderid, lines) in [
+        ("Query", "o1", line),
+        ("GetItem", "o1", line),
+        ("TransactWriteItems", "o1", line),
+        ("TransactWriteItems", "o9", ""),
+    ] {
         let cancelled = (Answered, format!(r#"{{"orderid":"{orderid}","lines":[{lines}],"next":null}}"#));
         for (what, failure, means) in failures_of_any_call() {
             for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
                 let shop = Shop::open_for(means, strikes).await;
                 shop.wire.fails(operation, &failure, strikes);
-                let expected = match (means, strikes) {
-                    (Fault, _) => InternalError,
-                    (Race | Silence, Strikes::Always) => AskAgain,
-                    (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
-                };
+                let expected = told(means, strikes);
                 assert_eq!(shop.cancel(orderid).await.0, expected, "{operation}, {what}, {strikes:?}");
                 shop.wire.recovers();
                 assert_eq!(shop.cancel(orderid).await, cancelled, "{operation}, {what}, {strikes:?}");
@@ -314,11 +314,7 @@ async fn orders_that_can_not_be_put_at_once() {
             for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
                 let shop = Shop::open_for(means, strikes).await;
                 shop.wire.fails(operation, &failure, strikes);
-                let expected = match (means, strikes) {
-                    (Fault, _) => InternalError,
-                    (Race | Silence, Strikes::Always) => AskAgain,
-                    (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
-                };
+                let expected = told(means, strikes);
                 assert_eq!(shop.put().await.0, expected, "{operation}, {what}, {strikes:?}");
                 assert_eq!(shop.commits(), u32::from(expected == Answered), "{operation}, {what}, {strikes:?}");
                 shop.wire.recovers();
@@ -419,11 +415,7 @@ async fn reads_of_a_full_batch_that_fail() {
         for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
             let shop = full().await;
             shop.wire.fails("GetItem", &failure, strikes);
-            let expected = match (means, strikes) {
-                (Fault, _) => InternalError,
-                (Race | Silence, Strikes::Always) => AskAgain,
-                (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
-            };
+            let expected = told(means, strikes);
             assert_eq!(shop.allocate("o1", 3).await.0, expected, "{what}, {strikes:?}");
             shop.wire.recovers();
             assert_eq!(shop.allocate("o1", 3).await, on_b1, "{what}, {strikes:?}");

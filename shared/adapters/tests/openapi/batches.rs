@@ -4,6 +4,7 @@ use adapters::http::Route;
 use serde_json::{Value, json};
 
 use crate::document::{body, has, lacks, list, object, page, parameter, response, schema, shared};
+use crate::orders::with_held_until;
 use crate::service::{Answer, Sent, Shop};
 
 /// The largest whole number that every JSON reader takes as it is (RFC 8259, section 6).
@@ -130,7 +131,7 @@ pub(crate) fn schemas() -> Value {
         "Applied": object(&[("applied", json!({"type": "boolean"}))]),
         "Batches": object(&[("ref", schema("Name")), ("batches", list("SkuBatch"))]),
         "BatchLines": page("BatchLine"),
-        "BatchLine": object(&[
+        "BatchLine": with_held_until(object(&[
             ("orderid", schema("Name")),
             ("sku", schema("Name")),
             ("line", schema("Name")),
@@ -143,7 +144,7 @@ pub(crate) fn schemas() -> Value {
                 "description": "The product's version since which it is on this batch.",
                 "type": "integer", "format": "int64", "minimum": 1
             })),
-        ])
+        ]))
     })
 }
 

@@ -35,6 +35,9 @@ fn fields(event_type: EventType) -> Map<String, Value> {
         EventType::Allocated => {
             [of_line(), vec![("batchref", name()), ("eta", eta()), ("held_until", held_until())]].concat()
         }
+        EventType::HoldChanged => {
+            [of_line(), vec![("batchref", or_null(name())), ("held_until", held_until())]].concat()
+        }
         EventType::Confirmed => [of_line(), vec![("batchref", or_null(name())), ("eta", eta())]].concat(),
         EventType::Deallocated => [
             of_line(),
@@ -74,7 +77,8 @@ fn schema(event_type: EventType) -> Value {
         ("at", json!({"description": "The time of the commit.", "type": "string", "format": "date-time"})),
     ];
     properties.extend(of_all.map(|(field, schema)| (field.to_owned(), schema)));
-    let required: Vec<&String> = properties.keys().filter(|field| *field != "held_until").collect();
+    let required: Vec<&String> =
+        properties.keys().filter(|field| *field != "held_until" || event_type == EventType::HoldChanged).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
@@ -124,6 +128,10 @@ fn told() -> Vec<Envelope> {
         Command::PutOrder(whole("order-004", vec![asked("order-004", 3)])),
         Command::PutOrder(PutOrder {
             hold_until: Some(Timestamp(20_000)),
+            ..whole("order-005", vec![asked("order-005", 1)])
+        }),
+        Command::PutOrder(PutOrder {
+            hold_until: Some(Timestamp(30_000)),
             ..whole("order-005", vec![asked("order-005", 1)])
         }),
         Command::PutOrder(whole("order-005", vec![asked("order-005", 1)])),

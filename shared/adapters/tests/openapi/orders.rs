@@ -237,7 +237,7 @@ fn wanted_schema() -> Value {
 }
 
 /// What is there of a line that is held.
-fn with_held_until(mut line: Value) -> Value {
+pub(crate) fn with_held_until(mut line: Value) -> Value {
     line["properties"]["held_until"] = json!({
         "description": "Until when a line is promised that is held.", "type": "string", "format": "date-time"
     });

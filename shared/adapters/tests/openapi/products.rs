@@ -4,6 +4,7 @@ use adapters::http::Route;
 use serde_json::{Value, json};
 
 use crate::document::{list, object, page, parameter, response, schema, shared};
+use crate::orders::with_held_until;
 use crate::service::{Answer, Sent, Shop};
 
 pub(crate) fn operations(shop: &Shop) -> Vec<(Route, Value)> {
@@ -67,7 +68,7 @@ pub(crate) fn schemas() -> Value {
         "OpenBatch": batch("ref"),
         "SkuBatch": batch("sku"),
         "WaitingLines": page("WaitingLine"),
-        "WaitingLine": object(&[
+        "WaitingLine": with_held_until(object(&[
             ("orderid", schema("Name")),
             ("sku", schema("Name")),
             ("line", schema("Name")),
@@ -76,6 +77,6 @@ pub(crate) fn schemas() -> Value {
                 "description": "The product's version since which it waits.",
                 "type": "integer", "format": "int64", "minimum": 1
             })),
-        ])
+        ]))
     })
 }

@@ -46,7 +46,7 @@ impl Product {
     ) -> Result<Arranged, Refusal> {
         for part in parts {
             let line = wanted.iter().find(|line| line.is_same(&part.line));
-            self.release(part, line, hold_until)?;
+            self.release(part, line)?;
         }
         let available = self.available();
         let mut short = Vec::new();
@@ -85,17 +85,10 @@ impl Product {
     }
 
     /// Gives back what the order wants no more of a line: all of it, or the pieces that it is exchanged for.
-    fn release(
-        &mut self,
-        part: &Part,
-        wanted: Option<&OrderLine>,
-        hold_until: Option<Timestamp>,
-    ) -> Result<(), Refusal> {
-        let changes = wanted.is_some_and(|line| is_exchanged(part, line, hold_until));
+    fn release(&mut self, part: &Part, wanted: Option<&OrderLine>) -> Result<(), Refusal> {
+        let changes = wanted.is_some_and(|line| line.qty != part.line.qty);
         match &part.place {
-            Place::Shipped(_) if wanted.is_some_and(|line| line.qty != part.line.qty) => {
-                Err(Refusal::LineShipped(part.line.id()))
-            }
+            Place::Shipped(_) if changes => Err(Refusal::LineShipped(part.line.id())),
             Place::Batch(_) | Place::Waiting if wanted.is_none() => {
                 self.cancel_at_once(part, CancellationReason::Edited).map(drop)
             }
@@ -112,17 +105,13 @@ impl Product {
         if_short: IfShort,
         hold_until: Option<Timestamp>,
     ) -> bool {
-        let exchanged = part.filter(|part| part.place.is_standing() && is_exchanged(part, line, hold_until));
-        let held = part.filter(|part| part.held_until.is_some() && exchanged.is_none() && hold_until.is_none());
-        if exchanged.is_none()
-            && let Some(part) = part.filter(|part| part.place.batch().is_some())
-        {
-            if held.is_some() {
-                self.confirm(part);
-            }
+        let exchanged = part.filter(|part| part.place.is_standing() && part.line.qty != line.qty);
+        let kept = part.filter(|part| part.place != Place::Cancelled && exchanged.is_none());
+        if let Some(part) = kept.filter(|part| part.place != Place::Waiting) {
+            self.hold(part, hold_until);
             return true;
         }
-        // What was promised for good stays so, also while it waits.
+        // What was promised for good stays so.
         let is_for_good = part.is_some_and(|part| part.place.is_standing() && part.held_until.is_none());
         let hold_until = hold_until.filter(|_| !is_for_good);
         if let Some(batch) = preferred(&mut self.state.batches, line, None) {
@@ -133,10 +122,8 @@ impl Product {
             self.record(allocated);
             return true;
         }
-        if exchanged.is_none() && part.is_some_and(|part| part.place == Place::Waiting) {
-            if let Some(held) = held {
-                self.confirm(held);
-            }
+        if let Some(waits) = kept {
+            self.hold(waits, hold_until);
             return true;
         }
         match (if_short, part, exchanged) {
@@ -161,12 +148,6 @@ impl Product {
             self.record(cancelled(old, CancellationReason::Edited));
         }
     }
-}
-
-/// Whether a line is wanted with another quantity, or held until another time. What is promised for good stays so.
-fn is_exchanged(part: &Part, wanted: &OrderLine, hold_until: Option<Timestamp>) -> bool {
-    let is_held_anew = part.held_until.is_some() && hold_until.is_some() && part.held_until != hold_until;
-    part.line.qty != wanted.qty || is_held_anew
 }
 
 #[cfg(test)]

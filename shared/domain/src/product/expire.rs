@@ -8,18 +8,6 @@ use crate::{Budget, CancellationReason, Event, Part, Tally, Timestamp};
 /// When a line is looked at again that is due and can't be given back.
 const LATER: Duration = Duration::from_mins(1);
 
-/// All lines of a product that were held before a change.
-#[derive(Clone, Copy, Debug)]
-pub struct AllHeld<'a>(&'a [Part]);
-
-impl<'a> AllHeld<'a> {
-    /// A list that comes to what the product counted before the change; none if it does not.
-    #[must_use]
-    pub fn checked(parts: &'a [Part], counted: Tally) -> Option<Self> {
-        (Tally::of(parts) == counted).then_some(Self(parts))
-    }
-}
-
 impl Product {
     /// Whether lines may be held that are due at this time. Until [`Product::expire`] is done with that, what they have is
     /// nobody's to count on.
@@ -28,14 +16,15 @@ impl Product {
         self.state.held.due.is_some_and(|due| due <= now)
     }
 
-    /// Gives back what was held until now, the oldest promise first, as much as the budget holds. What is left is due in a
-    /// commit to come. A line whose batch was full stays for a while, if the product can hold no more batches with free
-    /// stock.
-    pub fn expire(&mut self, held: &AllHeld<'_>, now: Timestamp, budget: &mut Budget) {
-        let mut oldest_first: Vec<&Part> = held.0.iter().collect();
-        oldest_first.sort_by_key(|part| part.seniority());
+    /// Gives back what was held until now, what was due first, as much as the budget holds. What is left is due in a commit
+    /// to come. A line whose batch was full stays for a while, if the product can hold no more batches with free stock.
+    ///
+    /// `first` are held lines, those first that are due first: all of them, or some. What an index has not listed yet is
+    /// looked for again in a minute.
+    pub fn expire(&mut self, first: &[Part], now: Timestamp, budget: &mut Budget) {
+        let is_all = Tally::of(first) == self.state.held.tally;
         let mut next: Option<Timestamp> = None;
-        for part in oldest_first {
+        for part in first {
             let Some(until) = part.held_until else { continue };
             let stays_until = if until > now {
                 Some(until)
@@ -48,7 +37,26 @@ impl Product {
             };
             next = stays_until.map(|until| next.map_or(until, |next| next.min(until))).or(next);
         }
-        self.state.held.due = next;
+        if !is_all {
+            // Of those that were listed to the last one, all were due, and so may be more.
+            let may_have_more = first.iter().all(|part| part.is_due(now)) && !self.pending.events.is_empty();
+            let unlisted = if may_have_more { now } else { now.plus(LATER) };
+            next = Some(next.map_or(unlisted, |next| next.min(unlisted)));
+        }
+        self.state.held.due = next.filter(|_| self.state.held.tally.count > 0);
+    }
+
+    /// Holds a line until another time, or promises it for good. What was promised for good stays so.
+    pub(super) fn hold(&mut self, part: &Part, until: Option<Timestamp>) {
+        match (part.held_until, until) {
+            (Some(_), None) => self.confirm(part),
+            (Some(before), Some(held_until)) if before != held_until => {
+                let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
+                self.put_until(line.clone(), Some(part), part.place.clone(), Some(held_until));
+                self.record(Event::HoldChanged { line, batchref, held_until });
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
     }
 
     /// Promises a line for good that is held.
@@ -87,8 +95,7 @@ mod tests {
     }
 
     fn expire(product: &mut Product, held: &[Part], now: Timestamp, budget: &mut Budget) {
-        let tally = product.held().tally;
-        product.expire(&AllHeld::checked(held, tally).unwrap(), now, budget);
+        product.expire(held, now, budget);
     }
 
     #[test]
@@ -162,15 +169,54 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_held_for_longer_is_exchanged() {
+    fn a_line_that_is_held_for_longer_keeps_its_place_and_makes_no_refusal_news() {
         let (mut product, held) = with_held(&[line("o1", 4)], later(60));
-        product.arrange(&[line("o1", 4)], &held, IfShort::Refuse, Some(later(90))).unwrap();
-        assert_eq!(story(&product), ["4 of o1 cancelled, off b1", "4 of o1 on b1"]);
+        product.allocate(&line("o2", 99), None).unwrap();
+        let mut product = product.committed();
+        product.create_batch(&batch("a-better-one", 9, None)).unwrap();
+        product.allocate(&line("o2", 99), None).unwrap();
+        let mut product = product.committed();
+        let wanted = [line("o1", 4), line("o1", 9)];
+        product.arrange(&wanted, &held, IfShort::Refuse, Some(later(90))).unwrap();
+        assert_eq!(story(&product), ["4 of o1 is held until 1970-01-01T00:18:10.000Z", "9 of o1 on a-better-one"]);
         let part = product.moves()[0].part_at(product.version()).unwrap();
-        assert_eq!((part.held_until, free(&product, "b1")), (Some(later(90)), 6));
-        assert!(
-            matches!(product.events(), [.., Event::Allocated { held_until: Some(until), .. }] if *until == later(90))
-        );
+        assert_eq!((part.place, part.held_until), (held[0].place.clone(), Some(later(90))));
+        assert_eq!(product.refused(), Some(99.try_into().unwrap()), "nothing came free");
+        assert_eq!((product.held().tally.count, product.held().due), (2, Some(later(60))), "not later than it was");
+    }
+
+    #[test]
+    fn a_waiting_line_that_is_held_for_longer_goes_on_waiting_under_each_policy() {
+        let mut product = product(&[]);
+        product.arrange(&[line("o1", 4)], &[], IfShort::Wait, Some(later(60))).unwrap();
+        let waits = [product.moves()[0].part_at(product.version()).unwrap()];
+        let product = product.committed();
+        for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait] {
+            let mut product = product.clone();
+            let arranged = product.arrange(&[line("o1", 4)], &waits, if_short, Some(later(90))).unwrap();
+            assert_eq!((arranged.short.len(), story(&product).len()), (0, 1), "{if_short:?}");
+            let part = product.moves()[0].part_at(product.version()).unwrap();
+            assert_eq!((part.place, part.age, part.held_until), (Place::Waiting, waits[0].age, Some(later(90))));
+        }
+    }
+
+    #[test]
+    fn what_an_index_has_not_listed_is_looked_for_again() {
+        let lines = [line("o1", 1), line("o1", 2)];
+        let (product, held) = with_held(&lines, later(60));
+        let nothing = (&held[..0], Some(later(70).plus(LATER)));
+        for (listed, due) in [nothing, (&held[..1], Some(later(70))), (&held[..], None)] {
+            let mut product = product.clone();
+            expire(&mut product, listed, later(70), &mut ample());
+            assert_eq!(product.held().due, due, "{} are listed", listed.len());
+        }
+        // Where others are listed that are not due, what lacks is at most as late as the index.
+        let (mut product, mut some) = with_held(&lines, later(60));
+        product.arrange(&[line("o2", 3)], &[], IfShort::Refuse, Some(later(600))).unwrap();
+        some[1] = product.moves()[0].part_at(product.version()).unwrap();
+        let mut product = product.committed();
+        expire(&mut product, &some, later(70), &mut ample());
+        assert_eq!((story(&product).len(), product.held().due), (1, Some(later(70).plus(LATER))));
     }
 
     #[test]

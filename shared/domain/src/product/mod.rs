@@ -16,7 +16,6 @@ pub use arrange::{Arranged, Available};
 pub use change_eta::ChangeEta;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome, Counted};
 use displaced::Displaced;
-pub use expire::AllHeld;
 pub use offer::AllWaiting;
 
 use crate::{

@@ -1,10 +1,10 @@
 //! Cancel an order.
 
-use domain::{Done, OrderId, Part, Place, Refusal, Step};
+use domain::{Done, LastPut, OrderId, Part, Place, Refusal, Step};
 
 use super::{Case, Handler};
 use crate::OrderedLine;
-use crate::store::ReadSet;
+use crate::store::{Put, ReadSet};
 
 /// Cancels an order: the lines that it has, and whatever lines would come. Those that were shipped stay so.
 ///
@@ -33,6 +33,12 @@ impl Handler for CancelOrder {
         let is_marked = case.found.is_cancelled(&self.0);
         if !is_marked {
             case.draft.cancel(self.0.clone());
+            // Whoever puts the order at this moment finds another item than he has read, and then the mark.
+            let last = case.found.last_put.clone();
+            let before = last.as_ref().map(|last| last.commit);
+            let never = || LastPut { version: None, content: "cancelled".to_owned() };
+            let now = last.map_or_else(never, |last| last.put);
+            case.draft.note(Put { orderid: self.0.clone(), before, now });
         }
         if cancel_lines(case)? == Step::GoOn || !is_marked {
             return Ok(Step::GoOn);

@@ -118,7 +118,8 @@ impl Case {
             let changed_by = commit.filter(|_| !product.events().is_empty());
             let before = found.products.iter().find(|stored| stored.product.sku() == product.sku());
             let commit = changed_by.or(before.map(|before| before.commit))?;
-            Some(Stored { product: product.committed(), commit, crowded_at: None })
+            let crowded_at = before.filter(|_| changed_by.is_none()).and_then(|before| before.crowded_at);
+            Some(Stored { product: product.committed(), commit, crowded_at })
         };
         let products = draft.products.into_values().filter_map(stored).collect();
         Found { products, parts, ..found }

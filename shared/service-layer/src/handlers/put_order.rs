@@ -62,6 +62,14 @@ pub enum PutOrderAnswer {
     OrderCancelled(OrderId),
 }
 
+impl PutOrderAnswer {
+    /// Whether it was so before, and nothing was done.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        matches!(self, Self::Placed(PlacedOrder { done: Done::Before, .. }))
+    }
+}
+
 impl Handler for PutOrder {
     type Answer = PutOrderAnswer;
 
@@ -96,8 +104,11 @@ impl Handler for PutOrder {
         if self.if_short == IfShort::Partial && !short.is_empty() {
             case.draft.rest_on(self.orderid().clone());
         }
-        let done = if case.draft.is_changed() || self.version.is_some() { Done::Now } else { Done::Before };
-        if done == Done::Now {
+        let writes = case.draft.is_changed() || self.version.is_some();
+        // Of an order that nobody has heard of, nothing was done before.
+        let is_repeat = !writes && short.is_empty() && !case.found.parts.is_empty();
+        let done = if is_repeat { Done::Before } else { Done::Now };
+        if writes {
             let now = LastPut { version: self.version, content };
             case.draft.note(Put { orderid: self.orderid().clone(), before: last.map(|last| last.commit), now });
             let standing = case.found.parts.iter().filter(|part| part.place.is_standing());

@@ -2,13 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{AllHeld, AllWaiting, LineId, OrderLine, Part, Product, Sku, Step, Tally, Timestamp};
+use domain::{AllWaiting, LineId, OrderLine, Part, Product, Sku, Step, Timestamp};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
 use crate::handlers::{Case, Handler};
 use crate::ports::Environment;
 use crate::store::{Changed, Commit, CommitId, Found, Listing, Products, ReadSet, StoreError};
+
+/// What a commit is made for.
+enum Made<A> {
+    /// The command, with what its caller is to be told then, if that is all.
+    ForTheCommand(Option<A>),
+    /// What is due or owed, before the command.
+    ToSettle,
+}
+
+/// Held lines that are looked at together: about as many as a commit can give back.
+const HELD: usize = 100;
 
 impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     /// Makes at most one commit.
@@ -46,7 +57,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             // Where an order is cancelled, that may have come between: a line of it must give its place back.
             let answer = own.answer.filter(|_| found.cancelled.is_empty());
             self.carried.answer = answer.or(self.carried.answer.take());
-            self.carried.goes_on = true;
+            self.carried.goes_on |= !own.settles;
         }
     }
 
@@ -61,7 +72,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             self.carried.found = Some(case.into_found(None));
             return Ok(Step::GoOn);
         }
-        match self.commit(&case, None).await {
+        match self.commit(&case, Made::ToSettle).await {
             // Where the answer is known already, nothing is left to decide.
             Ok(id) if self.carried.answer.is_some() => self.carried.found = Some(case.into_found(Some(id))),
             // The offer may have moved the very line that was asked for, so all is read again.
@@ -94,7 +105,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             Step::Finish(answer) => Some(answer),
             Step::GoOn => None,
         };
-        let id = match self.commit(&case, answer).await {
+        let id = match self.commit(&case, Made::ForTheCommand(answer)).await {
             Ok(id) => id,
             // Products alone were in the way, and came back. All other conditions held, so what else was found is true.
             Err(StoreError::Conflict(newer)) if !newer.is_empty() => {
@@ -156,8 +167,8 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         Ok(offer(self.store, case, &mut self.carried.waiting).await?)
     }
 
-    /// Commits what the draft changed. `answer` is what the caller is to be told then, if that is all.
-    async fn commit(&mut self, case: &Case, answer: Option<H::Answer>) -> Result<CommitId, StoreError> {
+    /// Commits what the draft changed.
+    async fn commit(&mut self, case: &Case, made: Made<H::Answer>) -> Result<CommitId, StoreError> {
         let changed = |after| Changed { before: case.found.product(Product::sku(after)), after };
         let products: Vec<_> = case.draft.changed().map(changed).collect();
         if moves_a_line_twice(&products) {
@@ -165,6 +176,10 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             // DynamoDB takes no two writes of one item, and would call that a fault.
             return Err(StoreError::Conflict(Vec::new()));
         }
+        let (answer, settles) = match made {
+            Made::ForTheCommand(answer) => (answer, false),
+            Made::ToSettle => (None, true),
+        };
         let id = CommitId(self.environment.random());
         let figures = CommandFigures::of_commit(case.draft.products());
         let kept = case.draft.kept();
@@ -179,7 +194,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             ..Commit::new(id, &self.call.correlation, case.draft.origins(), self.environment.now())
         };
         if let Err(error) = self.store.commit(commit).await {
-            self.carried.sent.push(Sent { id, answer, figures });
+            self.carried.sent.push(Sent { id, answer, settles, figures });
             return Err(error);
         }
         self.carried.figures.add_commit(&figures);
@@ -194,21 +209,19 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
 /// Gives back what is due of each product.
 pub(super) async fn expire<S: Products>(store: &S, case: &mut Case, now: Timestamp) -> Result<(), StoreError> {
     let due = case.draft.products().filter(|product| product.may_have_due(now));
-    let due: Vec<(Sku, Tally)> = due.map(|product| (product.sku().clone(), product.held().tally)).collect();
-    for (sku, tally) in due {
-        let held = store.list(&Listing::Held { sku: sku.clone(), tally }).await?;
-        // An index that has not caught up is read again, like a product after a lost race.
-        let again = || StoreError::Conflict(Vec::new());
-        let all = AllHeld::checked(&held, tally).ok_or_else(again)?;
-        let named = held.iter().filter(|part| part.is_due(now)).filter_map(|part| part.place.batch());
+    let due: Vec<Sku> = due.map(|product| product.sku().clone()).collect();
+    for sku in due {
+        let first = store.list(&Listing::Held { sku: sku.clone(), at_most: HELD }).await?;
+        let named = first.iter().filter(|part| part.is_due(now)).filter_map(|part| part.place.batch());
         let full: Vec<_> = named.filter(|reference| !case.knows(&sku, reference)).collect();
         if !full.is_empty() {
             let batches = full.iter().map(|reference| (sku.clone(), (*reference).clone())).collect();
             let found = store.find(&ReadSet { skus: vec![sku.clone()], batches, ..ReadSet::default() }).await?;
-            case.include(&sku, &found).ok_or_else(again)?;
+            // Where the product is another one by now, all is read again, as after a lost race.
+            case.include(&sku, &found).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
         }
         for product in case.draft.products_mut().filter(|product| *product.sku() == sku) {
-            product.expire(&all, now, &mut case.budget);
+            product.expire(&first, now, &mut case.budget);
         }
     }
     Ok(())
@@ -238,5 +251,5 @@ pub(super) async fn offer<S: Products>(
 fn moves_a_line_twice(products: &[Changed<'_>]) -> bool {
     let mut seen = HashSet::new();
     let mut moves = products.iter().flat_map(|changed| changed.after.moves());
-    !moves.all(|moved| seen.insert(&moved.line))
+    !moves.all(|moved| seen.insert(moved.line.id()))
 }

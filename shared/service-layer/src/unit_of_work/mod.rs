@@ -127,6 +127,8 @@ struct Carried<A> {
 struct Sent<A> {
     id: CommitId,
     answer: Option<A>,
+    /// Whether it settled what came before the command, and did nothing of that itself.
+    settles: bool,
     figures: CommandFigures,
 }
 

@@ -1,6 +1,6 @@
 //! `GET /batches/{ref}` and `GET /batches/{ref}/lines`: the batches that have a reference, and who is on them.
 
-use domain::{Batch, BatchRef, LineName, OrderId, Part, Quantity, Sku, Version};
+use domain::{Batch, BatchRef, LineName, OrderId, Part, Quantity, Sku, Timestamp, Version};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -65,12 +65,15 @@ struct BatchLine<'a> {
     /// Its pieces on this batch.
     batchqty: Quantity,
     since: Version,
+    /// If it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<Timestamp>,
 }
 
 impl<'a> BatchLine<'a> {
-    fn of(Part { line, since, .. }: &'a Part) -> Self {
-        let (qty, batchqty) = (line.qty, line.qty);
-        Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty, batchqty, since: *since }
+    fn of(Part { line, since, held_until, .. }: &'a Part) -> Self {
+        let (qty, batchqty, held_until) = (line.qty, line.qty, *held_until);
+        Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty, batchqty, since: *since, held_until }
     }
 }
 
@@ -85,7 +88,9 @@ pub(super) async fn list_lines<S: Products + Lists, E: Environment>(
         let sku = query(&request, "sku").map(Sku::try_from).transpose();
         let sku = sku.map_err(|reason| invalid(&format!("sku: {reason}")))?;
         let lines = views.on_batches(&reference, sku.as_ref(), &wanted(&request, &())?, call).await?;
-        let shown = lines.entries.iter().map(BatchLine::of).collect();
+        // What is due reads as given back, whether somebody has done that or not.
+        let now = views.environment.now();
+        let shown = lines.entries.iter().filter(|part| !part.is_due(now)).map(BatchLine::of).collect();
         Ok(json(StatusCode::OK, &BatchLines { lines: shown, next: next(lines.next) }))
     })
     .await

@@ -1,6 +1,8 @@
 //! `GET /products/{sku}` and `GET /products/{sku}/waiting`: what there is of a SKU, and who waits for it.
 
-use domain::{Available, BatchRef, LineName, OrderId, Part, Product, Quantity, Sku, Tally, Version};
+use domain::{
+    Available, BatchRef, LineName, OrderId, OrderLine, Part, Product, Quantity, Sku, Tally, Timestamp, Version,
+};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -79,11 +81,15 @@ struct WaitingLine<'a> {
     line: &'a LineName,
     qty: Quantity,
     since: Version,
+    /// If it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<Timestamp>,
 }
 
 impl<'a> WaitingLine<'a> {
-    fn of(Part { line, since, .. }: &'a Part) -> Self {
-        Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty: line.qty, since: *since }
+    fn of(Part { line, since, held_until, .. }: &'a Part) -> Self {
+        let (OrderLine { orderid, sku, name, qty }, held_until) = (line, *held_until);
+        Self { orderid, sku, line: name, qty: *qty, since: *since, held_until }
     }
 }
 
@@ -96,7 +102,9 @@ pub(super) async fn list_waiting<S: Products + Lists, E: Environment>(
     answered(route, views.environment, &request, async |call| {
         let sku = named(route, &request)?;
         let waiting = views.waiting(&sku, &wanted(&request, &sku)?, call).await?;
-        let lines = waiting.entries.iter().map(WaitingLine::of).collect();
+        // What is due reads as given back, whether somebody has done that or not.
+        let now = views.environment.now();
+        let lines = waiting.entries.iter().filter(|part| !part.is_due(now)).map(WaitingLine::of).collect();
         Ok(json(StatusCode::OK, &WaitingLines { lines, next: next(waiting.next) }))
     })
     .await

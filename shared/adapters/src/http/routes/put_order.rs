@@ -28,6 +28,7 @@ struct OrderBody {
     if_short: Option<IfShort>,
     hold_until: Option<jiff::Timestamp>,
     dry_run: Option<bool>,
+    split: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -58,12 +59,23 @@ struct ShownOrder<'a> {
 pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E>, request: Request) -> Response<Body> {
     let route = Route::PutOrder;
     answered(route, bus.environment(), &request, async |call| {
-        let OrderBody { lines, version, if_short, hold_until, dry_run } = body(&request)?;
+        let OrderBody { lines, version, if_short, hold_until, dry_run, split } = body(&request)?;
         let orderid: OrderId = named(route, &request)?;
         let (wanted, version) = (wanted(&orderid, lines)?, version.map(|Count(version)| OrderVersion(version)));
+        if split == Some(true) {
+            return Err(invalid("split: must not be true, since a line gets all its pieces on one batch"));
+        }
         let now = bus.environment().now();
-        let hold_until = hold_until.map(|until| held(until, now)).transpose()?;
-        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version, hold_until };
+        let until = hold_until.map(|until| Timestamp::try_from(until).unwrap_or_default());
+        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version, hold_until: until };
+        if let Some(reason) = until.and_then(|until| wrong_hold(until, now)) {
+            // It may have been right when it was sent first.
+            let is_repeated =
+                version.is_some() && matches!(bus.dry_run(&command, call).await, Ok(answer) if answer.is_repeated());
+            if !is_repeated {
+                return Err(invalid(&reason));
+            }
+        }
         let answer =
             if dry_run == Some(true) { bus.dry_run(&command, call).await? } else { bus.handle(&command, call).await? };
         match answer {
@@ -79,20 +91,16 @@ pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E
     .await
 }
 
-/// Until when lines are to be held, if that makes sense now.
-fn held(until: jiff::Timestamp, now: Timestamp) -> Result<Timestamp, Failure> {
-    let until = Timestamp::try_from(until).unwrap_or_default();
+/// Why lines can't be held until then.
+fn wrong_hold(until: Timestamp, now: Timestamp) -> Option<String> {
+    let (latest, told) = (now.plus(LONGEST_HOLD), String::from(until));
     if until <= now {
-        return Err(invalid(&format!("hold_until: must be in the future, not {}", String::from(until))));
+        Some(format!("hold_until: must be in the future, not {told}"))
+    } else if until > latest {
+        Some(format!("hold_until: must be within 30 days, so by {}, not {told}", String::from(latest)))
+    } else {
+        None
     }
-    if until > now.plus(LONGEST_HOLD) {
-        let latest = String::from(now.plus(LONGEST_HOLD));
-        return Err(invalid(&format!(
-            "hold_until: must be within 30 days, so by {latest}, not {}",
-            String::from(until)
-        )));
-    }
-    Ok(until)
 }
 
 /// The lines that an order is to have.
