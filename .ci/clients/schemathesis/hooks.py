@@ -29,6 +29,24 @@ def is_refused_all_the_same(value):
     return isinstance(value, float) and value >= 2**32
 
 
+def values(sent):
+    """Whatever is sent, at any depth."""
+    if isinstance(sent, dict):
+        sent = list(sent.values())
+    if isinstance(sent, list):
+        for value in sent:
+            yield from values(value)
+    else:
+        yield sent
+
+
+def is_named_twice(lines):
+    """Whether two lines of an order have one SKU and name, which is their quantity if they have none. That is refused, and a schema
+    can't say it."""
+    names = [(line["sku"], line.get("line", str(int(line["qty"])))) for line in lines]
+    return len(names) > len(set(names))
+
+
 @schemathesis.hook
 def filter_case(context, case):
     # The emulator finds no route for a path with a line break in it, and answers for itself.
@@ -36,8 +54,16 @@ def filter_case(context, case):
         return False
     body = case.body if isinstance(case.body, dict) else {}
     if case.meta.generation.mode.is_negative:
-        return not any(is_taken_all_the_same(value) for value in body.values())
+        return not any(is_taken_all_the_same(value) for value in values(body))
     sent = {**body, **(case.path_parameters or {}), **(case.query or {})}
     if UNSAYABLE & sent.keys():
         return False
-    return not any(is_refused_all_the_same(value) for value in sent.values())
+    if case.method == "PUT" and is_named_twice(body["lines"]):
+        return False
+    return not any(is_refused_all_the_same(value) for value in values(sent))
+
+
+@schemathesis.hook
+def before_add_examples(context, examples):
+    """Examples are not filtered, and it makes some of what other examples answer."""
+    examples[:] = [case for case in examples if filter_case(context, case)]
