@@ -28,7 +28,7 @@ pub(crate) struct Program<'a> {
     pub(crate) answer: Option<&'a Value>,
 }
 
-pub(crate) fn functions() -> [Function; 8] {
+pub(crate) fn functions() -> [Function; 9] {
     let function =
         |name, floor, event: Value, answer| Function { name, floor, event: event.to_string().into(), answer };
     let line = r#"{"orderid":"order-001","sku":"RETRO-CLOCK","qty":3}"#;
@@ -48,6 +48,7 @@ pub(crate) fn functions() -> [Function; 8] {
         function("orders", "floor-order", request("DELETE /orders/{orderid+}", ""), cancelled),
         function("allocations-view", "floor-query", request("GET /allocations/{orderid+}", ""), view),
         function("change-batch-quantity", "floor-change", change, no_failures.clone()),
+        function("expire-holds", "floor-due", json!({}), json!({"products": 0})),
         function("publish-events", "floor-publish", stream(), no_failures.clone()),
         function("handle-events", "floor-mail", out_of_stock, no_failures),
     ]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::dynamodb::Row;
-use domain::{Batch, BatchRef, NewBatch, Part, Place, Product, Quantity, Sku, Tally, Version};
+use domain::{Batch, BatchRef, Held, NewBatch, Part, Place, Product, Quantity, Sku, Tally, Timestamp, Version};
 
 /// A counter that the rows contradict, or rows that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,10 @@ pub enum Drift {
     Oversold { batch: BatchRef, bound: u32, purchased: u32 },
     #[error("the head counts {} waiting lines ({} pieces, sum of versions {}), but {} wait ({}, {})", counted.count, counted.pieces, counted.version_sum, found.count, found.pieces, found.version_sum)]
     Waiting { counted: Tally, found: Tally },
+    #[error("the head counts {} held lines ({} pieces, sum of versions {}), but {} are held ({}, {})", counted.count, counted.pieces, counted.version_sum, found.count, found.pieces, found.version_sum)]
+    Held { counted: Tally, found: Tally },
+    #[error("a line is due at {due:?}, before the head looks for one, at {looked:?}")]
+    DueBefore { due: Timestamp, looked: Option<Timestamp> },
     #[error("{lines} lines stand on batch {batch}, which does not exist")]
     NoBatch { batch: BatchRef, lines: u64 },
     #[error("batch {batch} is in the head, but has no item")]
@@ -50,6 +54,8 @@ pub(crate) struct Sums {
     batches: BTreeMap<BatchRef, (NewBatch, Option<Batch>)>,
     standing: BTreeMap<BatchRef, Standing>,
     waiting: Tally,
+    held: Tally,
+    first_due: Option<Timestamp>,
     smallest_waiting: Option<u32>,
     newest: Version,
 }
@@ -73,6 +79,10 @@ impl Sums {
     pub(crate) fn add_part(&mut self, part: &Part) {
         let qty = part.line.qty.get();
         self.newest = self.newest.max(part.since);
+        if let Some(until) = part.held_until {
+            self.held = self.held.with_part(part);
+            self.first_due = Some(self.first_due.map_or(until, |first| first.min(until)));
+        }
         match &part.place {
             Place::Batch(batch) => {
                 let standing = self.standing.entry(batch.clone()).or_default();
@@ -80,10 +90,7 @@ impl Sums {
                 standing.pieces = standing.pieces.saturating_add(qty.into());
             }
             Place::Waiting => {
-                let Tally { count, version_sum, pieces } = Tally::of([part]);
-                self.waiting.count = self.waiting.count.saturating_add(count);
-                self.waiting.version_sum = self.waiting.version_sum.wrapping_add(version_sum);
-                self.waiting.pieces = self.waiting.pieces.saturating_add(pieces);
+                self.waiting = self.waiting.with_part(part);
                 self.smallest_waiting = Some(self.smallest_waiting.map_or(qty, |other| other.min(qty)));
             }
             // These expire, and no counter says how many are left.
@@ -123,6 +130,13 @@ impl Sums {
         }
         if self.waiting != head.waiting() {
             drift.push(Drift::Waiting { counted: head.waiting(), found: self.waiting });
+        }
+        let Held { tally, due: looked } = head.held();
+        if self.held != tally {
+            drift.push(Drift::Held { counted: tally, found: self.held });
+        }
+        if let Some(due) = self.first_due.filter(|due| looked.is_none_or(|looked| *due < looked)) {
+            drift.push(Drift::DueBefore { due, looked });
         }
         if self.newest > head.version() {
             drift.push(Drift::FromTheFuture { since: self.newest, version: head.version() });

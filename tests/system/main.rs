@@ -34,6 +34,7 @@ mod shop;
 mod simulation;
 mod stack;
 mod template;
+mod whole_orders;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     // The slowest to start comes first, so that the others run while it does.
     load::add_to(&mut layers);
     stack::add_to(&mut layers);
+    whole_orders::add_to(&mut layers);
     reads::add_to(&mut layers);
     functions::add_to(&mut layers);
     cost::add_to(&mut layers);

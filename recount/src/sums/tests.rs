@@ -24,7 +24,7 @@ fn counters(reference: &str, purchased: u32, allocated: u32) -> Batch {
 
 fn line(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
     let line = OrderLine::unnamed(orderid.try_into().unwrap(), sku(), qty.try_into().unwrap());
-    Part { line, place, age: Version(since), since: Version(since) }
+    Part { line, place, age: Version(since), since: Version(since), held_until: None }
 }
 
 fn on(reference: &str) -> Place {
@@ -37,6 +37,7 @@ struct Rows {
     items: Vec<(NewBatch, Option<Batch>)>,
     lines: Vec<Part>,
     waiting: Tally,
+    held: Held,
     backlog: bool,
     refused: Option<u32>,
 }
@@ -52,6 +53,7 @@ fn healthy() -> Rows {
             line("o4", 7, Place::Waiting, 6),
         ],
         waiting: Tally { count: 1, version_sum: 6, pieces: 7 },
+        held: Held::default(),
         backlog: false,
         refused: Some(8),
     }
@@ -61,10 +63,10 @@ fn told(change: impl FnOnce(&mut Rows)) -> Vec<String> {
     let mut rows = healthy();
     change(&mut rows);
     let mut sums = Sums::default();
-    let Rows { open: batches, waiting, backlog, .. } = rows;
+    let Rows { open: batches, waiting, held, backlog, .. } = rows;
     let refused = rows.refused.map(|pieces| pieces.try_into().unwrap());
     let version = Version(9);
-    sums.add_head(Product::restore(ProductState { sku: sku(), version, batches, waiting, backlog, refused }));
+    sums.add_head(Product::restore(ProductState { sku: sku(), version, batches, waiting, held, backlog, refused }));
     for (added, full) in rows.items {
         sums.add_batch(added, full);
     }
@@ -123,6 +125,27 @@ fn waiting_lines() {
         (rows.waiting, rows.backlog) = (Tally::default(), true);
     };
     assert_eq!(told(nobody_waits), ["stock is owed to waiting lines, but none waits"]);
+}
+
+#[test]
+fn held_lines() {
+    let due = |seconds: u64| Timestamp(seconds * 1_000);
+    let held = |rows: &mut Rows| {
+        rows.lines[0].held_until = Some(due(60));
+        rows.held = Held { tally: Tally { count: 1, version_sum: 9, pieces: 4 }, due: Some(due(50)) };
+    };
+    assert_eq!(told(held), [""; 0], "the head may look for it too early");
+    let too_late = |rows: &mut Rows| {
+        held(rows);
+        rows.held.due = Some(due(70));
+    };
+    let [told_late] = told(too_late).try_into().unwrap();
+    assert!(told_late.starts_with("a line is due at Timestamp(60000), before the head looks for one"), "{told_late}");
+    let uncounted = |rows: &mut Rows| {
+        held(rows);
+        rows.held.tally.count = 2;
+    };
+    assert_eq!(told(uncounted), ["the head counts 2 held lines (4 pieces, sum of versions 9), but 1 are held (4, 9)"]);
 }
 
 #[test]

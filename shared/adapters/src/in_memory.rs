@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
-    ByAge, Claim, Environment, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
+    ByAge, Claim, Environment, Holds, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
     StoredBatch, Timestamp,
 };
 use service_layer::store::{
@@ -296,6 +296,16 @@ impl Lists for InMemoryStore {
             StoredBatch { added: added.clone(), full: batch.filter(|batch| !batch.is_open()).cloned() }
         };
         Ok(state.batches.values().filter(is_wanted).take(at_most).map(stored).collect())
+    }
+}
+
+impl Holds for InMemoryStore {
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<Sku>, StoreError> {
+        let state = self.state();
+        let products = state.products.values().map(|stored| &stored.product);
+        let mut due: Vec<&Product> = products.filter(|product| product.may_have_due(now)).collect();
+        due.sort_by_key(|product| product.held().due);
+        Ok(due.into_iter().take(at_most).map(|product| product.sku().clone()).collect())
     }
 }
 

@@ -16,6 +16,7 @@ pub mod line_queue;
 mod metrics;
 pub mod queued;
 pub mod report;
+pub mod schedule;
 pub mod ses;
 pub mod sns;
 pub mod sqs;

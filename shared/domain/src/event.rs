@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, Eta, LineName, OrderId, OrderLine, Place, Quantity, Sku, read_stock_level};
+use crate::{BatchRef, Eta, LineName, OrderId, OrderLine, Place, Quantity, Sku, Timestamp, read_stock_level};
 
 /// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,19 @@ pub enum Event {
         line: OrderLine,
         /// Its batch.
         batchref: BatchRef,
+        /// When that is expected; none for stock in the warehouse.
+        eta: Option<Eta>,
+        /// Until when it is promised, if that is for a while only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        held_until: Option<Timestamp>,
+    },
+    /// A line that was promised for a while is promised for good, where it stands.
+    Confirmed {
+        /// The line.
+        #[serde(flatten)]
+        line: OrderLine,
+        /// Its batch; none, if it waits.
+        batchref: Option<BatchRef>,
         /// When that is expected; none for stock in the warehouse.
         eta: Option<Eta>,
     },
@@ -107,11 +120,13 @@ pub enum CancellationReason {
     Asked,
     /// Its order wants it no more, or with another quantity.
     Edited,
+    /// It was promised for a while, and that is over.
+    Expired,
 }
 
 /// Any of these reasons.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged, expecting = "expected shrunk, delayed, asked or edited")]
+#[serde(untagged, expecting = "expected shrunk, delayed, asked, edited or expired")]
 enum Reason {
     Deallocation(DeallocationReason),
     Cancellation(CancellationReason),
@@ -130,6 +145,7 @@ struct EventFields {
     was: Option<Eta>,
     reason: Option<Reason>,
     waiting: Option<bool>,
+    held_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -168,6 +184,7 @@ macro_rules! event_types {
 
 event_types! {
     Allocated on "line_allocated",
+    Confirmed on "line_confirmed",
     Deallocated on "line_deallocated",
     OutOfStock on "out_of_stock",
     Shipped on "line_shipped",
@@ -181,7 +198,8 @@ impl TryFrom<EventFields> for Event {
     type Error = String;
 
     fn try_from(fields: EventFields) -> Result<Self, String> {
-        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, was, reason, waiting } = fields;
+        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, was, reason, waiting, held_until } =
+            fields;
         let pieces = || qty.map(|Pieces(pieces)| pieces).ok_or("missing field `qty`");
         let quantity = || Quantity::try_from(pieces()?).map_err(|error| format!("qty: {error}"));
         let some_batchref = || batchref.clone().ok_or("missing field `batchref`");
@@ -190,7 +208,8 @@ impl TryFrom<EventFields> for Event {
             Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()?, name: name.ok_or("missing field `line`")? })
         };
         Ok(match r#type {
-            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta },
+            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta, held_until },
+            EventType::Confirmed => Self::Confirmed { line: line(sku)?, batchref, eta },
             EventType::Deallocated => {
                 let Some(Reason::Deallocation(reason)) = reason else {
                     return Err("reason: must be shrunk or delayed".to_owned());
@@ -203,7 +222,7 @@ impl TryFrom<EventFields> for Event {
             EventType::Shipped => Self::Shipped { line: line(sku)?, batchref: some_batchref()? },
             EventType::Cancelled => {
                 let Some(Reason::Cancellation(reason)) = reason else {
-                    return Err("reason: must be asked or edited".to_owned());
+                    return Err("reason: must be asked, edited or expired".to_owned());
                 };
                 Self::Cancelled { line: line(sku)?, batchref, reason }
             }
@@ -222,6 +241,7 @@ impl Event {
     pub fn event_type(&self) -> EventType {
         match self {
             Self::Allocated { .. } => EventType::Allocated,
+            Self::Confirmed { .. } => EventType::Confirmed,
             Self::Deallocated { .. } => EventType::Deallocated,
             Self::OutOfStock { .. } => EventType::OutOfStock,
             Self::Shipped { .. } => EventType::Shipped,
@@ -237,6 +257,7 @@ impl Event {
     pub fn sku(&self) -> &Sku {
         match self {
             Self::Allocated { line, .. }
+            | Self::Confirmed { line, .. }
             | Self::Deallocated { line, .. }
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
@@ -252,6 +273,7 @@ impl Event {
     pub fn line(&self) -> Option<&OrderLine> {
         match self {
             Self::Allocated { line, .. }
+            | Self::Confirmed { line, .. }
             | Self::Deallocated { line, .. }
             | Self::OutOfStock { line, .. }
             | Self::Shipped { line, .. }
@@ -270,7 +292,7 @@ impl Event {
             | Self::BatchCreated { batchref, .. }
             | Self::BatchQuantityChanged { batchref, .. }
             | Self::BatchEtaChanged { batchref, .. } => Some(batchref),
-            Self::Cancelled { batchref, .. } => batchref.as_ref(),
+            Self::Cancelled { batchref, .. } | Self::Confirmed { batchref, .. } => batchref.as_ref(),
             Self::OutOfStock { .. } => None,
         }
     }
@@ -283,7 +305,8 @@ impl Event {
             Self::Deallocated { line, .. } | Self::OutOfStock { line, waiting: true } => Some((line, Place::Waiting)),
             Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
             Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
-            Self::OutOfStock { waiting: false, .. }
+            Self::Confirmed { .. }
+            | Self::OutOfStock { waiting: false, .. }
             | Self::BatchCreated { .. }
             | Self::BatchQuantityChanged { .. }
             | Self::BatchEtaChanged { .. } => None,
@@ -295,9 +318,13 @@ impl Event {
     pub fn size(&self) -> usize {
         /// Field names, numbers, and what a store adds to each.
         const OVERHEAD: usize = 150;
+        /// A time with its field name.
+        const HELD_UNTIL: usize = 45;
         let (orderid, name) = self.line().map_or(("", ""), |line| (line.orderid.as_str(), line.name.as_str()));
         let batchref = self.batchref().map_or("", BatchRef::as_str);
-        [orderid, name, self.sku().as_str(), batchref].iter().fold(OVERHEAD, |sum, name| sum.saturating_add(name.len()))
+        let is_held = matches!(self, Self::Allocated { held_until: Some(_), .. });
+        let own = if is_held { OVERHEAD.saturating_add(HELD_UNTIL) } else { OVERHEAD };
+        [orderid, name, self.sku().as_str(), batchref].iter().fold(own, |sum, name| sum.saturating_add(name.len()))
     }
 }
 
@@ -308,6 +335,7 @@ impl fmt::Display for Event {
             Self::Allocated { line, batchref, .. } => {
                 write!(formatter, "{} of {} on {batchref}", line.qty, line.orderid)
             }
+            Self::Confirmed { line, .. } => write!(formatter, "{} of {} confirmed", line.qty, line.orderid),
             Self::Deallocated { line, batchref, .. } => {
                 write!(formatter, "{} of {} off {batchref}", line.qty, line.orderid)
             }
@@ -340,6 +368,7 @@ mod tests {
             line: crate::examples::line("o1", 3),
             batchref: "b1".try_into().unwrap(),
             eta: Some("2011-01-31".to_owned().try_into().unwrap()),
+            held_until: None,
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(
@@ -371,7 +400,10 @@ mod tests {
         assert_eq!(read, told);
         let wrong = json[1].replace("asked", "shrunk");
         assert!(
-            serde_json::from_str::<Event>(&wrong).unwrap_err().to_string().contains("reason: must be asked or edited")
+            serde_json::from_str::<Event>(&wrong)
+                .unwrap_err()
+                .to_string()
+                .contains("reason: must be asked, edited or expired")
         );
     }
 
@@ -385,7 +417,13 @@ mod tests {
         let line = OrderLine { orderid, sku: sku.clone(), qty, name };
         let eta: Option<Eta> = Some("2011-01-31".to_owned().try_into().unwrap());
         for event in [
-            Event::Allocated { line: line.clone(), batchref: batchref.clone(), eta },
+            Event::Allocated {
+                line: line.clone(),
+                batchref: batchref.clone(),
+                eta,
+                held_until: Some(Timestamp(u64::MAX)),
+            },
+            Event::Confirmed { line: line.clone(), batchref: Some(batchref.clone()), eta },
             Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason: DeallocationReason::Shrunk },
             Event::OutOfStock { line: line.clone(), waiting: false },
             Event::Shipped { line: line.clone(), batchref: batchref.clone() },

@@ -1,7 +1,7 @@
 //! Short ways to say values in this crate's tests, with the book's names.
 
 use crate::{
-    Batch, Budget, ChangeBatchQuantity, Counted, Event, NewBatch, OrderLine, Part, Place, Product, ProductState,
+    Batch, Budget, ChangeBatchQuantity, Counted, Event, Held, NewBatch, OrderLine, Part, Place, Product, ProductState,
     Revision, Sku, SkuLines, Tally, Version,
 };
 
@@ -38,7 +38,15 @@ pub(crate) fn product(batches: &[NewBatch]) -> Product {
 
 pub(crate) fn product_with_waiting(batches: &[NewBatch], waiting: Tally) -> Product {
     let batches = batches.iter().cloned().map(Batch::from).collect();
-    Product::restore(ProductState { sku: sku(), version: Version(7), batches, waiting, backlog: false, refused: None })
+    Product::restore(ProductState {
+        sku: sku(),
+        version: Version(7),
+        batches,
+        waiting,
+        held: Held::default(),
+        backlog: false,
+        refused: None,
+    })
 }
 
 pub(crate) fn change(reference: &str, qty: u32, as_of: u64) -> ChangeBatchQuantity {
@@ -60,7 +68,7 @@ pub(crate) fn waiting(since: u64, line: OrderLine) -> Part {
 
 /// A line that never moved.
 fn part(line: OrderLine, place: Place, since: u64) -> Part {
-    Part { line, place, age: Version(since), since: Version(since) }
+    Part { line, place, age: Version(since), since: Version(since), held_until: None }
 }
 
 /// Events as a short story: how many pieces of which order went where.

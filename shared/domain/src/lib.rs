@@ -22,6 +22,7 @@ mod product;
 mod quantity;
 mod refusal;
 mod revision;
+mod timestamp;
 
 pub use batch::{Batch, NewBatch};
 pub use budget::{Budget, Step};
@@ -34,3 +35,4 @@ pub use product::*;
 pub use quantity::{InvalidQuantity, Quantity, read_count, read_stock_level};
 pub use refusal::Refusal;
 pub use revision::{Revision, Version};
+pub use timestamp::{Timestamp, TooEarly};

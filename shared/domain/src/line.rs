@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, LineName, OrderId, Quantity, Sku, Version};
+use crate::{BatchRef, LineName, OrderId, Quantity, Sku, Timestamp, Version};
 
 /// One line of an order: what it asks of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,9 +160,17 @@ pub struct Part {
     pub age: Version,
     /// The version of the product at which it got there.
     pub since: Version,
+    /// Until when it is promised, if that is for a while only. What has ended is not held.
+    pub held_until: Option<Timestamp>,
 }
 
 impl Part {
+    /// Whether it is promised no more at this time, though nobody has given it back yet.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.held_until.is_some_and(|until| until <= now)
+    }
+
     /// The order in which promises are kept: the oldest first, and those of one commit by their lines.
     #[must_use]
     pub fn seniority(&self) -> (Version, &OrderLine) {
@@ -182,6 +190,8 @@ pub struct Move {
     pub from: Option<Part>,
     /// Where it goes; none, if it gets no place.
     pub to: Option<Place>,
+    /// Until when it is promised there, if that is for a while only.
+    pub held_until: Option<Timestamp>,
 }
 
 impl Move {
@@ -198,7 +208,8 @@ impl Move {
         // One that was cancelled comes back as a new promise.
         let promised = self.from.as_ref().filter(|from| from.place != Place::Cancelled);
         let age = promised.map_or(version, |from| from.age);
-        Some(Part { line: self.line.clone(), place, age, since: version })
+        let held_until = self.held_until.filter(|_| place.is_standing());
+        Some(Part { line: self.line.clone(), place, age, since: version, held_until })
     }
 }
 
@@ -221,7 +232,13 @@ impl Tally {
     /// What parts come to.
     #[must_use]
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
-        parts.into_iter().fold(Self::default(), |tally, part| tally.with(part.line.qty, part.since))
+        parts.into_iter().fold(Self::default(), Self::with_part)
+    }
+
+    /// The same, with one part more.
+    #[must_use]
+    pub fn with_part(self, part: &Part) -> Self {
+        self.with(part.line.qty, part.since)
     }
 
     pub(crate) fn with(self, pieces: Quantity, since: Version) -> Self {

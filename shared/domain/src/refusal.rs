@@ -40,8 +40,8 @@ pub enum Refusal {
     /// The line is with its customer.
     #[error("line {} is shipped", named(.0))]
     LineShipped(LineId),
-    /// The line waits for stock, so there is nothing to ship.
-    #[error("line {} has no batch", named(.0))]
+    /// The line waits for stock, or is held for a while only, so there is nothing to ship.
+    #[error("line {} waits for stock, or is held and not confirmed", named(.0))]
     NotAllocated(LineId),
     /// No line of this order was ever promised, nor was it cancelled. Lines on the queue are not known yet.
     #[error("unknown order {:?}: nobody asked for it, or its lines are still on the queue", .0.as_str())]

@@ -8,11 +8,12 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use domain::{
-    AllWaiting, Allocation, Arranged, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome, Counted,
-    Done, Eta, Event, EventType, IfShort, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity, Refusal,
-    Revision, Sku, Step, Tally, Version,
+    AllHeld, AllWaiting, Allocation, Arranged, Batch, BatchRef, Budget, ChangeBatchQuantity, ChangeEta, ChangeOutcome,
+    Counted, Done, Eta, Event, EventType, IfShort, LineId, NewBatch, OrderLine, Part, Place, Product, Quantity,
+    Refusal, Revision, Sku, Step, Tally, Timestamp, Version,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -26,7 +27,8 @@ enum Action {
     ChangeEta { batch: u8, eta: Option<u8>, as_of: u64 },
     Deallocate { order: u8, qty: u32 },
     Ship { order: u8, qty: u32 },
-    Arrange { order: u8, wanted: BTreeSet<u32>, if_short: IfShort },
+    Arrange { order: u8, wanted: BTreeSet<u32>, if_short: IfShort, hold: Option<u8> },
+    Wait { time: u8 },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -39,8 +41,9 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(batch, eta, as_of)| Action::ChangeEta { batch, eta, as_of }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Deallocate { order, qty }),
         2 => (0..40_u8, 1..6_u32).prop_map(|(order, qty)| Action::Ship { order, qty }),
-        3 => (0..10_u8, proptest::collection::btree_set(1..9_u32, 0..4), if_short())
-            .prop_map(|(order, wanted, if_short)| Action::Arrange { order, wanted, if_short }),
+        3 => (0..10_u8, proptest::collection::btree_set(1..9_u32, 0..4), if_short(), proptest::option::of(1..5_u8))
+            .prop_map(|(order, wanted, if_short, hold)| Action::Arrange { order, wanted, if_short, hold }),
+        1 => (1..5_u8).prop_map(|time| Action::Wait { time }),
     ]
 }
 
@@ -74,6 +77,7 @@ struct Shop {
     refused: Option<Quantity>,
     told_since: Option<Quantity>,
     budget: Budget,
+    now: Timestamp,
 }
 
 impl Shop {
@@ -85,10 +89,12 @@ impl Shop {
             refused: None,
             told_since: None,
             budget: Budget { items, event_bytes: 100_000 },
+            now: Timestamp(0),
         }
     }
 
     fn do_action(&mut self, action: &Action) {
+        self.expire();
         match action {
             Action::Allocate { order, qty } => self.allocate(*order, *qty),
             Action::CreateBatch { batch, qty, eta } => self.create_batch(*batch, *qty, *eta),
@@ -96,7 +102,31 @@ impl Shop {
             Action::ChangeEta { batch, eta, as_of } => self.change_eta(*batch, eta.map(day), *as_of),
             Action::Deallocate { order, qty } => self.deallocate(*order, *qty),
             Action::Ship { order, qty } => self.ship(*order, *qty),
-            Action::Arrange { order, wanted, if_short } => self.arrange(*order, wanted, *if_short),
+            Action::Arrange { order, wanted, if_short, hold } => {
+                let hold_until = hold.map(|time| self.after(time));
+                self.arrange(*order, wanted, *if_short, hold_until);
+            }
+            Action::Wait { time } => self.now = self.after(*time),
+        }
+    }
+
+    fn after(&self, time: u8) -> Timestamp {
+        self.now.plus(Duration::from_millis(time.into()))
+    }
+
+    /// What is due comes before anything else.
+    fn expire(&mut self) {
+        while self.product.may_have_due(self.now) {
+            let now = self.now;
+            let due = |part: &&Part| part.is_due(now);
+            let before = self.parts.values().filter(due).count();
+            let held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+            let held = AllHeld::checked(&held, self.product.held().tally).unwrap();
+            let (mut product, mut budget) = (self.product.clone(), self.budget.clone());
+            product.expire(&held, self.now, &mut budget);
+            self.commit_with_offer(product, &mut budget);
+            let after = self.parts.values().filter(due).count();
+            assert!(after < before || !self.product.may_have_due(self.now), "what is due is given back");
         }
     }
 
@@ -119,6 +149,7 @@ impl Shop {
         let Some(part) = self.parts.get(&line(order, qty).id()).cloned() else { return };
         let mut product = self.product.clone();
         let expected = match part.place {
+            Place::Batch(_) if part.held_until.is_some() => Err(Refusal::NotAllocated(part.line.id())),
             Place::Batch(_) => Ok(Done::Now),
             Place::Shipped(_) => Ok(Done::Before),
             Place::Cancelled => Err(Refusal::LineCancelled(part.line.id())),
@@ -133,7 +164,12 @@ impl Shop {
         let part = self.parts.get(&line.id()).cloned();
         let mut product = self.product.clone();
         let allocation = product.allocate(&line, part.as_ref());
+        let was_held = part.as_ref().is_some_and(|part| part.held_until.is_some());
         match part.map(|part| part.place) {
+            Some(Place::Batch(batch)) if was_held => {
+                assert_eq!(allocation, Ok(Allocation::Allocated(batch)), "a line keeps its batch, for good");
+                assert_eq!(product.events().len(), 1);
+            }
             Some(Place::Batch(batch) | Place::Shipped(batch)) => {
                 assert_eq!(allocation, Ok(Allocation::Kept(batch)), "a line keeps its batch");
                 assert!(product.events().is_empty());
@@ -143,11 +179,12 @@ impl Shop {
         }
         self.commit(product);
         if let Ok(Allocation::Allocated(batchref) | Allocation::Kept(batchref)) = allocation {
-            assert_eq!(self.parts[&line.id()].place.batch(), Some(&batchref));
+            let part = &self.parts[&line.id()];
+            assert_eq!((part.place.batch(), part.held_until), (Some(&batchref), None));
         }
     }
 
-    fn arrange(&mut self, order: u8, wanted: &BTreeSet<u32>, if_short: IfShort) {
+    fn arrange(&mut self, order: u8, wanted: &BTreeSet<u32>, if_short: IfShort, hold_until: Option<Timestamp>) {
         // An order is arranged at once, or not at all.
         if self.budget.items < 98 {
             return;
@@ -156,7 +193,7 @@ impl Shop {
         let of_order = self.parts.values().filter(|part| part.line.orderid == line(order, 1).orderid);
         let parts: Vec<Part> = of_order.cloned().collect();
         let mut product = self.product.clone();
-        let Arranged { short, .. } = product.arrange(&wanted, &parts, if_short).unwrap();
+        let Arranged { short, .. } = product.arrange(&wanted, &parts, if_short, hold_until).unwrap();
         if if_short == IfShort::Refuse && !short.is_empty() {
             let mut product = self.product.clone();
             for line in &short {
@@ -174,6 +211,12 @@ impl Shop {
             let is_placed = place.is_some_and(|place| place.batch().is_some());
             let waits = place == Some(&Place::Waiting);
             assert!(is_placed || waits || short.contains(line) && if_short == IfShort::Partial, "{line:?} {place:?}");
+            let before = parts.iter().find(|part| part.line == *line && part.place.is_standing());
+            let was_for_good = before.is_some_and(|part| part.held_until.is_none());
+            if let Some(part) = self.parts.get(&line.id()).filter(|part| part.place.is_standing()) {
+                let expected = hold_until.filter(|_| !was_for_good);
+                assert_eq!(part.held_until, expected, "{line:?} was {before:?}");
+            }
         }
         for part in parts.iter().filter(|part| !wanted.contains(&part.line)) {
             assert!(!self.parts[&part.line.id()].place.is_standing(), "it is wanted no more");
@@ -379,7 +422,8 @@ impl Shop {
                     let age = promised.map_or(product.version(), |from| from.age);
                     assert_eq!(part.age, age, "a move makes no line young");
                     let was = moved.from.as_ref().map(|from| &from.place);
-                    assert_ne!(was, Some(&part.place), "a move leads elsewhere");
+                    let is_confirmed = moved.from.as_ref().is_some_and(|from| from.held_until != part.held_until);
+                    assert!(was != Some(&part.place) || is_confirmed, "a move leads elsewhere");
                     assert!(!was.is_some_and(Place::is_shipped), "a shipped line stays");
                     self.parts.insert(id, part);
                 }
@@ -408,7 +452,9 @@ impl Shop {
             | Event::BatchEtaChanged { .. }
             | Event::Deallocated { .. }
             | Event::Cancelled { .. } => true,
-            Event::Allocated { .. } | Event::OutOfStock { .. } | Event::Shipped { .. } => false,
+            Event::Allocated { .. } | Event::Confirmed { .. } | Event::OutOfStock { .. } | Event::Shipped { .. } => {
+                false
+            }
         };
         if product.events().iter().any(may_have_grown) {
             self.told_since = None;
@@ -451,6 +497,11 @@ impl Shop {
         }
         let waiting = self.at(&Place::Waiting);
         assert_eq!(self.product.waiting(), Tally::of(&waiting));
+        let held: Vec<&Part> = self.parts.values().filter(|part| part.held_until.is_some()).collect();
+        assert_eq!(self.product.held().tally, Tally::of(held.iter().copied()));
+        let due = self.product.held().due;
+        assert!(held.iter().all(|part| due.is_some() && due <= part.held_until), "{due:?} is too late for {held:?}");
+        assert!(held.iter().all(|part| part.place.is_standing()), "what has ended is not held");
         if !self.product.has_backlog() {
             for part in waiting {
                 let fits = |batch: &Batch| batch.can_allocate(&part.line);

@@ -19,6 +19,7 @@ pub mod ports;
 mod remembered;
 mod sharing;
 pub mod store;
+mod sweep;
 mod unit_of_work;
 mod views;
 
@@ -28,5 +29,6 @@ pub use handlers::*;
 pub use message_bus::MessageBus;
 pub use remembered::{Remembering, VAIN_READS};
 pub use sharing::{LONGEST_TURN, is_turn};
+pub use sweep::{Swept, sweep};
 pub use unit_of_work::BUDGET;
 pub use views::{BATCHES, BatchRank, OrderedLine, Page, Views, Wanted};

@@ -170,7 +170,7 @@ mod tests {
         let reason = DeallocationReason::Shrunk;
         let events = vec![
             Event::Deallocated { line: gives_way("o1"), batchref: batchref(), reason },
-            Event::Allocated { line: gives_way("o1"), batchref: "b2".try_into().unwrap(), eta: None },
+            Event::Allocated { line: gives_way("o1"), batchref: "b2".try_into().unwrap(), eta: None, held_until: None },
             Event::Deallocated { line: gives_way("o2"), batchref: batchref(), reason },
             Event::OutOfStock { line: gives_way("o2"), waiting: true },
             Event::BatchQuantityChanged { batchref: batchref(), sku: lamp.clone(), qty },

@@ -67,9 +67,10 @@ impl<S> Remembering<S> {
 
     fn remember(&self, stored: Stored, vain_reads: u32) {
         let product = &stored.product;
-        // A backlog is settled by what an index says, which must not be older than the product. What was refused before
-        // is refused without a commit, which would rest on memory alone.
-        if product.has_backlog() || product.refused().is_some() || product.batches().len() > BATCHES {
+        // A backlog and what is due are settled by what an index says, which must not be older than the product. What was
+        // refused before is refused without a commit, which would rest on memory alone.
+        let is_unsettled = product.has_backlog() || product.held().due.is_some();
+        if is_unsettled || product.refused().is_some() || product.batches().len() > BATCHES {
             return;
         }
         let mut products = self.products();

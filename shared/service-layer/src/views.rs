@@ -175,7 +175,8 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         loop {
             let (_, page) = self.read(call, || self.lines_of(orderid, &wanted)).await?;
             for part in page.entries {
-                let Some(batch) = part.place.batch().cloned() else { continue };
+                // What is held is not promised yet.
+                let Some(batch) = part.place.batch().filter(|_| part.held_until.is_none()).cloned() else { continue };
                 let names = part.line.sku.as_str().len().saturating_add(batch.as_str().len());
                 bytes = bytes.saturating_add(row_bytes).saturating_add(names);
                 allocated.push((part.line, batch));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use adapters::in_memory::InMemoryStore;
-use domain::{OrderLine, Product, ProductState, Tally, Version};
+use domain::{Held, OrderLine, Product, ProductState, Tally, Version};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Origins, Products, ReadSet, StoreError};
 use service_layer::{CorrelationId, Remembering};
@@ -21,6 +21,7 @@ fn product(version: u64, batches: u32, backlog: bool) -> Product {
         version: Version(version),
         batches,
         waiting,
+        held: Held::default(),
         backlog,
         refused: None,
     })
@@ -76,6 +77,7 @@ async fn a_product_that_refused_a_line_is_read_since_the_next_refusal_has_no_com
             version: Version(1),
             batches: before.batches().to_vec(),
             waiting: Tally::default(),
+            held: Held::default(),
             backlog: false,
             refused,
         };

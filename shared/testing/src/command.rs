@@ -4,8 +4,8 @@ use std::fmt;
 
 use adapters::http::Route;
 use domain::{
-    Allocation, BatchRef, ChangeOutcome, Counted, Done, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Refusal,
-    Revision, Sku, Step,
+    Allocation, BatchRef, ChangeOutcome, Counted, Done, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion,
+    Part, Refusal, Revision, Sku, Step,
 };
 use serde_json::{Map, Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
@@ -106,13 +106,16 @@ impl fmt::Display for Command {
             Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
             Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
             Self::CancelOrder(orderid) => write!(formatter, "cancel all for {orderid}"),
-            Self::PutOrder(PutOrder { wanted, if_short, version }) => {
+            Self::PutOrder(PutOrder { wanted, if_short, version, hold_until }) => {
                 write!(formatter, "{} wants", wanted.orderid())?;
                 for OrderLine { sku, qty, .. } in wanted.lines() {
                     write!(formatter, " {qty} of {sku}")?;
                 }
                 write!(formatter, ", if short {if_short:?}")?;
-                version.map_or(Ok(()), |version| write!(formatter, ", version {}", version.0))
+                if let Some(OrderVersion(version)) = version {
+                    write!(formatter, ", version {version}")?;
+                }
+                hold_until.map_or(Ok(()), |until| write!(formatter, ", until {}", until.0))
             }
             Self::CreateBatch(new) => write!(formatter, "batch {} of {} {}", new.reference, new.qty, new.sku),
             Self::ChangeBatch(ChangeBatch { reference, counted, eta, .. }) => {
@@ -157,14 +160,14 @@ pub fn change_body(change: &ChangeBatch) -> Value {
 
 /// What is wanted of an order, as the body of a request says it.
 #[must_use]
-pub fn order_body(PutOrder { wanted, if_short, version }: &PutOrder) -> Value {
+pub fn order_body(PutOrder { wanted, if_short, version, hold_until }: &PutOrder) -> Value {
     let lines = wanted.lines().iter().map(|line| json!({"sku": line.sku, "qty": line.qty, "line": line.name}));
     let if_short = match if_short {
         IfShort::Refuse => "refuse",
         IfShort::Partial => "partial",
         IfShort::Wait => "wait",
     };
-    json!({"lines": lines.collect::<Vec<_>>(), "if_short": if_short, "version": version})
+    json!({"lines": lines.collect::<Vec<_>>(), "if_short": if_short, "version": version, "hold_until": hold_until})
 }
 
 /// The answer to a command.

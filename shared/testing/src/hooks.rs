@@ -3,7 +3,7 @@
 use std::future::{pending, ready};
 
 use domain::{BatchRef, LineId, OrderId, Part, Sku};
-use service_layer::ports::{Lists, OrderLines, Rank, StoredBatch, Timestamp};
+use service_layer::ports::{Holds, Lists, OrderLines, Rank, StoredBatch, Timestamp};
 use service_layer::store::{Asked, Asking, Asks, Commit, Found, Listing, Look, Products, ReadSet, StoreError, Turn};
 
 /// What happens instead of a store's call. By default, the call does.
@@ -177,6 +177,13 @@ impl<S: Lists, H: Hooks<S>> Lists for Hooked<S, H> {
     ) -> Result<Vec<StoredBatch>, StoreError> {
         self.hooks.before_any().await?;
         self.store.batches_of(reference, from, at_most).await
+    }
+}
+
+impl<S: Holds, H: Hooks<S>> Holds for Hooked<S, H> {
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<Sku>, StoreError> {
+        self.hooks.before_any().await?;
+        self.store.due(now, at_most).await
     }
 }
 

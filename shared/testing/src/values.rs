@@ -3,7 +3,7 @@
 use adapters::in_memory::call_until;
 use adapters::system::System;
 use domain::{
-    Batch, BatchRef, ChangeBatchQuantity, Counted, IfShort, NewBatch, OrderId, OrderLine, Part, Place, Product,
+    Batch, BatchRef, ChangeBatchQuantity, Counted, Held, IfShort, NewBatch, OrderId, OrderLine, Part, Place, Product,
     ProductState, Revision, Sku, Tally, Version, WantedOrder,
 };
 use service_layer::ports::{Lists, Timestamp};
@@ -20,7 +20,7 @@ pub fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
 #[must_use]
 pub fn whole(orderid: &str, lines: Vec<OrderLine>) -> PutOrder {
     let wanted = WantedOrder::of(orderid.try_into().unwrap(), lines).unwrap();
-    PutOrder { wanted, if_short: IfShort::Refuse, version: None }
+    PutOrder { wanted, if_short: IfShort::Refuse, version: None, hold_until: None }
 }
 
 /// A batch in the warehouse, to be added.
@@ -63,20 +63,28 @@ pub fn comes(reference: &str, day: Option<&str>, revision: Revision) -> ChangeBa
 /// A line where it stands on a batch since it was promised.
 #[must_use]
 pub fn on_batch(line: OrderLine, reference: &BatchRef, since: u64) -> Part {
-    Part { line, place: Place::Batch(reference.clone()), age: Version(since), since: Version(since) }
+    Part { line, place: Place::Batch(reference.clone()), age: Version(since), since: Version(since), held_until: None }
 }
 
 /// A line that waits since it was promised.
 #[must_use]
 pub fn waiting(line: OrderLine, since: u64) -> Part {
-    Part { line, place: Place::Waiting, age: Version(since), since: Version(since) }
+    Part { line, place: Place::Waiting, age: Version(since), since: Version(since), held_until: None }
 }
 
 /// A product as a store might have kept it, for which no line waits.
 #[must_use]
 pub fn stored_product(sku: &str, version: u64, batches: Vec<Batch>) -> Product {
     let (sku, version) = (sku.try_into().unwrap(), Version(version));
-    Product::restore(ProductState { sku, version, batches, waiting: Tally::default(), backlog: false, refused: None })
+    Product::restore(ProductState {
+        sku,
+        version,
+        batches,
+        waiting: Tally::default(),
+        held: Held::default(),
+        backlog: false,
+        refused: None,
+    })
 }
 
 /// The lines that wait for a SKU.

@@ -2,6 +2,7 @@
 //! stack's emulator.
 
 mod asking;
+mod holds;
 mod orders;
 mod pages;
 mod places;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use adapters::in_memory::InMemoryStore;
 use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
 use service_layer::CorrelationId;
-use service_layer::ports::{Claim, Inbox, Lists, Timestamp};
+use service_layer::ports::{Claim, Holds, Inbox, Lists, Timestamp};
 use service_layer::store::{Asks, Changed, Commit, CommitId, Found, Origins, ReadSet, StoreError, Stored};
 use testing::{allocations, found_product, line, new_batch, on_batch, waiting, waiting_lines, youngest};
 
@@ -25,6 +26,11 @@ use asking::{
     a_line_that_asks_is_found_and_is_no_promise, a_line_that_was_taken_for_asking_and_is_gone_gets_no_place,
     a_turn_is_somebodys_until_it_is_over_or_ended, lines_are_placed_and_dismissed_by_one_commit_or_not_at_all,
     lines_that_ask_are_listed_by_their_time_and_sku, whoever_asks_again_goes_on_with_a_line_that_asks,
+};
+use holds::{
+    a_held_line_that_is_confirmed_or_expires_is_listed_no_more,
+    held_lines_are_listed_by_when_they_are_due_and_where_they_stand_too,
+    products_are_listed_from_when_their_first_held_line_is_due,
 };
 use orders::{
     a_commit_that_is_refused_cancels_no_order, a_line_is_exchanged_for_one_of_another_quantity,
@@ -51,9 +57,9 @@ use several::{
 use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
-trait Store: Asks + Lists + Inbox {}
+trait Store: Asks + Lists + Holds + Inbox {}
 
-impl<S: Asks + Lists + Inbox> Store for S {}
+impl<S: Asks + Lists + Holds + Inbox> Store for S {}
 
 macro_rules! contract {
     ($($test:ident),+ $(,)?) => {
@@ -105,6 +111,9 @@ contract![
     a_line_that_is_to_keep_its_place_must_have_it_still,
     a_line_is_exchanged_for_one_of_another_quantity,
     what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_decided_before,
+    held_lines_are_listed_by_when_they_are_due_and_where_they_stand_too,
+    a_held_line_that_is_confirmed_or_expires_is_listed_no_more,
+    products_are_listed_from_when_their_first_held_line_is_due,
     lines_of_an_order_come_by_sku_and_name,
     that_an_order_is_cancelled_is_told_beside_its_first_lines,
     lines_on_a_batch_come_in_pages_the_youngest_first,

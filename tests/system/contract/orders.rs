@@ -124,7 +124,7 @@ pub(super) async fn an_order_is_put_in_one_commit_or_not_at_all<S: Store>(store:
     let arranged = |products: &[Product]| {
         let arrange = |(before, wanted): (&Product, &OrderLine)| {
             let mut after = before.clone();
-            after.arrange(std::slice::from_ref(wanted), &[], IfShort::Refuse).expect("room for it");
+            after.arrange(std::slice::from_ref(wanted), &[], IfShort::Refuse, None).expect("room for it");
             after
         };
         products.iter().zip(&wanted).map(arrange).collect::<Vec<_>>()
@@ -165,7 +165,7 @@ pub(super) async fn a_line_that_is_to_keep_its_place_must_have_it_still<S: Store
     commit(store, &product, &shipped).await?;
     // A line of another product is put, as long as this one is where it was.
     let mut after = desks.clone();
-    after.arrange(&[line(kept.orderid.as_str(), &other, 3)], &[], IfShort::Refuse)?;
+    after.arrange(&[line(kept.orderid.as_str(), &other, 3)], &[], IfShort::Refuse, None)?;
     let changed = [Changed { before: Some(&desks), after: &after }];
     let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
     let keeping =
@@ -188,7 +188,7 @@ pub(super) async fn a_line_is_exchanged_for_one_of_another_quantity<S: Store>(st
     let product = with_line(store, &before, &named(3)).await?;
     let parts = find_order(store, &named(3).orderid).await?.parts;
     let mut after = product.clone();
-    after.arrange(&[named(5)], &parts, IfShort::Refuse)?;
+    after.arrange(&[named(5)], &parts, IfShort::Refuse, None)?;
     commit(store, &product, &after).await?;
     let exchanged = find_order(store, &named(3).orderid).await?.parts;
     let batch = new_batch(&reference, &sku, 5).reference;
@@ -218,7 +218,7 @@ pub(super) async fn what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_d
     // With a line, or without both.
     let of_order = line(orderid.as_str(), &sku, 2);
     let mut after = before.clone();
-    after.arrange(std::slice::from_ref(&of_order), &[], IfShort::Refuse)?;
+    after.arrange(std::slice::from_ref(&of_order), &[], IfShort::Refuse, None)?;
     let changed = [Changed { before: Some(&before), after: &after }];
     assert!(matches!(note(store, third, &put(Some(second), None), &changed).await, Err(StoreError::Conflict(_))));
     assert!(find_order(store, &orderid).await?.parts.is_empty());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
-use domain::{EventType, IfShort, OrderId, OrderLine, OrderVersion, Product, Revision};
+use domain::{EventType, IfShort, OrderId, OrderLine, OrderVersion, Product, Revision, Timestamp};
 use service_layer::{MessageBus, PutOrder};
 use testing::{Command, Reply, allocations, comes, found_product, holds, line, new_batch, whole};
 
@@ -89,6 +89,12 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     commands.push(put(&[named("left", 3), right.clone()], IfShort::Refuse, None));
     for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait, IfShort::Refuse] {
         commands.push(put(&[named("left", 1), named("huge", 300)], if_short, None));
+    }
+    // Held, confirmed, and held again.
+    let soon = Timestamp(4_102_444_800_000);
+    for hold_until in [Some(soon), None, Some(soon)] {
+        let held = whole(&format!("{prefix}-held"), vec![line(&format!("{prefix}-held"), sku, 1)]);
+        commands.push(Command::PutOrder(PutOrder { hold_until, ..held }));
     }
     for (lines, version) in [(&[][..], 1), (&[left, right][..], 2), (&[][..], 3), (&[][..], 3)] {
         commands.push(put(lines, IfShort::Refuse, Some(version)));

@@ -72,8 +72,9 @@ impl Storable for Request {
 struct State {
     cost: Cost,
     under_way: u32,
-    /// Bytes of items that were read or written: a write is charged for the larger of the old item and the new.
-    sizes: HashMap<String, usize>,
+    /// Items that were read or written: a write is charged for the larger of the old item and the new, and by what
+    /// changes in indexes.
+    seen: HashMap<String, Item>,
 }
 
 impl Meter {
@@ -138,9 +139,7 @@ impl Intercept for Meter {
                 state.batch_get(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
             }
             Request::Get => state.get(output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
-            Request::Query(input) => {
-                State::query(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
-            }
+            Request::Query(input) => state.query(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
             Request::Put(input) => state.put(input, output.and_then(|output| output.downcast_ref())),
             Request::Transaction(input) => state.transaction(input, output.and_then(|output| output.downcast_ref())),
         };
@@ -186,7 +185,10 @@ impl State {
     }
 
     /// All items of a page together are rounded up. What is read from the index costs half.
-    fn query(input: &QueryInput, output: &QueryOutput) -> Result<Cost, BoxError> {
+    fn query(&mut self, input: &QueryInput, output: &QueryOutput) -> Result<Cost, BoxError> {
+        for item in output.items() {
+            self.see(item);
+        }
         let bytes = output.items().iter().map(size).sum::<usize>();
         let (units, expected) = if input.index_name().is_some() {
             let units = blocks(bytes, 4) / 2.0;
@@ -244,18 +246,8 @@ impl State {
     fn action(&self, action: &TransactWriteItem) -> Result<[f64; 2], BoxError> {
         if let Some(put) = action.put() {
             let table = blocks(size(put.item()).max(self.known(put.item())), 1);
-            let is_new = put.condition_expression().is_some_and(|text| text.starts_with("attribute_not_exists"));
-            // An entry whose key changes is deleted, and put anew.
-            // That of a line which has ended is deleted.
-            let has_ended = put.item().contains_key("ended");
-            // All attributes of a listed line are projected, so that its entry is as large as the line.
-            let entry = blocks(size(put.item()), 1);
-            let index = match (put.item().contains_key("place"), is_new) {
-                (false, _) => entry * f64::from(u8::from(has_ended)),
-                (true, true) => entry,
-                (true, false) => 2.0 * entry,
-            };
-            Ok([table, index])
+            let old = self.seen.get(&key(put.item()));
+            Ok([table, INDEXES.iter().map(|index| entries(old, put.item(), index)).sum()])
         } else if let Some(update) = action.update() {
             let values = update.expression_attribute_values().map(size).unwrap_or_default();
             Ok([blocks(self.known(update.key()) + values, 1), 0.0])
@@ -267,13 +259,30 @@ impl State {
     }
 
     fn known(&self, item: &Item) -> usize {
-        self.sizes.get(&key(item)).copied().unwrap_or_default()
+        self.seen.get(&key(item)).map(size).unwrap_or_default()
     }
 
     fn see(&mut self, item: &Item) -> usize {
-        let size = size(item);
-        self.sizes.insert(key(item), size);
-        size
+        self.seen.insert(key(item), item.clone());
+        size(item)
+    }
+}
+
+/// The keys of each index, and what it projects beside them. An item that lacks a key is not listed.
+const INDEXES: [[&[&str]; 2]; 2] =
+    [[&["place", "age"], &["qty", "since", "hold", "due"]], [&["hold", "due"], &["qty", "since", "place", "age"]]];
+
+/// Units that an index takes for an item that is written. An entry whose key changes is deleted, and put anew. All
+/// attributes of a listed line are projected, so that its entry is as large as the line; of a head, none is.
+fn entries(old: Option<&Item>, new: &Item, [keys, projected]: &[&[&str]; 2]) -> f64 {
+    let of = |item: &Item, names: &[&str]| names.iter().map(|name| item.get(*name).cloned()).collect::<Vec<_>>();
+    let listed = |item: &&Item| keys.iter().all(|key| item.contains_key(*key));
+    let entry = |item: &Item| if item.contains_key("qty") { blocks(size(item), 1) } else { 1.0 };
+    match (old.filter(listed), Some(new).filter(listed)) {
+        (Some(one), None) | (None, Some(one)) => entry(one),
+        (Some(old), Some(new)) if of(old, keys) != of(new, keys) => entry(old) + entry(new),
+        (Some(old), Some(new)) if of(old, projected) != of(new, projected) => entry(old).max(entry(new)),
+        (None, None) | (Some(_), Some(_)) => 0.0,
     }
 }
 

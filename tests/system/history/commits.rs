@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, BatchRef, Budget, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku,
-    Tally, Version, WantedOrder,
+    AllHeld, AllWaiting, BatchRef, Budget, CancellationReason, Event, IfShort, LineId, NewBatch, OrderId, OrderLine,
+    Part, Place, Product, Sku, Tally, Version, WantedOrder,
 };
 use service_layer::outbox::Envelope;
 use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
@@ -90,10 +90,10 @@ impl Replay {
         };
         let requests = Requests::of(sku, requests);
         for (events, version) in commits.iter().zip(1..) {
-            let commit = replay.explain(events, &requests, index).map_err(|reason| {
+            let (commit, moved) = replay.explain(events, &requests, index).map_err(|reason| {
                 format!("version {version} of {sku} can't be: it tells {}; {reason}", story(events))
             })?;
-            replay.follow(version, events);
+            replay.follow(version, events, moved);
             replay.commits.push(commit);
             replay.products.push(replay.possible.clone());
         }
@@ -110,11 +110,11 @@ impl Replay {
     }
 
     /// The first version from `floor` on at which a line is in such a place.
-    pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&Place) -> bool) -> Option<u64> {
+    pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&Part) -> bool) -> Option<u64> {
         let places = self.places.get(id)?;
         let ends = places.iter().skip(1).map(|part| part.since.0).chain([u64::MAX]);
         let mut stays = places.iter().zip(ends).filter(|(_, end)| *end > floor);
-        stays.find(|(part, _)| wanted(&part.place)).map(|(part, _)| floor.max(part.since.0))
+        stays.find(|(part, _)| wanted(part)).map(|(part, _)| floor.max(part.since.0))
     }
 
     /// Whether a line was promised later than at a version, or never.
@@ -148,7 +148,11 @@ impl Replay {
     }
 
     pub(super) fn shown(&self, orderid: &OrderId, version: u64) -> Vec<&BatchRef> {
-        let mut shown: Vec<&BatchRef> = self.order_at(orderid, version).filter_map(|part| part.place.batch()).collect();
+        let mut shown: Vec<&BatchRef> = self
+            .order_at(orderid, version)
+            .filter(|part| part.held_until.is_none())
+            .filter_map(|part| part.place.batch())
+            .collect();
         shown.sort_unstable();
         shown
     }
@@ -165,7 +169,12 @@ impl Replay {
             let is_seen = |part: &&Part| !self.came_alone(&part.line, order);
             let seen: Vec<Part> = parts.iter().filter(is_seen).cloned().collect();
             [parts, seen].iter().any(|parts| {
-                let arranged = product.clone().arrange(&order.wanted.lines_of(product.sku()), parts, IfShort::Refuse);
+                let arranged = product.clone().arrange(
+                    &order.wanted.lines_of(product.sku()),
+                    parts,
+                    IfShort::Refuse,
+                    order.hold_until,
+                );
                 arranged.is_ok_and(|arranged| arranged.short.iter().map(OrderLine::id).eq(told.iter().cloned()))
             })
         };
@@ -179,23 +188,26 @@ impl Replay {
     }
 
     /// Finds what makes the model tell these events, and goes on from there.
-    fn explain(&mut self, events: &[Event], requests: &Requests<'_>, index: Index) -> Result<Commit, String> {
+    /// Tells where that puts lines.
+    fn explain(
+        &mut self,
+        events: &[Event],
+        requests: &Requests<'_>,
+        index: Index,
+    ) -> Result<(Commit, Vec<Part>), String> {
         let mut next: Vec<Product> = Vec::new();
         let mut commit = Commit { makers: Vec::new(), settles_backlog: false };
         let mut instead = Vec::new();
         for product in std::mem::take(&mut self.possible) {
-            let mut settled = product.clone();
-            if product.has_backlog() {
-                self.offer(&mut settled, &mut BUDGET.clone());
-                if !settled.events().is_empty() {
-                    if settled.events() == events {
-                        commit.settles_backlog = true;
-                        next.push(settled.committed());
-                    } else {
-                        instead.push(format!("a backlog comes first: {}", story(settled.events())));
-                    }
-                    continue;
+            let settled = self.settled(&product, events);
+            if !settled.events().is_empty() {
+                if settled.events() == events {
+                    commit.settles_backlog = true;
+                    next.push(settled);
+                } else {
+                    instead.push(format!("a backlog comes first: {}", story(settled.events())));
                 }
+                continue;
             }
             for asked in parts_that_may_be_asked(events) {
                 let Some((lines, askers)) = requests.of_lines(asked) else { continue };
@@ -203,7 +215,7 @@ impl Replay {
                 let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
                 if each_once && after.events() == events {
                     commit.makers = askers;
-                    next.push(after.committed());
+                    next.push(after);
                     break;
                 }
                 instead.push(format!("the model makes of it: {}", story(after.events())));
@@ -214,7 +226,7 @@ impl Replay {
                         let makers: BTreeSet<usize> =
                             commit.makers.drain(..).flatten().chain(askers.iter().copied()).collect();
                         commit.makers.push(makers.into_iter().collect());
-                        next.push(after.committed());
+                        next.push(after);
                         continue;
                     }
                     instead.push(format!("{command:?} makes of it: {}", story(after.events())));
@@ -224,12 +236,36 @@ impl Replay {
         instead.dedup();
         ensure!(!next.is_empty() || !instead.is_empty(), "and nobody asked for it");
         ensure!(!next.is_empty(), "but {}", instead.join(", or "));
-        for product in next {
+        let moved = |product: &Product| {
+            let version = product.version();
+            product.moves().iter().filter_map(|moved| moved.part_at(version)).collect()
+        };
+        let moved = next.first().map(moved).unwrap_or_default();
+        for product in next.into_iter().map(Product::committed) {
             if !self.possible.contains(&product) {
                 self.possible.push(product);
             }
         }
-        Ok(commit)
+        Ok((commit, moved))
+    }
+
+    /// The product with what is due given back, and what is owed offered: that comes first, whoever comes by.
+    fn settled(&self, product: &Product, events: &[Event]) -> Product {
+        let mut settled = product.clone();
+        let expires = |event: &Event| matches!(event, Event::Cancelled { reason: CancellationReason::Expired, .. });
+        let told = events.iter().filter(|event| expires(event)).filter_map(Event::line);
+        let told: Vec<LineId> = told.map(OrderLine::id).collect();
+        let held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+        let of_told = held.iter().filter(|part| told.contains(&part.line.id()));
+        // By the clock of whoever came by, all was due until the last one of which the events tell.
+        if let Some(now) = of_told.filter_map(|part| part.held_until).max() {
+            let all = AllHeld::checked(&held, product.held().tally).expect("it is what it comes to");
+            settled.expire(&all, now, &mut BUDGET.clone());
+        }
+        if settled.has_backlog() {
+            self.offer(&mut settled, &mut BUDGET.clone());
+        }
+        settled
     }
 
     /// What becomes of lines that ask for a place, in the order of their events. One that loses its place is of a
@@ -256,11 +292,13 @@ impl Replay {
         let of_sku = of_one_sku(command, product.sku());
         let command = of_sku.as_ref().unwrap_or(command);
         let found = self.found(product, &command.reads());
-        let whole = match command {
-            Command::PutOrder(order) => self.unseen(&found, order),
-            _ => None,
-        };
-        whole
+        let mut others = Vec::new();
+        if let Command::PutOrder(order) = command {
+            others.extend(self.unseen(&found, order));
+            // Whoever finds that it was cancelled gives back what was on its way.
+            others.push(Found { cancelled: vec![order.wanted.orderid().clone()], ..found.clone() });
+        }
+        others
             .into_iter()
             .chain([found])
             .flat_map(|found| self.outcomes_of(product, command, &found, events, index))
@@ -292,6 +330,9 @@ impl Replay {
             Some(Listing::Youngest { batch, .. }) => orders_to_give_way(self.at(&Place::Batch(batch)), events, index),
             Some(Listing::OnBatch { batch, .. }) => vec![self.at(&Place::Batch(batch))],
             Some(Listing::Waiting { .. }) => vec![self.at(&Place::Waiting)],
+            Some(Listing::Held { .. }) => {
+                vec![self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect()]
+            }
             None => vec![Vec::new()],
         };
         let decide = |listed: Vec<Part>| {
@@ -334,23 +375,17 @@ impl Replay {
     }
 
     /// Notes what a commit did, which was found to be right.
-    fn follow(&mut self, version: u64, events: &[Event]) {
+    fn follow(&mut self, version: u64, events: &[Event], moved: Vec<Part>) {
         for event in events {
             if let Event::BatchCreated { batchref, sku, qty, eta } = event {
                 let new = NewBatch { reference: batchref.clone(), sku: sku.clone(), qty: *qty, eta: *eta };
                 self.created.insert(batchref.clone(), (version, new));
             }
-            let Some((line, place)) = event.puts_line() else { continue };
-            let since = Version(version);
-            // One that was cancelled comes back as a new promise, unless it was exchanged just now.
-            let promised = |before: &&Part| before.place != Place::Cancelled || before.since == since;
-            let age = self.parts.get(&line.id()).filter(promised).map_or(since, |before| before.age);
-            let part = Part { line: line.clone(), place, age, since };
-            let places = self.places.entry(line.id()).or_default();
-            // A line that loses its place and gets another one in the same commit was nowhere in between.
-            places.retain(|part| part.since < since);
+        }
+        for part in moved {
+            let places = self.places.entry(part.line.id()).or_default();
             places.push(part.clone());
-            self.parts.insert(line.id(), part);
+            self.parts.insert(part.line.id(), part);
         }
     }
 }
@@ -398,7 +433,7 @@ impl<'a> Requests<'a> {
     /// queue brings several together. Those of cancelled orders may lose the place that they had.
     fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
         let is_answer = |event: &Event| match event {
-            Event::Allocated { .. } | Event::OutOfStock { waiting: false, .. } => true,
+            Event::Allocated { .. } | Event::Confirmed { .. } | Event::OutOfStock { waiting: false, .. } => true,
             Event::Cancelled { line, .. } => self.of_order(&line.orderid).next().is_some(),
             _ => false,
         };

@@ -10,7 +10,7 @@ pub(crate) mod wrong;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{BatchRef, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Version};
+use domain::{BatchRef, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Timestamp, Version};
 use service_layer::outbox::Envelope;
 use service_layer::{Error, PutOrder};
 use testing::Command;
@@ -52,7 +52,7 @@ pub(crate) enum Told {
     /// The order is cancelled, and these are its lines, which have all ended.
     Cancelled(Vec<Part>),
     /// The order is as it was wanted: these lines, where they are.
-    Put(Vec<(OrderLine, Place)>),
+    Put(Vec<(OrderLine, Place, Option<Timestamp>)>),
     /// These lines of the order are short, and nothing was changed.
     Short(Vec<LineId>),
     /// Something else was wanted of the order since.
@@ -64,7 +64,7 @@ pub(crate) enum Told {
 impl Told {
     /// That an order is as it was wanted.
     pub(crate) fn put(lines: Vec<Part>) -> Self {
-        Self::Put(lines.into_iter().map(|part| (part.line, part.place)).collect())
+        Self::Put(lines.into_iter().map(|part| (part.line, part.place, part.held_until)).collect())
     }
 
     /// What a refusal tells. None: nothing of the state.
@@ -285,7 +285,7 @@ impl<'a> Answers<'a> {
                 return Err(format!("{request:?}, but there is no event of {}", part.line.sku));
             };
             let floor = self.floor(sku, request.invoked);
-            let Some(version) = replay.first_at(&part.line.id(), floor, &|place| *place == part.place) else {
+            let Some(version) = replay.first_at(&part.line.id(), floor, &|now| now.place == part.place) else {
                 return Err(format!("{request:?}: from version {floor} on, {:?} never ends so", part.line));
             };
             versions.push((sku, version));
@@ -300,11 +300,11 @@ impl<'a> Answers<'a> {
         Ok(versions)
     }
 
-    /// Of an answer to whoever puts an order: it was true of each SKU at some version.
-    fn versions_of_put(&self, order: &PutOrder, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+    /// Whether whoever puts an order may be told so at all.
+    fn may_be_told(&self, order: &PutOrder, request: &Request, told: &Told) -> bool {
         let orderid = order.wanted.orderid();
         let answered = request.answer.as_ref().map_or(0, |(time, _)| *time);
-        let is_right = match told {
+        match told {
             Told::OrderCancelled => self.may_be_cancelled(orderid, answered),
             Told::OrderOutdated => self.puts_of(orderid).any(|(other, put)| {
                 let is_newer = put.version.is_some() && put.version >= order.version;
@@ -312,14 +312,15 @@ impl<'a> Answers<'a> {
             }),
             Told::UnknownSku => order.wanted.lines().iter().any(|line| self.floor(&line.sku, request.invoked) == 0),
             Told::LineShipped => order.wanted.lines().iter().any(|line| {
-                let shipped = |replay: &Replay| replay.first_at(&line.id(), 0, &Place::is_shipped).is_some();
+                let shipped =
+                    |replay: &Replay| replay.first_at(&line.id(), 0, &|part| part.place.is_shipped()).is_some();
                 self.replays.get(&line.sku).is_some_and(shipped)
             }),
             Told::Put(lines) => {
                 // Put once more with its version, an order is told as it has become since.
                 let may_lack = order.if_short == IfShort::Partial || order.version.is_some();
-                let is_told = |wanted: &OrderLine| lines.iter().any(|(line, _)| line == wanted);
-                let is_right = |(line, place): &(OrderLine, Place)| {
+                let is_told = |wanted: &OrderLine| lines.iter().any(|(line, ..)| line == wanted);
+                let is_right = |(line, place, _): &(OrderLine, Place, Option<Timestamp>)| {
                     let may_be_there = may_lack || place.is_shipped() || order.wanted.lines().contains(line);
                     may_be_there && *place != Place::Cancelled && self.replays.contains_key(&line.sku)
                 };
@@ -327,15 +328,24 @@ impl<'a> Answers<'a> {
             }
             Told::Short(lines) => !lines.is_empty() && order.if_short == IfShort::Refuse,
             _ => false,
-        };
+        }
+    }
+
+    /// Of an answer to whoever puts an order: it was true of each SKU at some version.
+    fn versions_of_put(&self, order: &PutOrder, request: &Request, told: &Told) -> Result<Vec<(&'a Sku, u64)>, String> {
+        let orderid = order.wanted.orderid();
+        let is_right = self.may_be_told(order, request, told);
         ensure!(is_right, "{request:?}: that can't be told, or nobody had asked for what it tells of");
         let of_sku = |(sku, replay): (&'a Sku, &'a Replay)| {
             let floor = self.floor(sku, request.invoked);
             let version = match told {
                 Told::Put(lines) => {
-                    let told: HashSet<_> =
-                        lines.iter().filter(|(line, _)| line.sku == *sku).map(|(line, place)| (line, place)).collect();
-                    let is_told = |part: &Part| told.contains(&(&part.line, &part.place));
+                    let told: HashSet<_> = lines
+                        .iter()
+                        .filter(|(line, ..)| line.sku == *sku)
+                        .map(|(line, place, held_until)| (line, place, *held_until))
+                        .collect();
+                    let is_told = |part: &Part| told.contains(&(&part.line, &part.place, part.held_until));
                     let stand = |version| {
                         replay
                             .order_at(orderid, version)
@@ -395,7 +405,7 @@ impl<'a> Answers<'a> {
             return Ok(Vec::new());
         };
         let floor = self.floor(sku, request.invoked);
-        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(&line.id(), floor, wanted);
+        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(&line.id(), floor, &|part| wanted(&part.place));
         let (placed, may_be_refused) = match told {
             Told::Allocated(batch) => {
                 let is_there =
@@ -442,7 +452,8 @@ impl<'a> Answers<'a> {
         };
         let floor = self.floor(sku, request.invoked);
         let is_ship = matches!(request.asked, Asked::Command(Command::Ship(_)));
-        let is_told = |place: &Place| match (told, place) {
+        let is_told = |part: &Part| match (told, &part.place) {
+            (Told::NotAllocated, Place::Batch(_)) => is_ship && part.held_until.is_some(),
             (Told::Done, Place::Shipped(_))
             | (Told::NotAllocated, Place::Waiting)
             | (Told::LineCancelled, Place::Cancelled) => is_ship,
@@ -506,7 +517,12 @@ impl<'a> Answers<'a> {
                 Some(_) => false,
             };
             let mut last = self.puts_of(orderid).filter(is_last);
-            let is_wanted = last.any(|(_, put)| put.wanted.lines().iter().collect::<BTreeSet<_>>() == stand);
+            // Of what was held, some may have expired.
+            let may_expire = self.puts_of(orderid).any(|(_, put)| put.hold_until.is_some());
+            let is_wanted = last.any(|(_, put)| {
+                let wanted: BTreeSet<&OrderLine> = put.wanted.lines().iter().collect();
+                wanted == stand || may_expire && wanted.is_superset(&stand)
+            });
             let is_none = stand.is_empty() && !self.puts_of(orderid).any(|(request, _)| is_placed(request));
             ensure!(is_wanted || is_none, "{orderid} ends with {stand:?}, which nobody wanted last");
         }

@@ -191,7 +191,8 @@ async fn too_much_was_sold(_: Arc<Servers>) -> Outcome {
     let mut shop = Shop::default();
     shop.create("b1", 5).allocate("o1", 3).allocate("o2", 3);
     let mut messages = shop.messages();
-    messages[2].event = Event::Allocated { line: line("o2", "S", 3), batchref: "b1".try_into()?, eta: None };
+    messages[2].event =
+        Event::Allocated { line: line("o2", "S", 3), batchref: "b1".try_into()?, eta: None, held_until: None };
     shop.tell(2, Told::Allocated("b1".try_into()?));
     refused(shop.verdict_on(&messages), "it tells 3 of o2 on b1; but");
     refused(shop.verdict_on(&messages), "the model makes of it: 3 of o2 out of stock");
@@ -276,7 +277,8 @@ async fn an_event_is_told_twice_and_differently(_: Arc<Servers>) -> Outcome {
     shop.create("b1", 5).allocate("o1", 2);
     let mut messages = shop.messages();
     let mut other = messages[1].clone();
-    other.event = Event::Allocated { line: line("o1", "S", 3), batchref: "b1".try_into()?, eta: None };
+    other.event =
+        Event::Allocated { line: line("o1", "S", 3), batchref: "b1".try_into()?, eta: None, held_until: None };
     messages.push(other);
     refused(shop.verdict_on(&messages), "event S#2#1 was told twice, and differently");
     Ok(())

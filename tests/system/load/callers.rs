@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use adapters::system::System;
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    BatchRef, Counted, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion, Part, Place, Revision, Version,
-    WantedOrder,
+    BatchRef, Counted, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion, Part, Place, Revision, Timestamp,
+    Version, WantedOrder,
 };
 use local::Stack;
 use serde_json::{Value, json};
+use service_layer::ports::Environment as _;
 use service_layer::{ChangeBatch, PutOrder};
 use testing::{Command, change_body, comes, holds, line, order_body};
 
@@ -239,7 +241,10 @@ impl<'a> Shop<'a> {
             (Asked::View(orderid), 200) => {
                 let mut parts = parts(orderid, &json)?;
                 parts.sort_by(|one, other| one.line.cmp(&other.line));
-                let shown = |part: Part| Some((part.line.sku, part.place.batch()?.clone()));
+                let shown = |part: Part| {
+                    let batch = part.place.batch().filter(|_| part.held_until.is_none())?.clone();
+                    Some((part.line.sku, batch))
+                };
                 Told::Shown(parts.into_iter().filter_map(shown).collect())
             }
             (Asked::View(_), 404) if code == "unknown_order" => Told::Shown(Vec::new()),
@@ -340,7 +345,9 @@ fn whole_order(notes: &mut Notes, random: &mut fastrand::Rng) -> PutOrder {
         }
     }
     let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][random.usize(..4)];
-    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version }
+    // A cart. Some are confirmed in time, by another state or the same.
+    let hold_until = (random.u32(..3) == 0).then(|| in_seconds(random.u64(1..20)));
+    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version, hold_until }
 }
 
 fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> ChangeBatch {
@@ -355,23 +362,29 @@ fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> Chan
 /// An order's lines. Since when they stand where they do is not told.
 fn parts(orderid: &OrderId, json: &Value) -> Result<Vec<Part>> {
     ensure!(json["orderid"] == orderid.as_str() && json["next"].is_null(), "another order, or a part of it: {json}");
-    let part = |line: &Value| {
-        let text = |field: &str| line[field].as_str().with_context(|| format!("no {field}"));
+    let part = |line_json: &Value| {
+        let text = |field: &str| line_json[field].as_str().with_context(|| format!("no {field}"));
         let batch =
-            || line["parts"][0]["batchref"].as_str().context("no batch")?.try_into().map_err(anyhow::Error::new);
+            || line_json["parts"][0]["batchref"].as_str().context("no batch")?.try_into().map_err(anyhow::Error::new);
         let place = match text("state")? {
-            "allocated" => Place::Batch(batch()?),
+            "allocated" | "held" => Place::Batch(batch()?),
             "shipped" => Place::Shipped(batch()?),
             "waiting" => Place::Waiting,
             "cancelled" => Place::Cancelled,
             other => anyhow::bail!("a line that is {other}"),
         };
-        let qty = u32::try_from(line["qty"].as_u64().context("no qty")?)?.try_into()?;
+        let qty = u32::try_from(line_json["qty"].as_u64().context("no qty")?)?.try_into()?;
         let (sku, name) = (text("sku")?.try_into()?, text("line")?.try_into()?);
         let line = OrderLine { orderid: orderid.clone(), sku, qty, name };
-        Ok(Part { line, place, age: Version(0), since: Version(0) })
+        let held_until =
+            line_json["held_until"].as_str().map(|until| serde_json::from_value(json!(until))).transpose()?;
+        Ok(Part { line, place, age: Version(0), since: Version(0), held_until })
     };
     json["lines"].as_array().context("no lines")?.iter().map(part).collect()
+}
+
+fn in_seconds(seconds: u64) -> Timestamp {
+    System::default().now().plus(Duration::from_secs(seconds))
 }
 
 /// The lines of an order that are short.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::in_memory::InMemoryStore;
 use domain::{
-    Batch, BatchRef, Counted, Eta, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product,
-    Revision, Sku, Version,
+    Batch, BatchRef, CancellationReason, Counted, Eta, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part,
+    Place, Product, Revision, Sku, Timestamp, Version,
 };
 use service_layer::outbox::Envelope;
 use service_layer::{ChangeBatch, NewEta};
@@ -25,6 +25,8 @@ pub(crate) struct Books {
     batches: BTreeMap<(Sku, BatchRef), u32>,
     etas: BTreeMap<(Sku, BatchRef), Option<Eta>>,
     places: BTreeMap<LineId, (OrderLine, Place)>,
+    /// Until when lines are held, as far as events tell.
+    held: BTreeMap<LineId, Option<Timestamp>>,
     /// Orders that are put as wholes, which may want a cancelled line again.
     may_come_back: BTreeSet<OrderId>,
 }
@@ -93,9 +95,31 @@ impl Books {
                 self.commits.push(vec![message.clone()]);
                 self.versions.insert(sku.clone(), message.version);
             }
+            self.check_hold(message)?;
             self.replay(&message.event)?;
         }
         self.read = outbox.len();
+        Ok(())
+    }
+
+    /// What is held ends in its time, by the clock of whoever ends it.
+    fn check_hold(&mut self, message: &Envelope) -> Verdict {
+        match &message.event {
+            Event::Allocated { line, held_until, .. } => {
+                self.held.insert(line.id(), *held_until);
+            }
+            Event::Confirmed { line, .. } => {
+                self.held.insert(line.id(), None);
+            }
+            Event::Cancelled { line, reason, .. } => {
+                let until = self.held.remove(&line.id());
+                // One that never had a batch is held all the same, of which no event tells.
+                let is_due = until.is_none_or(|until| until.is_some_and(|until| until <= message.at));
+                let expires = *reason == CancellationReason::Expired;
+                ensure!(is_due || !expires, "{line:?} was held until {until:?}, and expired at {:?}", message.at);
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -139,7 +163,11 @@ impl Books {
                 let before = self.etas.insert(key(batchref), *eta);
                 ensure!(before == Some(*was) && eta != was, "{batchref} came {before:?} before, not {was:?}");
             }
-            Event::Allocated { .. } | Event::Deallocated { .. } | Event::Shipped { .. } | Event::Cancelled { .. } => {}
+            Event::Allocated { .. }
+            | Event::Confirmed { .. }
+            | Event::Deallocated { .. }
+            | Event::Shipped { .. }
+            | Event::Cancelled { .. } => {}
         }
         Ok(())
     }

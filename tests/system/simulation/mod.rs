@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision};
+use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision, Timestamp};
 use plan::{Outbox, Plan};
 use run::{Run, Verdict};
+use service_layer::ports::Environment as _;
 use service_layer::{ChangeBatch, PutOrder};
 use testing::{Command, line, new_batch, whole};
 use world::{Adversity, World};
@@ -120,7 +121,10 @@ fn random_order(world: &World, lines: &[LineId], skus: u32) -> PutOrder {
     }
     let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][between(0, 3) as usize];
     let version = (between(0, 2) == 0).then(|| OrderVersion(between(1, 3).into()));
-    PutOrder { if_short, version, ..whole(&orderid, wanted) }
+    // Some are over when the first clock sees it, and not for the others.
+    let hold_until = [None, None, Some(0), Some(3), Some(200), Some(60_000)][world.choose(6, Odds::Even)];
+    let hold_until = hold_until.map(|later| Timestamp(world.now().0 + later));
+    PutOrder { if_short, version, hold_until, ..whole(&orderid, wanted) }
 }
 
 fn between(world: &World, from: u32, to: u32) -> u32 {
@@ -179,7 +183,7 @@ fn random_plan(world: &World) -> Plan {
     Plan { requests, changes, queued: Vec::new(), outbox: Outbox::Relayed }
 }
 
-const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3, delays: 5 };
+const MUCH: Adversity = Adversity { faults: 10, crashes: 4, duplicates: 5, torn_reads: 3, lags: 3, delays: 5, skew: 5 };
 
 #[expect(clippy::disallowed_methods, reason = "how a failed seed is asked for again")]
 fn asked_for() -> Option<u64> {
@@ -254,7 +258,8 @@ fn every_schedule(what: &str, before: &[Command], plan: &Plan, adversities: &[Ad
     Ok(())
 }
 
-const NOTHING: Adversity = Adversity { crashes: 0, duplicates: 0, faults: 0, torn_reads: 0, lags: 0, delays: 0 };
+const NOTHING: Adversity =
+    Adversity { crashes: 0, duplicates: 0, faults: 0, torn_reads: 0, lags: 0, delays: 0, skew: 0 };
 const A_CRASH: Adversity = Adversity { crashes: 1, ..NOTHING };
 const A_DUPLICATE: Adversity = Adversity { crashes: 0, duplicates: 1, ..A_CRASH };
 const BOTH: Adversity = Adversity { crashes: 1, duplicates: 1, ..A_CRASH };

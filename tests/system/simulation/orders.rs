@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{IfShort, OrderVersion};
+use domain::{IfShort, OrderVersion, Timestamp};
 use service_layer::PutOrder;
 use testing::{Command, line, new_batch, whole};
 
 use super::plan::{Outbox, Plan};
 use super::world::Adversity;
-use super::{A_CRASH, A_DUPLICATE, allocate, cancel_all, create, every_schedule, holds};
+use super::{A_CRASH, A_DUPLICATE, NOTHING, allocate, cancel_all, create, every_schedule, holds};
 use crate::layers::{Layers, Outcome, add_tests};
 use crate::servers::Servers;
 
@@ -23,6 +23,8 @@ pub(super) fn add_to(layers: &mut Layers) {
             every_schedule_of_an_order_and_a_line_for_the_last_piece,
             every_schedule_of_an_order_that_grows_and_a_shrink,
             every_schedule_of_an_order_that_is_put_and_cancelled,
+            every_schedule_of_a_hold_its_confirmation_and_its_end,
+            every_schedule_of_a_hold_that_ends_and_a_request_for_its_pieces,
             every_schedule_of_an_order_that_waits_and_stock_that_arrives,
         ]
     );
@@ -100,4 +102,26 @@ async fn every_schedule_of_an_order_that_waits_and_stock_that_arrives(_: Arc<Ser
     let plan = of(vec![Command::PutOrder(waits), create("b3", 2)]);
     let before = [create("b1", 1), create_t("b2", 1)];
     every_schedule("an order that waits and stock that arrives", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// When the run begins, the hold is over by one millisecond for clocks that are ahead, and not for the others.
+fn held(orderid: &str) -> Command {
+    let hold_until = Some(Timestamp(1_000_001));
+    Command::PutOrder(PutOrder { hold_until, ..wants(orderid, &[("S", 2)]) })
+}
+
+const SKEWED: Adversity = Adversity { skew: 1, ..NOTHING };
+
+/// The order has its line for good, or it has ended and is a new try. In between, somebody may have been faster.
+async fn every_schedule_of_a_hold_its_confirmation_and_its_end(_: Arc<Servers>) -> Outcome {
+    let before = [create("b1", 2), held("o1")];
+    let plan = of(vec![put("o1", &[("S", 2)]), allocate("o2", 1)]);
+    let adversities = [SKEWED, Adversity { crashes: 1, ..SKEWED }];
+    every_schedule("a hold, its confirmation and its end", &before, &plan, &adversities)
+}
+
+async fn every_schedule_of_a_hold_that_ends_and_a_request_for_its_pieces(_: Arc<Servers>) -> Outcome {
+    let before = [create("b1", 2), held("o1")];
+    let adversities = [Adversity { duplicates: 1, ..SKEWED }, Adversity { lags: 1, ..SKEWED }];
+    every_schedule("a hold that ends and a request", &before, &of(vec![allocate("o2", 2)]), &adversities)
 }

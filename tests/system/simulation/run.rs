@@ -16,14 +16,14 @@ use serde_json::json;
 use service_layer::outbox::{Envelope, Record, Stopped, relay};
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::store::Asks;
-use service_layer::{Allocate, AllocateLines, CancelOrder, Error, MessageBus, Remembering};
+use service_layer::{Allocate, AllocateLines, CancelOrder, Error, MessageBus, Remembering, Swept, sweep};
 use testing::{Command, Reply, allocations, change_body};
 
 use super::books::{self, Books};
 use super::choices::Odds;
 use super::plan::{Outbox, Plan};
 use super::queue::{Entry, Queue, RECEIVES, Source, event_of, ids};
-use super::world::World;
+use super::world::{Clocked, World};
 use crate::history::{self, Asked, Index, Request, Told};
 
 /// As template.yaml has them.
@@ -52,12 +52,15 @@ enum Trigger {
     Messages(Source, Vec<Entry>, u64),
     /// Records of the stream, from this one on.
     Stream(usize),
+    /// The clock.
+    Sweep,
 }
 
 enum Answer {
     Told(Result<Reply, Error>),
     Batch(SqsBatchResponse),
     Relayed(usize, Result<(), Stopped>),
+    Swept(Result<Swept, Error>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,7 @@ enum Next {
     Request,
     Messages(Source),
     Relay,
+    Sweep,
 }
 
 pub(crate) struct Run {
@@ -96,6 +100,8 @@ pub(crate) struct Run {
     /// Counts whatever callers can see.
     clock: u64,
     flights: Vec<Flight>,
+    /// By how many milliseconds the clocks of some processes are ahead, and those of others behind.
+    skew: u32,
 }
 
 /// A command under way, from when it was taken up until it was answered, or its function died.
@@ -129,10 +135,12 @@ impl Run {
             index: Index::Current,
             clock: 0,
             flights: Vec::new(),
+            skew: 0,
         };
         {
             let state = run.world.state();
             run.index = if state.left.lags > 0 { Index::MayLag } else { Index::Current };
+            run.skew = state.left.skew;
             run.history.extend(state.prepared.iter().map(|command| ask(command.clone(), 0)));
         }
         for (sent, mut change) in (1..).zip(run.plan.changes.clone()) {
@@ -183,6 +191,7 @@ impl Run {
                 Next::Request => self.start_request()?,
                 Next::Messages(source) => self.start_messages(source)?,
                 Next::Relay => self.start_relay()?,
+                Next::Sweep => self.start_sweep()?,
             }
         }
         Err(format!("not settled after {STEPS} steps"))
@@ -208,9 +217,20 @@ impl Run {
         if has_relay && !relaying && self.relayed < self.books.commits().len() {
             possible.push(Next::Relay);
         }
+        let sweeps = self.functions.iter().any(|function| matches!(function.event, Trigger::Sweep));
+        if !sweeps && self.next_due().is_some_and(|due| due <= now) {
+            possible.push(Next::Sweep);
+        }
         let waiting = self.queues.iter().filter(|(_, queue)| queue.has_visible(now));
         possible.extend(waiting.map(|(source, _)| Next::Messages(*source)));
         possible
+    }
+
+    /// When the first held line is due, by the clock that is most behind.
+    fn next_due(&self) -> Option<Timestamp> {
+        let skew = Duration::from_millis(self.skew.into());
+        let parts = self.world.state().store.parts();
+        parts.values().filter_map(|part| part.held_until).min().map(|due| due.plus(skew))
     }
 
     /// Who wakes next, and when.
@@ -231,7 +251,7 @@ impl Run {
         });
         let times = self.queues.values().flat_map(|queue| &queue.messages).map(|entry| entry.visible_at);
         let now = self.world.now();
-        wakes.chain(times).filter(|time| *time > now).min()
+        wakes.chain(times).chain(self.next_due()).filter(|time| *time > now).min()
     }
 
     /// Runs a new function up to its first call. Nobody can tell when it did that.
@@ -245,9 +265,12 @@ impl Run {
         self.queues.get_mut(&source).expect("a queue for each source")
     }
 
-    fn command_bus(&self) -> MessageBus<Remembering<World>, World> {
-        let process = self.processes[self.functions.len()].clone();
-        MessageBus::new(process, self.world.clone(), ())
+    /// That of a process whose clock goes as those before and after it do not.
+    fn command_bus(&self) -> MessageBus<Remembering<World>, Clocked> {
+        let number = self.functions.len();
+        let skew = i64::from(self.skew);
+        let clocked = Clocked { world: self.world.clone(), ahead: [0, skew, -skew, 0][number % INSTANCES] };
+        MessageBus::new(self.processes[number].clone(), clocked, ())
     }
 
     fn start_request(&mut self) -> Verdict {
@@ -267,7 +290,7 @@ impl Run {
                 Command::Allocate(line) if shares_commits => allocate(&bus, line, deadline).await,
                 command => bus.handle(command, &call_until(deadline)).await,
             };
-            bus.environment().last_chance_to_die().await;
+            bus.environment().world.last_chance_to_die().await;
             Answer::Told(reply)
         })
     }
@@ -313,6 +336,19 @@ impl Run {
             let outcome = relay(&topic, records, || true).await;
             topic.last_chance_to_die().await;
             Answer::Relayed(count, outcome)
+        })
+    }
+
+    fn start_sweep(&mut self) -> Verdict {
+        let number = self.functions.len();
+        let skew = i64::from(self.skew);
+        let clocked = Clocked { world: self.world.clone(), ahead: [0, skew, -skew, 0][number % INSTANCES] };
+        let bus = MessageBus::new(self.world.clone(), clocked, ());
+        let deadline = self.world.now().plus(QUEUE_LIMIT);
+        self.start("sweep".to_owned(), Trigger::Sweep, async move {
+            let swept = sweep(&bus, &call_until(deadline)).await;
+            bus.environment().world.last_chance_to_die().await;
+            Answer::Swept(swept)
         })
     }
 
@@ -381,7 +417,7 @@ impl Run {
         let done = match &answer {
             Answer::Told(reply) => !matches!(reply, Err(Error::Contended { .. } | Error::Unavailable(_))),
             Answer::Batch(answer) => answer.batch_item_failures.is_empty(),
-            Answer::Relayed(..) => true,
+            Answer::Relayed(..) | Answer::Swept(_) => true,
         };
         self.note_flight(&function.event, done);
         match (function.event, answer) {
@@ -405,6 +441,11 @@ impl Run {
                 self.queue(source).finish(batch, &answer, now);
                 Ok(())
             }
+            // Whatever failed, the next one tries again.
+            (Trigger::Sweep, Answer::Swept(swept)) => {
+                self.world.tell(format!("sweep is told {swept:?}"));
+                Ok(())
+            }
             (Trigger::Stream(from), Answer::Relayed(count, outcome)) => {
                 self.relayed = match outcome {
                     Ok(()) => from + count,
@@ -423,7 +464,7 @@ impl Run {
                 let line = |entry: &Entry| serde_json::from_str(&entry.body).map(Command::Allocate).unwrap();
                 (batch.iter().map(line).collect(), *since)
             }
-            Trigger::Messages(Source::Changes | Source::Events, ..) | Trigger::Stream(_) => return,
+            Trigger::Messages(Source::Changes | Source::Events, ..) | Trigger::Stream(_) | Trigger::Sweep => return,
         };
         let until = self.tick();
         self.flights.extend(commands.into_iter().map(|command| Flight { command, since, until, done }));
@@ -505,7 +546,7 @@ impl Run {
         match event {
             Trigger::Request(command, _) => self.requests.push_back(command),
             Trigger::Messages(source, batch, _) => self.queue(source).return_all(batch, now),
-            Trigger::Stream(_) => {}
+            Trigger::Stream(_) | Trigger::Sweep => {}
         }
     }
 
@@ -527,7 +568,11 @@ impl Run {
 }
 
 /// As the function that allocates does.
-async fn allocate<S: Asks>(bus: &MessageBus<S, World>, line: &OrderLine, deadline: Timestamp) -> Result<Reply, Error> {
+async fn allocate<S: Asks>(
+    bus: &MessageBus<S, Clocked>,
+    line: &OrderLine,
+    deadline: Timestamp,
+) -> Result<Reply, Error> {
     let answer = bus.allocate(&Allocate(line.clone()), &call_until(deadline)).await?;
     match answer {
         Err(refusal @ Refusal::OrderCancelled(_)) => Ok(Reply::from(Err(refusal))),

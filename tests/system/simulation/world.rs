@@ -12,7 +12,7 @@ use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{LineId, Part, Sku, SkuLines};
 use futures_util::FutureExt as _;
 use service_layer::outbox::Envelope;
-use service_layer::ports::{Claim, Environment, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
+use service_layer::ports::{Claim, Environment, Holds, Inbox, Mail, Mailer, PublishError, Publisher, Timestamp};
 use service_layer::store::{
     Asked, Asking, Asks, Commit, Found, Listing, Look, Products, ReadSet, Seen, StoreError, Turn,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Adversity {
     pub(crate) lags: u32,
     /// Times that one who sleeps wakes though others might still have gone on: they are slow.
     pub(crate) delays: u32,
+    /// By how many milliseconds clocks may be ahead or behind.
+    pub(crate) skew: u32,
 }
 
 #[derive(Clone)]
@@ -370,6 +372,15 @@ impl Asks for World {
     }
 }
 
+impl Holds for World {
+    /// A product of which a line was held a moment ago may not be listed yet.
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<Sku>, StoreError> {
+        let due = self.call("list what is due", 2, || self::now(self.store().due(now, at_most))).await?;
+        let lags = !due.is_empty() && self.chance(|left| &mut left.lags);
+        Ok(if lags { Vec::new() } else { due })
+    }
+}
+
 impl Inbox for World {
     async fn claim(&self, id: &str, claimant: u64, time: Timestamp, lease: Duration) -> Result<Claim, StoreError> {
         self.call("claim", 3, || now(self.store().claim(id, claimant, time, lease))).await
@@ -419,6 +430,31 @@ impl Mailer for World {
         }
         self.state().mails.push(mail.clone());
         Ok(())
+    }
+}
+
+/// The world as one process sees it, whose clock may be ahead of others or behind.
+#[derive(Clone)]
+pub(crate) struct Clocked {
+    pub(crate) world: World,
+    pub(crate) ahead: i64,
+}
+
+impl Environment for Clocked {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.world.now().0.saturating_add_signed(self.ahead))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world.sleep(duration).await;
+    }
+
+    fn random(&self) -> u64 {
+        self.world.random()
+    }
+
+    fn record(&self, call: &Call, figures: &Figures) {
+        self.world.record(call, figures);
     }
 }
 

@@ -277,7 +277,7 @@ async fn every_function_is_traced_and_names_its_stack(servers: Arc<Servers>) -> 
 }
 
 /// Logical id, metric, and whose it is.
-const ALARMS: [(&str, &str, &str); 13] = [
+const ALARMS: [(&str, &str, &str); 14] = [
     ("AllocateDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "AllocateDeadLetters"),
     ("AllocateQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "AllocateQueue"),
     ("ApiErrorsAlarm", "5xx", "Api"),
@@ -285,6 +285,7 @@ const ALARMS: [(&str, &str, &str); 13] = [
     ("ChangeBatchQuantityQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "ChangeBatchQuantityQueue"),
     ("EventsDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "EventsDeadLetters"),
     ("EventsQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "EventsQueue"),
+    ("ExpireHoldsAlarm", "Errors", "ExpireHoldsFunction"),
     ("LostEventsAlarm", "DroppedEventCount", "PublishEventsMapping"),
     ("RelayIteratorAgeAlarm", "IteratorAge", "PublishEventsFunction"),
     ("RelayLagAlarm", "RelayLag", "AWS::StackName"),

@@ -17,9 +17,11 @@ use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use domain::{IfShort, OrderLine, Revision, SkuLines};
-use service_layer::ports::{Environment as _, Inbox as _, Timestamp};
+use service_layer::ports::{Environment as _, Holds as _, Inbox as _, Timestamp};
 use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _};
-use service_layer::{Allocate, AllocateLines, ChangeBatch, CorrelationId, MessageBus, PutOrder, Views, Wanted};
+use service_layer::{
+    Allocate, AllocateLines, ChangeBatch, CorrelationId, ExpireHolds, MessageBus, PutOrder, Views, Wanted,
+};
 use testing::{Command, found_product, line, new_batch, whole};
 
 use super::rights::{Right, right};
@@ -109,7 +111,7 @@ impl Scene {
     }
 
     /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for
-    /// which it has room.
+    /// which it has room once what is due is given back.
     async fn with_backlog(&self) -> anyhow::Result<String> {
         let (sku, lost) = (unique("LAMP"), unique("batch"));
         let waiting = line(&unique("order"), &sku, 1);
@@ -120,6 +122,9 @@ impl Scene {
         let before = found_product(self.others.store(), &sku).await?.expect("the product");
         let mut after = before.clone();
         after.create_batch(&new)?;
+        // An order holds its piece, until a time that is over.
+        let holds = line(&unique("order"), &sku, 1);
+        after.arrange(&[holds], &[], IfShort::Refuse, Some(Timestamp(1)))?;
         let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {
             products: &[Changed { before: Some(&before), after: &after }],
@@ -127,6 +132,14 @@ impl Scene {
         };
         self.others.store().commit(commit).await?;
         Ok(sku)
+    }
+
+    /// A line that fills a batch, and is held until a time that is over.
+    async fn hold(&self, sku: &str) -> anyhow::Result<()> {
+        let orderid = unique("order");
+        self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
+        let held = PutOrder { hold_until: Some(Timestamp(1)), ..whole(&orderid, vec![line(&orderid, sku, 1)]) };
+        self.before(Command::PutOrder(held)).await
     }
 
     /// A line that fills a batch.
@@ -143,6 +156,7 @@ impl Scene {
         self.before(Command::CreateBatch(new_batch(&reference, &sku, 2))).await?;
         self.before(Command::CreateBatch(new_batch(&unique("batch"), &sku, 1))).await?;
         self.before(Command::Allocate(line(&unique("order"), &sku, 2))).await?;
+        self.hold(&sku).await?;
         let delayed = testing::comes(&reference, Some("2031-01-02"), Revision::AsOf(System::default().now().0));
         let of_sku = ChangeBatch { sku: Some(sku.as_str().try_into()?), ..delayed };
         let quantities = [1, 5, 7].map(|qty| change(&reference, qty));
@@ -279,6 +293,16 @@ impl Scene {
                 }
                 let shipped = self.with_line().await?;
                 self.recorded.handle(&Command::Ship(shipped.id()), &soon()).await?;
+                Ok(())
+            }
+            "expire-holds" => {
+                let sku = self.with_backlog().await?;
+                let alone = unique("LAMP");
+                self.hold(&alone).await?;
+                self.recorded.store().due(System::default().now(), 9).await?;
+                for sku in [sku, alone] {
+                    self.recorded.handle(&ExpireHolds(sku.as_str().try_into()?), &soon()).await?;
+                }
                 Ok(())
             }
             "allocations-view" => self.ask().await,

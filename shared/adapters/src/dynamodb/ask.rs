@@ -1,13 +1,15 @@
 //! Lists for whoever asks, as far as they are wanted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{BatchRef, LineId, OrderId, Part, Sku};
+use domain::{BatchRef, LineId, OrderId, Part, Sku, Timestamp};
 use futures_util::future::try_join_all;
-use service_layer::ports::{ByAge, Lists, OrderLines, Rank, StoredBatch};
+use service_layer::ports::{ByAge, Holds, Lists, OrderLines, Rank, StoredBatch};
 use service_layer::store::StoreError;
 
 use super::DynamoDb;
-use super::items::{Key, Kind, batch_partition, order_partition, read_batch, read_part, shelves, waiting_partition};
+use super::items::{
+    DUE, Key, Kind, batch_partition, listed_due, order_partition, read_batch, read_part, shelves, waiting_partition,
+};
 use super::list::{More, items};
 
 impl Lists for DynamoDb {
@@ -77,6 +79,20 @@ impl Lists for DynamoDb {
         })
         .await?;
         Ok(batches)
+    }
+}
+
+impl Holds for DynamoDb {
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<Sku>, StoreError> {
+        let query = self.held_in(DUE.to_owned()).key_condition_expression("#hold = :hold AND due <= :now");
+        let query = query.expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
+        let mut due = Vec::new();
+        self.pages(query.limit(items(at_most)), |item| {
+            due.push(listed_due(item)?);
+            Ok(if due.len() < at_most { More::Needed } else { More::Enough })
+        })
+        .await?;
+        Ok(due)
     }
 }
 

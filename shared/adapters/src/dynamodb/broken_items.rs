@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Batch, BatchRef, Budget, LastPut, NewBatch, OrderVersion, Part, Place, Product, ProductState, Revision, Tally,
-    Version,
+    Batch, BatchRef, Budget, Held, LastPut, NewBatch, OrderVersion, Part, Place, Product, ProductState, Revision,
+    Tally, Version,
 };
 use proptest::prelude::*;
 use service_layer::ports::{StoredBatch, Timestamp};
@@ -81,7 +81,7 @@ fn new_batch() -> NewBatch {
 }
 
 fn part(place: Place) -> Part {
-    Part { line: line("o1", "LAMP", 3), place, age: Version(2), since: Version(3) }
+    Part { line: line("o1", "LAMP", 3), place, age: Version(2), since: Version(3), held_until: None }
 }
 
 /// A product that has refused a line; its last commit took one off a batch and put it on another.
@@ -97,6 +97,7 @@ fn product() -> Product {
         version: Version(7),
         batches: vec![batch("b1", 3), batch("b2", 0)],
         waiting: Tally::default(),
+        held: Held { tally: Tally { count: 1, version_sum: 2, pieces: 4 }, due: Some(Timestamp(1_800_000_000_000)) },
         backlog: false,
         refused: Some(10.try_into().unwrap()),
     });
@@ -136,6 +137,7 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("BATCH#b1/SKU#LAMP", to_item(&BatchItem::new(&new_batch(), None)).unwrap(), batch),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&on_batch), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Waiting)), line_item),
+        ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&Part { held_until: Some(now), ..on_batch.clone() }), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Cancelled)), line_item),
         ("SKU#LAMP/PRODUCT", shared_head(), head),
@@ -390,7 +392,7 @@ proptest! {
             (None, false) => Place::Waiting,
             (None, true) => Place::Cancelled,
         };
-        let part = Part { line, place, age: Version(age), since: Version(since) };
+        let part = Part { line, place, age: Version(age), since: Version(since), held_until: None };
         prop_assert_eq!(read_part(item_of(&part)).unwrap(), part);
     }
 
@@ -401,6 +403,7 @@ proptest! {
             any::<u64>().prop_map(Revision::AsOf), any::<u64>().prop_map(Revision::Version),
         ]),
         refused in proptest::option::of(1..=u32::MAX),
+        due in proptest::option::of(any::<u64>()),
     ) {
         let new = NewBatch {
             reference: reference.try_into().unwrap(),
@@ -414,9 +417,10 @@ proptest! {
 
         let open = Batch { allocated: taken.min(qty.saturating_sub(1)), ..full };
         let waiting = Tally { count: 2, version_sum: 5, pieces: 9 };
+        let held = due.map_or(Held::default(), |due| Held { tally: waiting, due: Some(Timestamp(due)) });
         let (version, batches) = (Version(3), vec![open]);
         let refused = refused.map(|pieces| pieces.try_into().unwrap());
-        let state = ProductState { sku: new.sku, version, batches, waiting, backlog: true, refused };
+        let state = ProductState { sku: new.sku, version, batches, waiting, held, backlog: true, refused };
         let (product, commit) = (Product::restore(state), CommitId(u64::from(qty)));
         prop_assert_eq!(read_head(head_item(&product, commit)).unwrap(), Stored { product, commit, crowded_at: None });
     }

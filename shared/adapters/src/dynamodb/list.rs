@@ -7,14 +7,15 @@ use futures_util::future::try_join_all;
 use service_layer::store::{Listing, Needed, StoreError};
 
 use super::failure::classify;
-use super::items::{Item, read_part, shelves, waiting_partition};
-use super::{DynamoDb, INDEX};
+use super::items::{Item, held_partition, read_part, shelves, waiting_partition};
+use super::{DynamoDb, HOLDS, INDEX};
 
 impl DynamoDb {
     pub(super) async fn query(&self, listing: &Listing) -> Result<Vec<Part>, StoreError> {
         match listing {
             // Boxed, so that the futures of callers stay flat.
             Listing::Waiting { sku, .. } => Box::pin(self.parts(self.listed_in(waiting_partition(sku)))).await,
+            Listing::Held { sku, .. } => Box::pin(self.parts(self.held_in(held_partition(sku)))).await,
             Listing::OnBatch { sku, batch, .. } => {
                 let shelves = shelves(sku, batch).map(|shelf| Box::pin(self.parts(self.listed_in(shelf))));
                 Ok(listing.select(try_join_all(shelves).await?.concat()))
@@ -69,6 +70,17 @@ impl DynamoDb {
             .key_condition_expression("#place = :place")
             .expression_attribute_names("#place", "place")
             .expression_attribute_values(":place", AttributeValue::S(partition))
+    }
+
+    /// What one partition of the index of holds lists, those first that are due first.
+    pub(super) fn held_in(&self, partition: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(HOLDS)
+            .key_condition_expression("#hold = :hold")
+            .expression_attribute_names("#hold", "hold")
+            .expression_attribute_values(":hold", AttributeValue::S(partition))
     }
 
     /// Follows a query over all its pages, until `take` has enough.

@@ -26,6 +26,8 @@ pub use recount::{Cursor, Page, Row};
 /// The index that lists the lines of a batch, and the waiting lines of a SKU, by age: in the order in which they were
 /// first promised.
 const INDEX: &str = "LinesByPlace";
+/// The index that lists lines that are held by when they are due, and the products that have some.
+const HOLDS: &str = "Holds";
 
 /// Products, view and inbox in one table.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use testing::{answer, api_event, api_request, sqs_event, sqs_message};
 
 use crate::clock::Clock;
 use crate::failures::{Means, failures_of_a_put, failures_of_a_transaction, failures_of_any_call, lost_replies};
-use crate::table::Table;
+use crate::table::{Table, cancelled};
 use crate::wire::{Failure, Reply, Strikes, Wire, own_budget};
 use Failure::Before;
 use Means::{Fault, Race, Silence};
@@ -99,6 +99,15 @@ impl Shop {
         let request = api_request(&api_event(Route::CancelOrder, ""), self.context(self.limit));
         let request = request.with_path_parameters(parameters);
         outcome(&Box::pin(answer(Route::CancelOrder, &self.bus, NO_QUEUE, request)).await)
+    }
+
+    /// Puts `o1` with the line that it has and another one.
+    async fn put(&self) -> (Outcome, String) {
+        let parameters = HashMap::from([("orderid".to_owned(), "o1".to_owned())]);
+        let body = json!({"lines": [{"sku": "LAMP", "qty": 3}, {"sku": "LAMP", "qty": 2}]}).to_string();
+        let request = api_request(&api_event(Route::PutOrder, &body), self.context(self.limit));
+        let request = request.with_path_parameters(parameters);
+        outcome(&Box::pin(answer(Route::PutOrder, &self.bus, NO_QUEUE, request)).await)
     }
 
     async fn view(&self, orderid: &str) -> (Outcome, String) {
@@ -284,6 +293,64 @@ async fn orders_that_can_not_be_cancelled_at_once() {
                 assert_eq!(shop.commits(), u32::from(!lines.is_empty()), "{operation}, {what}, {strikes:?}");
                 assert!(shop.wire.service(|table| table.item(&format!("ORDER#{orderid}"), "CANCELLED").is_some()));
             }
+        }
+    }
+}
+
+fn whole_order() -> (Outcome, String) {
+    let line = |qty: u32| {
+        format!(
+            r#"{{"sku":"LAMP","line":"{qty}","qty":{qty},"state":"allocated","parts":[{{"batchref":"b1","eta":null,"qty":{qty}}}]}}"#
+        )
+    };
+    (Answered, format!(r#"{{"orderid":"o1","lines":[{},{}]}}"#, line(2), line(3)))
+}
+
+/// An order is read by a query, beside the heads of its SKUs, and put by one transaction.
+#[tokio::test]
+async fn orders_that_can_not_be_put_at_once() {
+    for operation in ["Query", "GetItem", "TransactWriteItems"] {
+        for (what, failure, means) in failures_of_any_call() {
+            for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+                let shop = Shop::open_for(means, strikes).await;
+                shop.wire.fails(operation, &failure, strikes);
+                let expected = match (means, strikes) {
+                    (Fault, _) => InternalError,
+                    (Race | Silence, Strikes::Always) => AskAgain,
+                    (Race | Silence, Strikes::Once | Strikes::Twice) => Answered,
+                };
+                assert_eq!(shop.put().await.0, expected, "{operation}, {what}, {strikes:?}");
+                assert_eq!(shop.commits(), u32::from(expected == Answered), "{operation}, {what}, {strikes:?}");
+                shop.wire.recovers();
+                assert_eq!(shop.put().await, whole_order(), "{operation}, {what}, {strikes:?}");
+                assert_eq!(shop.commits(), 1, "{operation}, {what}, {strikes:?}");
+            }
+        }
+    }
+}
+
+/// The product, what was last wanted, the line that is new, and the one that stays: whichever of them is in the way, all is
+/// decided again.
+#[tokio::test]
+async fn an_order_of_which_any_part_is_in_the_way() {
+    for position in 0..4 {
+        for reason in ["ConditionalCheckFailed", "TransactionConflict"] {
+            for strikes in [Strikes::Once, Strikes::Twice] {
+                let mut codes = ["None"; 4];
+                codes[position] = reason;
+                let shop = Shop::open().await;
+                shop.wire.fails("TransactWriteItems", &Before(cancelled(&codes)), strikes);
+                assert_eq!(shop.put().await, whole_order(), "{reason} at {position}, {strikes:?}");
+                assert_eq!(shop.commits(), 1, "{reason} at {position}, {strikes:?}");
+            }
+        }
+    }
+    // A reply that is lost is recognised by what was last wanted.
+    for (what, failure) in lost_replies() {
+        for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+            let shop = Shop::open().await;
+            shop.wire.fails("TransactWriteItems", &failure, strikes);
+            assert_eq!((shop.put().await, shop.commits()), (whole_order(), 1), "{what}, {strikes:?}");
         }
     }
 }

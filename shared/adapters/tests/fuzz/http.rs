@@ -35,7 +35,13 @@ fn wanted_line() -> Object {
 
 fn order(first: &str, second: &str) -> Object {
     let lines = format!("[{first},{second}]");
-    Object::of(&[("lines", &lines), ("version", "1"), ("if_short", "\"refuse\""), ("dry_run", "false")])
+    Object::of(&[
+        ("lines", &lines),
+        ("version", "1"),
+        ("if_short", "\"refuse\""),
+        ("dry_run", "false"),
+        ("hold_until", "\"1970-01-01T00:10:00Z\""),
+    ])
 }
 
 /// A request of a route, with fields of its event added or changed.

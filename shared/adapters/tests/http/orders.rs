@@ -1,12 +1,14 @@
 //! Whole orders: how they are put, and how they are cancelled.
 
+use std::time::Duration;
+
 use adapters::http::Route;
 use adapters::in_memory::InMemoryStore;
 use domain::Revision;
 use insta::assert_snapshot;
 use lambda_http::Request;
 use serde_json::{Value, json};
-use service_layer::ports::Timestamp;
+use service_layer::ports::{Environment as _, Timestamp};
 use testing::holds;
 
 use super::{Api, BATCH, LINE, REPRESENTATION, call_until, replayed, request, show};
@@ -140,6 +142,67 @@ async fn an_order_that_is_tried_out_is_told_what_then_happens() {
         api.put(&BASKET.replacen('{', r#"{"dry_run": false, "version": 2, "#, 1)).await.lines().next(),
         Some("200")
     );
+}
+
+#[tokio::test]
+async fn an_order_is_held_confirmed_or_over() {
+    let api = Api::with_lamps_and_desks().await;
+    let held = |lines: &str, until: &str| format!(r#"{{"lines": [{lines}], "hold_until": "1970-01-01T{until}"}}"#);
+    let lamps = r#"{"sku": "LAMP", "qty": 3}"#;
+    let desk = r#"{"sku": "DESK", "qty": 1}"#;
+    assert_snapshot!(api.put(&held(lamps, "01:00:10+01:00")).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"LAMP","line":"3","qty":3,"state":"held","held_until":"1970-01-01T00:00:10.000Z","parts":[{"batchref":"b1","eta":null,"qty":3}]}]}
+    "#);
+    assert!(api.get("o1").await.starts_with("404\n"), "it has no allocation yet");
+    let ship = r#"{"orderid": "o1", "sku": "LAMP", "qty": 3}"#;
+    assert_snapshot!(api.post(Route::Ship, ship).await, @r#"
+    409
+    content-type: application/json
+
+    {"message":"line \"3\" of order \"o1\" and sku \"LAMP\" waits for stock, or is held and not confirmed","code":"not_allocated"}
+    "#);
+    // What is confirmed stays so, beside what is new and held.
+    let confirmed = api.put(&format!(r#"{{"lines": [{lamps}]}}"#)).await;
+    assert!(confirmed.contains(r#""state":"allocated""#) && !confirmed.contains("idempotent"), "{confirmed}");
+    let both = api.put(&held(&format!("{lamps}, {desk}"), "00:00:20Z")).await;
+    assert!(both.contains(r#""qty":1,"state":"held""#) && both.contains(r#""qty":3,"state":"allocated""#), "{both}");
+    api.0.environment().sleep(Duration::from_secs(20)).await;
+    assert_snapshot!(api.ask(Route::ShowOrder, "o1", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"1","qty":1,"state":"cancelled","parts":[]},{"sku":"LAMP","line":"3","qty":3,"state":"allocated","parts":[{"batchref":"b1","eta":null,"qty":3}]}],"next":null}
+    "#);
+    // Nobody has given it back; whoever wants all desks does.
+    api.post_allocate(r#"{"orderid": "o2", "sku": "DESK", "qty": 5}"#, REPRESENTATION).await;
+    let told = api.refuses(409, &format!(r#"{{"lines": [{lamps}, {{"sku": "DESK", "qty": 5}}]}}"#)).await;
+    assert_eq!(told["lines"][0]["free"], 0);
+}
+
+#[tokio::test]
+async fn a_time_until_which_nothing_can_be_held_is_refused() {
+    let api = Api::with_lamps_and_desks().await;
+    api.0.environment().sleep(Duration::from_secs(1)).await;
+    for (until, reason) in [
+        ("\"1970-01-01T00:00:01Z\"", "must be in the future, not 1970-01-01T00:00:01.000Z"),
+        ("\"1969-01-01T00:00:01Z\"", "must be in the future"),
+        (
+            "\"1970-01-31T00:00:02Z\"",
+            "must be within 30 days, so by 1970-01-31T00:00:01.000Z, not 1970-01-31T00:00:02.000Z",
+        ),
+        ("\"1970-01-01T10:00:00\"", "offset"),
+        ("\"soon\"", "hold_until"),
+        ("5", "expected"),
+    ] {
+        let told = api.refuses(400, &format!(r#"{{"lines": [], "hold_until": {until}}}"#)).await;
+        assert_eq!(told["field"], "hold_until", "{told}");
+        assert!(told["message"].as_str().unwrap().contains(reason), "{told}");
+    }
+    let latest = api.put(r#"{"lines": [], "hold_until": "1970-01-31T00:00:01Z"}"#).await;
+    assert!(latest.starts_with("200\n"), "{latest}");
 }
 
 #[tokio::test]

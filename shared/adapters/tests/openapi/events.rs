@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use domain::{EventType, Revision};
 use serde_json::{Map, Value, json};
-use service_layer::MessageBus;
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
+use service_layer::{MessageBus, PutOrder};
 use testing::{Command, comes, holds, line, new_batch, whole};
 
 use crate::document::document;
@@ -24,10 +24,18 @@ fn pieces(least: u32) -> Value {
 /// The fields of one type beside those that all have.
 fn fields(event_type: EventType) -> Map<String, Value> {
     let eta = || json!({"$ref": "#/components/schemas/Eta"});
+    let held_until = || {
+        json!({
+            "description": "Until when the line is promised, if that is for a while only.", "type": "string", "format": "date-time"
+        })
+    };
     let or_null = |schema: Value| json!({"anyOf": [schema, {"type": "null"}]});
     let of_line = || vec![("orderid", name()), ("qty", pieces(1)), ("line", name())];
     let own = match event_type {
-        EventType::Allocated => [of_line(), vec![("batchref", name()), ("eta", eta())]].concat(),
+        EventType::Allocated => {
+            [of_line(), vec![("batchref", name()), ("eta", eta()), ("held_until", held_until())]].concat()
+        }
+        EventType::Confirmed => [of_line(), vec![("batchref", or_null(name())), ("eta", eta())]].concat(),
         EventType::Deallocated => [
             of_line(),
             vec![("batchref", name()), ("reason", json!({"type": "string", "enum": ["shrunk", "delayed"]}))],
@@ -39,7 +47,10 @@ fn fields(event_type: EventType) -> Map<String, Value> {
         EventType::Shipped => [of_line(), vec![("batchref", name())]].concat(),
         EventType::Cancelled => [
             of_line(),
-            vec![("batchref", or_null(name())), ("reason", json!({"type": "string", "enum": ["asked", "edited"]}))],
+            vec![
+                ("batchref", or_null(name())),
+                ("reason", json!({"type": "string", "enum": ["asked", "edited", "expired"]})),
+            ],
         ]
         .concat(),
         EventType::BatchCreated => vec![("batchref", name()), ("qty", pieces(1)), ("eta", eta())],
@@ -63,7 +74,7 @@ fn schema(event_type: EventType) -> Value {
         ("at", json!({"description": "The time of the commit.", "type": "string", "format": "date-time"})),
     ];
     properties.extend(of_all.map(|(field, schema)| (field.to_owned(), schema)));
-    let required: Vec<&String> = properties.keys().collect();
+    let required: Vec<&String> = properties.keys().filter(|field| *field != "held_until").collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
@@ -111,6 +122,11 @@ fn told() -> Vec<Envelope> {
         Command::CreateBatch(new_batch("batch-003", "RETRO-CLOCK", 5)),
         Command::PutOrder(whole("order-004", vec![asked("order-004", 2)])),
         Command::PutOrder(whole("order-004", vec![asked("order-004", 3)])),
+        Command::PutOrder(PutOrder {
+            hold_until: Some(Timestamp(20_000)),
+            ..whole("order-005", vec![asked("order-005", 1)])
+        }),
+        Command::PutOrder(whole("order-005", vec![asked("order-005", 1)])),
     ];
     for command in commands {
         crate::now(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();

@@ -53,6 +53,7 @@ fn put(shop: &Shop) -> Value {
     let refused = put("order-010", short.clone());
     let partial = put("order-011", with(&without(&short, "version"), "if_short", json!("partial")));
     let waits = put("order-012", with(&without(&short, "version"), "if_short", json!("wait")));
+    let held = put("order-015", json!({"lines": [clocks(2)], "hold_until": "1970-01-01T00:10:00Z"}));
     let tried = put("order-013", json!({"lines": [clocks(2)], "dry_run": true}));
     // In this shop, that order is cancelled by now.
     let more_of_it = json!({"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}]});
@@ -70,7 +71,7 @@ fn put(shop: &Shop) -> Value {
             "200": response("The order is as it was wanted. Cancelled lines are not shown; with `partial`, lines that are \
                 short are missing; with `wait`, they wait. With `dry_run`, what would be answered.", "PlacedOrder", &[
                 ("placed", placed), ("again", again), ("larger", larger), ("partial", partial), ("waits", waits),
-                ("triedOut", tried),
+                ("held", held), ("triedOut", tried),
             ]),
             "400": response("The body or the order's id is not valid.", "Error",
                 &[("twice", put("order-010", json!({"lines": [clocks(1), clocks(2)]})))]),
@@ -184,15 +185,15 @@ pub(crate) fn schemas() -> Value {
             ("incoming", list("Incoming")),
         ]),
         "Order": object(&[("orderid", schema("Name")), ("lines", list("ShownLine")), ("next", schema("Next"))]),
-        "ShownLine": object(&[
+        "ShownLine": with_held_until(object(&[
             ("sku", schema("Name")),
             ("line", schema("Name")),
             ("qty", schema("Quantity")),
-            ("state", json!({"type": "string", "enum": ["allocated", "waiting", "shipped", "cancelled"]})),
+            ("state", json!({"type": "string", "enum": ["allocated", "waiting", "held", "shipped", "cancelled"]})),
             ("parts", list("ShownPart")),
-        ]),
+        ])),
         "ShownPart": {
-            "description": "Pieces of a line that are some batch's. None, unless the line is allocated or shipped.",
+            "description": "Pieces of a line that are some batch's. None, unless the line is allocated, held or shipped.",
             "type": "object", "required": ["batchref", "eta", "qty"],
             "properties": {"batchref": schema("Name"), "eta": schema("Eta"), "qty": schema("Quantity")}
         },
@@ -222,6 +223,11 @@ fn wanted_schema() -> Value {
                 "type": "string", "enum": ["refuse", "partial", "wait"],
                 "examples": ["partial", "wait"]
             },
+            "hold_until": {
+                "description": "With a zone, at most 30 days ahead: until then, lines are promised that are not promised for \
+                    good yet. Without it, all are from now on.",
+                "type": "string", "format": "date-time"
+            },
             "dry_run": {
                 "description": "Tells what would be answered, and writes nothing.",
                 "type": "boolean"
@@ -232,4 +238,12 @@ fn wanted_schema() -> Value {
             {"lines": [{"sku": "RETRO-CLOCK", "qty": 3}], "version": 7, "if_short": "wait"}
         ]
     })
+}
+
+/// What is there of a line that is held.
+fn with_held_until(mut line: Value) -> Value {
+    line["properties"]["held_until"] = json!({
+        "description": "Until when a line is promised that is held.", "type": "string", "format": "date-time"
+    });
+    line
 }

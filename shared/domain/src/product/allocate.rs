@@ -43,6 +43,10 @@ impl Product {
             Some(known) if known.line.qty != line.qty => {
                 return Err(Refusal::LineDiffers { line: line.id(), stored: known.line.qty });
             }
+            Some(held @ Part { place: Place::Batch(batchref), held_until: Some(_), .. }) => {
+                self.confirm(held);
+                return Ok(Allocation::Allocated(batchref.clone()));
+            }
             Some(Part { place: Place::Batch(batchref) | Place::Shipped(batchref), .. }) => {
                 return Ok(Allocation::Kept(batchref.clone()));
             }
@@ -50,22 +54,25 @@ impl Product {
             Some(Part { place: Place::Waiting, .. }) | None => {}
         }
         let Some(batch) = preferred(&mut self.state.batches, line, None) else {
-            if part.is_some() {
+            if let Some(waits) = part {
+                if waits.held_until.is_some() {
+                    self.confirm(waits);
+                }
                 return Ok(Allocation::Waiting);
             }
             self.turn_away(line);
             return Ok(Allocation::OutOfStock);
         };
         batch.take(line.qty);
-        let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch));
-        self.put(line.clone(), part, Place::Batch(batchref.clone()));
+        let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch, None));
+        self.put_until(line.clone(), part, Place::Batch(batchref.clone()), None);
         self.record(allocated);
         Ok(Allocation::Allocated(batchref))
     }
 
     /// A line that is not kept. The move says that it must have got no place meanwhile, by the same request sent twice.
     pub(super) fn turn_away(&mut self, line: &OrderLine) {
-        self.pending.moves.push(Move { line: line.clone(), from: None, to: None });
+        self.pending.moves.push(Move { line: line.clone(), from: None, to: None, held_until: None });
         self.tell_refusal(line);
     }
 
@@ -121,13 +128,17 @@ impl Product {
     /// Takes from the budget what allocating a line will need.
     fn can_afford(&mut self, line: &OrderLine, part: Option<&Part>, budget: &mut Budget) -> bool {
         match part {
+            Some(held @ Part { place: Place::Batch(_), held_until: Some(_), .. }) => {
+                return budget.spend(1, &[&self.confirmed(held)]);
+            }
             Some(Part { place: Place::Batch(_) | Place::Shipped(_) | Place::Cancelled, .. }) => return true,
             Some(Part { place: Place::Waiting, .. }) | None => {}
         }
         match (preferred(&mut self.state.batches, line, None), part) {
-            (Some(batch), _) => budget.spend(items_to_place(line, batch), &[&allocated(line, batch)]),
+            (Some(batch), _) => budget.spend(items_to_place(line, batch), &[&allocated(line, batch, None)]),
             // That it still has no place is checked where it would be stored.
             (None, None) => budget.spend(1, self.news_of_refusal(line).as_ref().as_slice()),
+            (None, Some(waits)) if waits.held_until.is_some() => budget.spend(1, &[&self.confirmed(waits)]),
             (None, Some(_)) => true,
         }
     }
@@ -189,7 +200,7 @@ mod tests {
         let mut product = product.committed();
         assert_eq!(product.allocate(&line("order2", 1), None), Ok(Allocation::OutOfStock));
         assert_eq!(story(&product), ["1 of order2 out of stock"]);
-        let turned_away = Move { line: line("order2", 1), from: None, to: None };
+        let turned_away = Move { line: line("order2", 1), from: None, to: None, held_until: None };
         assert_eq!(product.moves(), [turned_away], "a line that was never promised is not kept");
     }
 
@@ -310,7 +321,7 @@ mod tests {
             assert_eq!(bound(Budget { items, ..ample() }), first(answered), "{items} items");
         }
         let out_of_stock = Event::OutOfStock { line: line("large", 9), waiting: false }.size();
-        let allocated = Event::Allocated { line: line("o1", 2), batchref: "b1".try_into().unwrap(), eta: None }.size();
+        let allocated = allocated(&line("o1", 2), &batch("b1", 2, None).into(), None).size();
         for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
             assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
         }

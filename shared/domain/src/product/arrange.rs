@@ -3,7 +3,7 @@
 use super::cancel::cancelled;
 use super::displaced::out_of_stock;
 use super::{Product, allocated, preferred};
-use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Refusal};
+use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Refusal, Timestamp};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ impl Product {
     /// Brings an order's lines to those that it wants. What it wants no more is given back first, so that its other lines
     /// can have it; what they leave is for those that wait, see [`Product::has_backlog`].
     ///
+    /// With `hold_until`, those that are not promised for good yet are promised until then; without it, all are promised for
+    /// good.
+    ///
     /// `parts` are the order's lines of this SKU as they stand. A line that has its place keeps it, one that asks for
     /// another quantity is exchanged, and one that was cancelled comes back. With [`IfShort::Refuse`] and lines that are
     /// short the product is to be thrown away: see [`Product::tell_refused`].
@@ -34,16 +37,22 @@ impl Product {
     /// # Errors
     /// When a line is to have another quantity that was shipped; or when a batch was full, pieces of which are given back,
     /// and the product can hold no more batches with free stock. The product is to be thrown away then.
-    pub fn arrange(&mut self, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Result<Arranged, Refusal> {
+    pub fn arrange(
+        &mut self,
+        wanted: &[OrderLine],
+        parts: &[Part],
+        if_short: IfShort,
+        hold_until: Option<Timestamp>,
+    ) -> Result<Arranged, Refusal> {
         for part in parts {
             let line = wanted.iter().find(|line| line.is_same(&part.line));
-            self.release(part, line)?;
+            self.release(part, line, hold_until)?;
         }
         let available = self.available();
         let mut short = Vec::new();
         for line in wanted {
             let part = parts.iter().find(|part| part.line.is_same(line));
-            if !self.place_wanted(line, part, if_short) {
+            if !self.place_wanted(line, part, if_short, hold_until) {
                 short.push(line.clone());
             }
         }
@@ -76,10 +85,17 @@ impl Product {
     }
 
     /// Gives back what the order wants no more of a line: all of it, or the pieces that it is exchanged for.
-    fn release(&mut self, part: &Part, wanted: Option<&OrderLine>) -> Result<(), Refusal> {
-        let changes = wanted.is_some_and(|line| line.qty != part.line.qty);
+    fn release(
+        &mut self,
+        part: &Part,
+        wanted: Option<&OrderLine>,
+        hold_until: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let changes = wanted.is_some_and(|line| is_exchanged(part, line, hold_until));
         match &part.place {
-            Place::Shipped(_) if changes => Err(Refusal::LineShipped(part.line.id())),
+            Place::Shipped(_) if wanted.is_some_and(|line| line.qty != part.line.qty) => {
+                Err(Refusal::LineShipped(part.line.id()))
+            }
             Place::Batch(_) | Place::Waiting if wanted.is_none() => {
                 self.cancel_at_once(part, CancellationReason::Edited).map(drop)
             }
@@ -89,26 +105,44 @@ impl Product {
     }
 
     /// False: it is short. A line that waits already for as much is no news, and no reason to refuse its order.
-    fn place_wanted(&mut self, line: &OrderLine, part: Option<&Part>, if_short: IfShort) -> bool {
-        let exchanged = part.filter(|part| part.place.is_standing() && part.line.qty != line.qty);
-        if exchanged.is_none() && part.is_some_and(|part| part.place.batch().is_some()) {
+    fn place_wanted(
+        &mut self,
+        line: &OrderLine,
+        part: Option<&Part>,
+        if_short: IfShort,
+        hold_until: Option<Timestamp>,
+    ) -> bool {
+        let exchanged = part.filter(|part| part.place.is_standing() && is_exchanged(part, line, hold_until));
+        let held = part.filter(|part| part.held_until.is_some() && exchanged.is_none() && hold_until.is_none());
+        if exchanged.is_none()
+            && let Some(part) = part.filter(|part| part.place.batch().is_some())
+        {
+            if held.is_some() {
+                self.confirm(part);
+            }
             return true;
         }
+        // What was promised for good stays so, also while it waits.
+        let is_for_good = part.is_some_and(|part| part.place.is_standing() && part.held_until.is_none());
+        let hold_until = hold_until.filter(|_| !is_for_good);
         if let Some(batch) = preferred(&mut self.state.batches, line, None) {
             batch.take(line.qty);
-            let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch));
+            let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch, hold_until));
             self.tell_exchange(exchanged);
-            self.put(line.clone(), part, Place::Batch(batchref));
+            self.put_until(line.clone(), part, Place::Batch(batchref), hold_until);
             self.record(allocated);
             return true;
         }
-        if part.is_some_and(|part| part.place == Place::Waiting && part.line == *line) {
+        if exchanged.is_none() && part.is_some_and(|part| part.place == Place::Waiting) {
+            if let Some(held) = held {
+                self.confirm(held);
+            }
             return true;
         }
         match (if_short, part, exchanged) {
             (IfShort::Wait, ..) => {
                 self.tell_exchange(exchanged);
-                self.put(line.clone(), part, Place::Waiting);
+                self.put_until(line.clone(), part, Place::Waiting, hold_until);
                 self.record(out_of_stock(line));
             }
             (IfShort::Refuse | IfShort::Partial, None, _) => self.turn_away(line),
@@ -129,6 +163,12 @@ impl Product {
     }
 }
 
+/// Whether a line is wanted with another quantity, or held until another time. What is promised for good stays so.
+fn is_exchanged(part: &Part, wanted: &OrderLine, hold_until: Option<Timestamp>) -> bool {
+    let is_held_anew = part.held_until.is_some() && hold_until.is_some() && part.held_until != hold_until;
+    part.line.qty != wanted.qty || is_held_anew
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +182,7 @@ mod tests {
 
     /// What becomes of an order that has these lines.
     fn arranged(product: &mut Product, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Vec<OrderLine> {
-        product.arrange(wanted, parts, if_short).unwrap().short
+        product.arrange(wanted, parts, if_short, None).unwrap().short
     }
 
     /// A batch with lines on it.
@@ -238,7 +278,7 @@ mod tests {
             assert!(product.events().is_empty());
         }
         let (mut product, _) = with_lines(5, &[]);
-        let refused = product.arrange(&[named("sent", 3)], &[shipped], IfShort::Refuse);
+        let refused = product.arrange(&[named("sent", 3)], &[shipped], IfShort::Refuse, None);
         assert_eq!(refused, Err(Refusal::LineShipped(named("sent", 3).id())));
     }
 
@@ -296,7 +336,7 @@ mod tests {
         product.allocate(&named("left", 3), None).unwrap();
         let mut product = product.committed();
         let parts = [on("b1", 8, named("left", 3))];
-        let refused = product.arrange(&[named("left", 7)], &parts, IfShort::Refuse).unwrap();
+        let refused = product.arrange(&[named("left", 7)], &parts, IfShort::Refuse, None).unwrap();
         let eta = |date: &str| Eta::try_from(date.to_owned()).unwrap();
         let incoming = vec![(eta("2011-01-02"), 8), (eta("2011-02-01"), 3)];
         assert_eq!(refused.available, Available { free: 5, incoming }, "its own three are among them");

@@ -13,13 +13,20 @@ impl Product {
     /// When it is shipped; or when its batch was full, and the product can hold no more batches with free stock. Nothing
     /// was changed then.
     pub fn cancel(&mut self, part: &Part, budget: &mut Budget) -> Option<Result<Done, Refusal>> {
+        self.cancel_because(part, CancellationReason::Asked, budget)
+    }
+
+    pub(super) fn cancel_because(
+        &mut self,
+        part: &Part,
+        reason: CancellationReason,
+        budget: &mut Budget,
+    ) -> Option<Result<Done, Refusal>> {
         let batch = part.place.batch();
         let opens = batch.and_then(|reference| self.batch(reference)).is_some_and(|batch| !batch.is_open());
         let is_first = self.events().is_empty();
         let items = [true, opens, is_first].into_iter().filter(|is_item| *is_item).count();
-        budget
-            .spend(items, &[&cancelled(part, CancellationReason::Asked)])
-            .then(|| self.cancel_at_once(part, CancellationReason::Asked))
+        budget.spend(items, &[&cancelled(part, reason)]).then(|| self.cancel_at_once(part, reason))
     }
 
     pub(super) fn cancel_at_once(&mut self, part: &Part, reason: CancellationReason) -> Result<Done, Refusal> {
@@ -106,7 +113,7 @@ mod tests {
     #[test]
     fn a_line_is_cancelled_once_and_not_after_it_was_shipped() {
         let mut product = product(&[batch("batch1", 10, None)]);
-        let part = |place| Part { line: line("o1", 4), place, age: Version(1), since: Version(1) };
+        let part = |place| Part { line: line("o1", 4), place, age: Version(1), since: Version(1), held_until: None };
         assert_eq!(product.cancel(&part(Place::Cancelled), &mut ample()), Some(Ok(Done::Before)));
         let shipped = part(Place::Shipped("batch1".try_into().unwrap()));
         assert_eq!(product.cancel(&shipped, &mut ample()), Some(Err(Refusal::LineShipped(shipped.line.id()))));

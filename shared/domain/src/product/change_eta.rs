@@ -78,7 +78,7 @@ impl Product {
             let next = preferred(&mut self.state.batches, line, Some(&change.reference));
             let Some(next) = next.filter(|next| next.eta < change.eta) else { continue };
             let deallocated = deallocated(line, &change.reference, DeallocationReason::Delayed);
-            let allocated = allocated(line, next);
+            let allocated = allocated(line, next, part.held_until);
             if !budget.spend(items_to_place(line, next), &[&deallocated, &allocated]) {
                 return Ok(Step::GoOn);
             }

@@ -52,7 +52,8 @@ impl Product {
         let longest = self.open_batches().max_by_key(|batch| batch.reference.as_str().len());
         let is_affordable = |(index, Displaced { part, deallocated }): (usize, &Displaced)| {
             let items = if index < can_be_filled { 2 } else { 1 };
-            let placed = longest.map_or_else(|| out_of_stock(&part.line), |batch| allocated(&part.line, batch));
+            let placed =
+                longest.map_or_else(|| out_of_stock(&part.line), |batch| allocated(&part.line, batch, part.held_until));
             budget.spend(items, &[deallocated, &placed])
         };
         victims.iter().enumerate().map(is_affordable).take_while(|affordable| *affordable).count()
@@ -68,7 +69,7 @@ impl Product {
             let (to, told) = match preferred(&mut self.state.batches, line, except) {
                 Some(batch) => {
                     batch.take(line.qty);
-                    (Place::Batch(batch.reference.clone()), allocated(line, batch))
+                    (Place::Batch(batch.reference.clone()), allocated(line, batch, part.held_until))
                 }
                 None => (Place::Waiting, out_of_stock(line)),
             };

@@ -7,6 +7,7 @@ mod change_eta;
 mod change_quantity;
 mod create_batch;
 mod displaced;
+mod expire;
 mod offer;
 mod ship;
 
@@ -15,9 +16,12 @@ pub use arrange::{Arranged, Available};
 pub use change_eta::ChangeEta;
 pub use change_quantity::{ChangeBatchQuantity, ChangeOutcome, Counted};
 use displaced::Displaced;
+pub use expire::AllHeld;
 pub use offer::AllWaiting;
 
-use crate::{Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Version};
+use crate::{
+    Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Timestamp, Version,
+};
 
 /// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
 /// reference each: about 1,500 batches with free stock.
@@ -50,10 +54,21 @@ pub struct ProductState {
     pub batches: Vec<Batch>,
     /// The promised lines that have no batch.
     pub waiting: Tally,
+    /// The lines that are promised for a while only.
+    pub held: Held,
     /// Whether stock arrived that was not yet offered to every waiting line.
     pub backlog: bool,
     /// The smallest quantity that a line was refused since stock last came free, which was told then.
     pub refused: Option<Quantity>,
+}
+
+/// Lines that are promised for a while only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// What they come to.
+    pub tally: Tally,
+    /// None of them is due before. None: there are none.
+    pub due: Option<Timestamp>,
 }
 
 /// What a change has done that is not committed.
@@ -73,8 +88,8 @@ impl Product {
     /// A product without batches, at version zero: its first batch makes version one.
     #[must_use]
     pub fn new(sku: Sku) -> Self {
-        let (version, waiting) = (Version::default(), Tally::default());
-        Self::restore(ProductState { sku, version, batches: Vec::new(), waiting, backlog: false, refused: None })
+        let (version, waiting, held) = (Version::default(), Tally::default(), Held::default());
+        Self::restore(ProductState { sku, version, batches: Vec::new(), waiting, held, backlog: false, refused: None })
     }
 
     /// A product as a store kept it.
@@ -132,6 +147,12 @@ impl Product {
         self.state.waiting
     }
 
+    /// The lines that are promised for a while only.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.state.held
+    }
+
     /// Whether stock arrived that was not yet offered to every waiting line. Until [`Product::offer`] is done
     /// with that, nobody else may have it.
     #[must_use]
@@ -179,12 +200,13 @@ impl Product {
     /// The product as whoever reads it next is shown it: without full batches, and with nothing under way.
     #[must_use]
     pub fn as_stored(&self) -> Self {
-        let ProductState { sku, version, batches: _, waiting, backlog, refused } = &self.state;
+        let ProductState { sku, version, batches: _, waiting, held, backlog, refused } = &self.state;
         Self::restore(ProductState {
             sku: sku.clone(),
             version: *version,
             batches: self.open_batches().cloned().collect(),
             waiting: *waiting,
+            held: *held,
             backlog: *backlog,
             refused: *refused,
         })
@@ -201,15 +223,37 @@ impl Product {
         self.state.batches.iter_mut().find(|batch| batch.reference == *reference)
     }
 
+    /// Puts a line elsewhere. It stays held for as long as it was, if it has not ended.
     fn put(&mut self, line: OrderLine, from: Option<&Part>, to: Place) {
-        if let Some(Part { place: Place::Waiting, since, line: waited, .. }) = from {
-            self.state.waiting = self.state.waiting.without(waited.qty, *since);
+        self.put_until(line, from, to, from.and_then(|from| from.held_until));
+    }
+
+    /// Puts a line somewhere, for a while or for good.
+    fn put_until(&mut self, line: OrderLine, from: Option<&Part>, to: Place, held_until: Option<Timestamp>) {
+        if let Some(from) = from {
+            let ProductState { waiting, held, .. } = &mut self.state;
+            if from.place == Place::Waiting {
+                *waiting = waiting.without(from.line.qty, from.since);
+            }
+            if from.held_until.is_some() {
+                held.tally = held.tally.without(from.line.qty, from.since);
+            }
         }
+        // The version that this change makes, also if this is the first thing it does.
+        let since = self.changed_version();
+        let ProductState { waiting, held, .. } = &mut self.state;
         if to == Place::Waiting {
-            // The version that this change makes, also if this is the first thing it does.
-            self.state.waiting = self.state.waiting.with(line.qty, self.changed_version());
+            *waiting = waiting.with(line.qty, since);
         }
-        self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to) });
+        let held_until = held_until.filter(|_| to.is_standing());
+        if let Some(until) = held_until {
+            held.tally = held.tally.with(line.qty, since);
+            held.due = Some(held.due.map_or(until, |due| due.min(until)));
+        }
+        if held.tally.count == 0 {
+            held.due = None;
+        }
+        self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to), held_until });
     }
 
     /// Takes pieces off a batch that are nobody's any more; or changes nothing, if it was full and there is no room for
@@ -259,9 +303,9 @@ fn preferred<'a>(batches: &'a mut [Batch], line: &OrderLine, except: Option<&Bat
         .min_by(|one, other| one.preference().cmp(&other.preference()))
 }
 
-/// That a line has a place on a batch.
-fn allocated(line: &OrderLine, batch: &Batch) -> Event {
-    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta }
+/// That a line has a place on a batch, for a while or for good.
+fn allocated(line: &OrderLine, batch: &Batch, held_until: Option<Timestamp>) -> Event {
+    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta, held_until }
 }
 
 /// A line is stored by itself, and so is a batch that it fills.

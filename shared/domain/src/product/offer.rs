@@ -32,7 +32,7 @@ impl Product {
             let Some(batch) = preferred(&mut self.state.batches, line, None) else {
                 continue;
             };
-            let allocated = allocated(line, batch);
+            let allocated = allocated(line, batch, part.held_until);
             // The product is an item too: the one that the command names has its room, but others may have a backlog.
             let items = items_to_place(line, batch).saturating_add(usize::from(self.pending.events.is_empty()));
             if !budget.spend(items, &[&allocated]) {

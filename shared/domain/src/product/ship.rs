@@ -7,13 +7,14 @@ impl Product {
     /// Notes that a line went to its customer, with pieces of the batch that it is on. It stays there.
     ///
     /// # Errors
-    /// When it has no batch, or no more.
+    /// When it has no batch, or no more; or is promised for a while only.
     pub fn ship(&mut self, part: &Part) -> Result<Done, Refusal> {
         let line = &part.line;
         let reference = match &part.place {
             Place::Shipped(_) => return Ok(Done::Before),
             Place::Cancelled => return Err(Refusal::LineCancelled(line.id())),
             Place::Waiting => return Err(Refusal::NotAllocated(line.id())),
+            Place::Batch(_) if part.held_until.is_some() => return Err(Refusal::NotAllocated(line.id())),
             Place::Batch(reference) => reference,
         };
         let Some(batch) = self.batch_mut(reference) else {
@@ -48,7 +49,13 @@ mod tests {
         let mut product =
             product_with_waiting(&[batch("batch1", 10, None)], Tally { count: 1, version_sum: 1, pieces: 4 });
         let mut ship = |place| {
-            let outcome = product.ship(&Part { line: line("o1", 4), place, age: Version(1), since: Version(1) });
+            let outcome = product.ship(&Part {
+                line: line("o1", 4),
+                place,
+                age: Version(1),
+                since: Version(1),
+                held_until: None,
+            });
             assert!(product.events().is_empty());
             outcome
         };

@@ -43,7 +43,10 @@ impl Handler for CancelOrder {
         let mut lines = OrderedLine::all(found.parts.clone(), found);
         lines.sort_by_cached_key(|line| line.part.line.id());
         for line in lines.iter_mut().filter(|line| line.part.place.is_standing()) {
-            *line = OrderedLine { part: Part { place: Place::Cancelled, ..line.part.clone() }, eta: None };
+            *line = OrderedLine {
+                part: Part { place: Place::Cancelled, held_until: None, ..line.part.clone() },
+                eta: None,
+            };
         }
         Ok(Step::Finish(CancelledOrder { done, lines }))
     }

@@ -11,6 +11,7 @@ mod cancel_order;
 mod change_batch;
 mod create_batch;
 mod deallocate;
+mod expire_holds;
 mod put_order;
 mod send_out_of_stock_mail;
 mod ship;
@@ -27,6 +28,7 @@ pub use cancel_order::{CancelOrder, CancelledOrder};
 pub use change_batch::{ChangeBatch, NewEta};
 pub use create_batch::CreateBatch;
 pub use deallocate::Deallocate;
+pub use expire_holds::ExpireHolds;
 pub use put_order::{PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
 pub(crate) use send_out_of_stock_mail::send_out_of_stock_mail;
 pub use ship::Ship;
@@ -85,6 +87,27 @@ impl Case {
     /// Has a line ask no more, though it gets no place: its caller will see that, and decide by himself.
     pub(crate) fn dismiss(&mut self, line: &LineId) {
         self.draft.dismissed.extend(self.found.asking(line).cloned());
+    }
+
+    /// Whether a batch's counters are among what was found.
+    pub(crate) fn knows(&self, sku: &Sku, reference: &BatchRef) -> bool {
+        self.found.product(sku).is_some_and(|product| product.batch(reference).is_some())
+    }
+
+    /// Adds the full batches of a product that were found beside it, before anything is changed. None: the product is
+    /// another one by now.
+    pub(crate) fn include(&mut self, sku: &Sku, beside: &Found) -> Option<()> {
+        let newer = beside.product(sku)?;
+        let stored = self.found.products.iter_mut().find(|stored| stored.product.sku() == sku)?;
+        let draft = self.draft.products.get_mut(sku)?;
+        if newer.version() != stored.product.version() {
+            return None;
+        }
+        for full in newer.batches().iter().filter(|batch| !batch.is_open()) {
+            stored.product.include(full.clone());
+            draft.include(full.clone());
+        }
+        Some(())
     }
 
     /// What there is to find now: with the products as they were drafted, and committed under this id if they were.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use domain::{
     Available, Batch, Budget, Done, Event, IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product,
-    Refusal, Sku, Step, WantedOrder,
+    Refusal, Sku, Step, Timestamp, WantedOrder,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +28,8 @@ pub struct PutOrder {
     pub if_short: IfShort,
     /// The shop's own count of what it wants. Once there was one, what is older is refused.
     pub version: Option<OrderVersion>,
+    /// Until when lines are promised that are not promised for good yet. None: all are, from now on.
+    pub hold_until: Option<Timestamp>,
 }
 
 /// An order as it was wanted.
@@ -121,6 +123,7 @@ impl PutOrder {
             IfShort::Partial => b"partial",
             IfShort::Wait => b"wait   ",
         });
+        digest.update(self.hold_until.map_or(0, |until| until.0).to_be_bytes());
         for OrderLine { orderid: _, sku, qty, name } in lines {
             for part in [sku.as_str().as_bytes(), name.as_str().as_bytes(), &qty.get().to_be_bytes()] {
                 digest.update(part.len().to_be_bytes());
@@ -144,7 +147,7 @@ impl PutOrder {
             let of_sku = case.found.parts.iter().filter(|part| part.line.sku == sku);
             let parts: Vec<Part> = of_sku.cloned().collect();
             let product = case.draft.product(&sku)?;
-            let arranged = product.arrange(&self.wanted.lines_of(&sku), &parts, self.if_short)?;
+            let arranged = product.arrange(&self.wanted.lines_of(&sku), &parts, self.if_short, self.hold_until)?;
             let available = &arranged.available;
             all_short.extend(arranged.short.into_iter().map(|line| ShortLine { line, available: available.clone() }));
         }

@@ -14,6 +14,13 @@ pub enum Listing {
         /// What the product says that they come to.
         tally: Tally,
     },
+    /// All lines of a SKU that are promised for a while only, those first that are due first.
+    Held {
+        /// The product.
+        sku: Sku,
+        /// What the product says that they come to.
+        tally: Tally,
+    },
     /// All lines on a batch, the oldest promise first.
     OnBatch {
         /// What it holds.
@@ -47,6 +54,10 @@ impl Listing {
                 parts.retain(|part| part.line.sku == *sku && part.place == Place::Waiting);
                 parts.sort_by_key(|part| part.age);
             }
+            Self::Held { sku, .. } => {
+                parts.retain(|part| part.line.sku == *sku && part.held_until.is_some());
+                parts.sort_by_key(|part| part.held_until);
+            }
             Self::OnBatch { sku, batch, .. } => {
                 parts.retain(|part| is_on(part, sku, batch));
                 parts.sort_by_key(|part| part.age);
@@ -65,7 +76,7 @@ impl Listing {
     #[must_use]
     pub fn is_complete(&self, parts: &[Part]) -> bool {
         match self {
-            Self::Waiting { tally, .. } => Tally::of(parts) == *tally,
+            Self::Waiting { tally, .. } | Self::Held { tally, .. } => Tally::of(parts) == *tally,
             Self::OnBatch { sku, batch, allocated } => are_on(parts, sku, batch) && held_by(parts) == *allocated,
             Self::Youngest { sku, batch, pieces, allocated, at_most } => {
                 let held = held_by(parts);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{AllWaiting, LineId, OrderLine, Part, Product, Sku, Step};
+use domain::{AllHeld, AllWaiting, LineId, OrderLine, Part, Product, Sku, Step, Tally, Timestamp};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
@@ -18,9 +18,12 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             None => self.store.find(&self.reads()).await?,
         };
         self.recognise_own_commit(&found);
-        // A backlog comes before the command, whoever comes by: stock that is owed to waiting lines is not given away.
-        if found.products.iter().any(|stored| stored.product.has_backlog()) {
-            return self.settle(found).await;
+        // What is due and a backlog come before the command, whoever comes by: stock that nobody is promised any more is
+        // given back, and what is owed to waiting lines is not given away.
+        let now = self.environment.now();
+        let is_unsettled = |product: &Product| product.may_have_due(now) || product.has_backlog();
+        if found.products.iter().any(|stored| is_unsettled(&stored.product)) {
+            return self.settle(found, now).await;
         }
         // What was asked is committed, and its backlog settled.
         if let Some(answer) = self.carried.answer.take() {
@@ -47,13 +50,14 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         }
     }
 
-    /// Offers stock that is owed to the lines that wait for it.
-    async fn settle(&mut self, found: Found) -> Result<Step<H::Answer>, Setback> {
+    /// Gives back what is due, and offers stock that is owed to the lines that wait for it.
+    async fn settle(&mut self, found: Found, now: Timestamp) -> Result<Step<H::Answer>, Setback> {
         self.carried.listed.clear();
         let mut case = Case::of(found, Vec::new());
+        expire(self.store, &mut case, now).await?;
         self.offer(&mut case).await?;
         if !case.draft.is_changed() {
-            // No waiting line fits: the backlog is settled without a commit.
+            // Nothing is due, and no waiting line fits: that is settled without a commit.
             self.carried.found = Some(case.into_found(None));
             return Ok(Step::GoOn);
         }
@@ -185,6 +189,29 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         }
         Ok(id)
     }
+}
+
+/// Gives back what is due of each product.
+pub(super) async fn expire<S: Products>(store: &S, case: &mut Case, now: Timestamp) -> Result<(), StoreError> {
+    let due = case.draft.products().filter(|product| product.may_have_due(now));
+    let due: Vec<(Sku, Tally)> = due.map(|product| (product.sku().clone(), product.held().tally)).collect();
+    for (sku, tally) in due {
+        let held = store.list(&Listing::Held { sku: sku.clone(), tally }).await?;
+        // An index that has not caught up is read again, like a product after a lost race.
+        let again = || StoreError::Conflict(Vec::new());
+        let all = AllHeld::checked(&held, tally).ok_or_else(again)?;
+        let named = held.iter().filter(|part| part.is_due(now)).filter_map(|part| part.place.batch());
+        let full: Vec<_> = named.filter(|reference| !case.knows(&sku, reference)).collect();
+        if !full.is_empty() {
+            let batches = full.iter().map(|reference| (sku.clone(), (*reference).clone())).collect();
+            let found = store.find(&ReadSet { skus: vec![sku.clone()], batches, ..ReadSet::default() }).await?;
+            case.include(&sku, &found).ok_or_else(again)?;
+        }
+        for product in case.draft.products_mut().filter(|product| *product.sku() == sku) {
+            product.expire(&all, now, &mut case.budget);
+        }
+    }
+    Ok(())
 }
 
 /// Offers each product's backlog to the lines that wait for it, which are listed unless they were before.

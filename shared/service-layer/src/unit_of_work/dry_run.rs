@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Budget, Refusal, Step};
+use domain::{Budget, Refusal, Step, Timestamp};
 
-use super::attempt::offer;
+use super::attempt::{expire, offer};
 use super::{in_time, until_it_fits};
 use crate::handlers::{Case, PutOrder, PutOrderAnswer};
 use crate::ports::Environment;
@@ -22,17 +22,18 @@ pub(crate) async fn dry_run<S: Products, E: Environment>(
     order: &PutOrder,
 ) -> Result<PutOrderAnswer, Error> {
     let wanted = &order.reads();
-    let decided = until_it_fits(environment, call.deadline, || decide(store, wanted, order));
+    let decided = until_it_fits(environment, call.deadline, || decide(store, environment.now(), wanted, order));
     let decided = in_time(environment, call.deadline, decided).await;
     Ok(decided.unwrap_or_else(|| Err(Error::Unavailable("out of time".into())))??)
 }
 
 async fn decide<S: Products>(
     store: &S,
+    now: Timestamp,
     wanted: &ReadSet,
     order: &PutOrder,
 ) -> Result<Result<PutOrderAnswer, Refusal>, StoreError> {
-    let mut found = settled(store, store.find(wanted).await?).await?;
+    let mut found = settled(store, now, store.find(wanted).await?).await?;
     loop {
         let mut case = Case::of(found, Vec::new());
         match order.decide(&mut case) {
@@ -43,9 +44,10 @@ async fn decide<S: Products>(
     }
 }
 
-/// What is found once lines that wait have what is owed to them.
-async fn settled<S: Products>(store: &S, found: Found) -> Result<Found, StoreError> {
+/// What is found once what is due is given back, and lines that wait have what is owed to them.
+async fn settled<S: Products>(store: &S, now: Timestamp, found: Found) -> Result<Found, StoreError> {
     let mut case = Case { budget: UNLIMITED, ..Case::of(found, Vec::new()) };
+    expire(store, &mut case, now).await?;
     offer(store, &mut case, &mut BTreeMap::new()).await?;
     Ok(case.into_found(None))
 }

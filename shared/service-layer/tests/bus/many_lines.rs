@@ -31,7 +31,7 @@ async fn lines_of_one_sku_are_answered_in_one_commit_each_as_by_itself() {
     assert_eq!(allocate_lines(&Meddles::default().with(&store), &lines).await.unwrap(), 5);
     let told: Vec<_> = store.outbox().into_iter().skip(2).map(|envelope| (envelope.id, envelope.event)).collect();
     let of = |number: usize| lines.lines()[number].clone();
-    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap(), eta: None };
+    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap(), eta: None, held_until: None };
     let refused = Event::OutOfStock { line: of(2), waiting: false };
     let expected = [("LAMP#3#1", placed), ("LAMP#3#2", refused)];
     assert_eq!(told, expected.map(|(id, event)| (id.to_owned(), event)));

@@ -13,7 +13,12 @@ use crate::common::{Meddle, Meddles, add, allocate, another_environment, call, d
 
 fn order(lines: &[(&str, u32)], if_short: IfShort) -> PutOrder {
     let lines = lines.iter().map(|(sku, qty)| line("o1", sku, *qty)).collect();
-    PutOrder { wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(), if_short, version: None }
+    PutOrder {
+        wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(),
+        if_short,
+        version: None,
+        hold_until: None,
+    }
 }
 
 async fn put_in<S: Products>(store: S, order: &PutOrder) -> Result<PutOrderAnswer, Error> {
@@ -137,6 +142,7 @@ async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_w
             wanted: WantedOrder::of("o2".try_into().unwrap(), vec![line("o2", "DESK", 2)]).unwrap(),
             if_short: IfShort::Wait,
             version: None,
+            hold_until: None,
         },
     )
     .await
@@ -164,7 +170,7 @@ async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() 
     do_it(&store, Command::Ship(named.id())).await;
     named.qty = 3.try_into().unwrap();
     let wanted = WantedOrder::of("o1".try_into().unwrap(), vec![line("o1", "DESK", 1), named]).unwrap();
-    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait, version: None }).await;
+    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait, version: None, hold_until: None }).await;
     assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
     do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
     let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await.unwrap();
@@ -228,6 +234,7 @@ async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many
             wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(),
             if_short: IfShort::Refuse,
             version: None,
+            hold_until: None,
         }
     };
     // The store of these tests holds commits to DynamoDB's limit.
@@ -250,12 +257,17 @@ async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_
         WantedOrder::of(orderid.try_into().unwrap(), lines.collect()).unwrap()
     };
     let watched = Meddles::default().with(&store);
-    put_by(&watched, &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None })
-        .await
-        .unwrap();
+    put_by(
+        &watched,
+        &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None, hold_until: None },
+    )
+    .await
+    .unwrap();
     for number in 0..4 {
         let waits = named(&format!("waits-{number}"), 30, 1);
-        put_by(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap();
+        put_by(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None, hold_until: None })
+            .await
+            .unwrap();
     }
     let before = versions(&store)[0];
     put_by(&watched, &order(&[], IfShort::Refuse)).await.unwrap();
@@ -303,7 +315,9 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 2)).await;
     let waits = WantedOrder::of("waits".try_into().unwrap(), vec![line("waits", "LAMP", 4)]).unwrap();
-    put_by(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None }).await.unwrap();
+    put_by(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None, hold_until: None })
+        .await
+        .unwrap();
     // Stock comes, and whoever brings it dies before the waiting line has it.
     let mut product = store.products().pop().unwrap();
     product.create_batch(&new_batch("b2", "LAMP", 5)).unwrap();
@@ -440,7 +454,7 @@ async fn a_line_that_is_cancelled_meanwhile_is_not_told_to_be_there() {
 async fn nobody_is_refused_by_lines_that_are_elsewhere_by_now() {
     let named = |qty: u32| OrderLine { name: "left".try_into().unwrap(), ..line("o1", "LAMP", qty) };
     let wanted = |qty| WantedOrder::of("o1".try_into().unwrap(), vec![named(qty)]).unwrap();
-    let left = |qty| PutOrder { wanted: wanted(qty), if_short: IfShort::Refuse, version: None };
+    let left = |qty| PutOrder { wanted: wanted(qty), if_short: IfShort::Refuse, version: None, hold_until: None };
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 4)).await;
     put(&store, &left(3)).await.unwrap();

@@ -1,10 +1,9 @@
 //! The head: a product as of its last commit, with what that commit has to tell.
 
-use domain::{Event, Product, ProductState, Quantity, Sku, Tally, Version};
+use domain::{Event, Held, Product, ProductState, Quantity, Sku, Tally, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use service_layer::CorrelationId;
 use service_layer::outbox::{self, Envelope};
-use service_layer::ports::Timestamp;
 use service_layer::store::{Commit, CommitId, Stored, is_crowd};
 
 use super::{BatchEntry, Item, Key, UnreadableItem, from_item};
@@ -17,6 +16,28 @@ impl Key {
     }
 }
 
+/// The partition of the index of holds that lists products that have held lines. One takes 1,000 writes a second; a product
+/// is written there when the time changes at which its first one is due.
+pub(in crate::dynamodb) const DUE: &str = "DUE";
+
+/// An entry of the index of holds: a product.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(flatten)]
+    key: Key,
+}
+
+/// Reads an entry of the index of holds: which product it is.
+pub(in crate::dynamodb) fn listed_due(item: Item) -> Result<Sku, UnreadableItem> {
+    let Listed { key } = from_item(item)?;
+    sku_of(&key)
+}
+
+fn sku_of(key: &Key) -> Result<Sku, UnreadableItem> {
+    let sku = key.pk.strip_prefix("SKU#").unwrap_or_default();
+    Sku::try_from(sku).map_err(|error| key.unreadable(format!("PK: {error}")))
+}
+
 /// A product as of its last commit, with what that commit has to tell.
 #[derive(Serialize, Deserialize)]
 pub(in crate::dynamodb) struct HeadItem {
@@ -27,6 +48,15 @@ pub(in crate::dynamodb) struct HeadItem {
     /// Those with free stock.
     batches: Vec<BatchEntry>,
     waiting: Tally,
+    /// Absent if no line is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Tally>,
+    /// If a line is held: by these two, the index of holds lists the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<String>,
+    /// Milliseconds since 1970. No line that is held is due before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<u64>,
     backlog: bool,
     /// Absent if nothing was refused since stock last came free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,12 +73,16 @@ pub(in crate::dynamodb) struct HeadItem {
 
 impl HeadItem {
     pub(in crate::dynamodb) fn new(product: &Product, commit: &Commit<'_>) -> Self {
+        let Held { tally, due } = product.held();
         Self {
             key: Key::product(product.sku()),
             version: product.version(),
             commit: commit.id.to_string(),
             batches: product.open_batches().map(BatchEntry::from).collect(),
             waiting: product.waiting(),
+            held: due.map(|_| tally),
+            hold: due.map(|_| DUE.to_owned()),
+            due: due.map(|due| due.0),
             backlog: product.has_backlog(),
             refused: product.refused(),
             events: product.events().to_vec(),
@@ -59,8 +93,7 @@ impl HeadItem {
     }
 
     fn sku(&self) -> Result<Sku, UnreadableItem> {
-        let sku = self.key.pk.strip_prefix("SKU#").unwrap_or_default();
-        Sku::try_from(sku).map_err(|error| self.key.unreadable(format!("PK: {error}")))
+        sku_of(&self.key)
     }
 }
 
@@ -85,8 +118,18 @@ pub(in crate::dynamodb) fn read_head(item: Item) -> Result<Stored, UnreadableIte
             .key
             .unreadable(format!("batches[{index}].allocated: must be less than purchased, with shipped")));
     }
-    let HeadItem { version, waiting, backlog, refused, events, at, .. } = item;
-    let state = ProductState { sku, version, batches, waiting, backlog, refused };
+    let HeadItem { version, waiting, held, hold, due, backlog, refused, events, at, .. } = item;
+    if hold.as_deref() != due.map(|_| DUE) {
+        return Err(item.key.unreadable(format!("hold: must be {DUE} if due is there, and only then, not {hold:?}")));
+    }
+    let held = match (held, due) {
+        (Some(tally), Some(due)) => Held { tally, due: Some(Timestamp(due)) },
+        (None, None) => Held::default(),
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(item.key.unreadable("due: must be there if held is, and only then"));
+        }
+    };
+    let state = ProductState { sku, version, batches, waiting, held, backlog, refused };
     let product = Product::restore(state);
     Ok(Stored { product, commit: CommitId(commit), crowded_at: is_crowd(&events).then_some(at) })
 }

@@ -55,6 +55,11 @@ pub(in crate::dynamodb) fn waiting_partition(sku: &Sku) -> String {
     format!("WAITING#{sku}")
 }
 
+/// The partition of the index of holds that lists the lines of a SKU that are held.
+pub(in crate::dynamodb) fn held_partition(sku: &Sku) -> String {
+    format!("HELD#{sku}")
+}
+
 /// Where a line stands.
 #[derive(Serialize, Deserialize)]
 pub(in crate::dynamodb) struct LineItem {
@@ -68,6 +73,12 @@ pub(in crate::dynamodb) struct LineItem {
     ended: Option<Ended>,
     age: Version,
     since: Version,
+    /// If it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<String>,
+    /// Milliseconds since 1970, if it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<u64>,
     /// Seconds since 1970, if it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
@@ -97,13 +108,15 @@ impl LineItem {
             ended,
             age: part.age,
             since: part.since,
+            hold: part.held_until.map(|_| held_partition(&part.line.sku)),
+            due: part.held_until.map(|until| until.0),
         }
     }
 }
 
 /// Reads a line: who asked for what, and where it stands.
 pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem> {
-    let LineItem { key, qty, place, ended, age, since, expires_at: _ } = from_item(item)?;
+    let LineItem { key, qty, place, ended, age, since, hold, due, expires_at: _ } = from_item(item)?;
     let line = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
     let stands = match (&place, ended) {
         (Some(place), None) => listed_in(place).map_err(|error| key.unreadable(format!("place: {error}")))?,
@@ -112,7 +125,14 @@ pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem>
         (Some(_), Some(_)) => return Err(key.unreadable("place: must not be there beside ended")),
         (None, None) => return Err(key.unreadable("missing field `place` or `ended`")),
     };
-    let part = Part { line, place: stands, age, since };
+    let part = Part { line, place: stands, age, since, held_until: due.map(Timestamp) };
+    if part.held_until.is_some() && !part.place.is_standing() {
+        return Err(key.unreadable("due: must not be there beside ended"));
+    }
+    let held = part.held_until.map(|_| held_partition(&part.line.sku));
+    if hold != held {
+        return Err(key.unreadable(format!("hold: must be {held:?}, as due says, not {hold:?}")));
+    }
     let expected = index_partition(&part);
     if let (Some(place), Some(expected)) = (&place, expected)
         && *place != expected
@@ -150,7 +170,14 @@ mod tests {
         let line = OrderLine::unnamed("o1".try_into().unwrap(), sku, 1.try_into().unwrap());
         let at = |since| {
             let place = Place::Batch(reference.clone());
-            index_partition(&Part { line: line.clone(), place, age: Version(1), since: Version(since) }).unwrap()
+            index_partition(&Part {
+                line: line.clone(),
+                place,
+                age: Version(1),
+                since: Version(since),
+                held_until: None,
+            })
+            .unwrap()
         };
         assert_ne!(at(1), at(2));
         assert_eq!((1..9).map(at).collect::<BTreeSet<_>>(), shelves(&line.sku, &reference).collect());

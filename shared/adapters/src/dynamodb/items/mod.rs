@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 pub(super) use asking::{AskingItem, TurnItem, asking_shelves, listed_asking, read_asking, read_turn, written};
 pub(super) use batch::{BatchEntry, BatchItem, batch_partition, read_batch};
 pub use head::outbox_envelopes;
-pub(super) use head::{HeadItem, read_head};
+pub(super) use head::{DUE, HeadItem, listed_due, read_head};
 use line::UNIT_SEPARATOR;
-pub(super) use line::{LineItem, order_partition, read_part, shelves, waiting_partition};
+pub(super) use line::{LineItem, held_partition, order_partition, read_part, shelves, waiting_partition};
 pub(super) use order::{CancelledItem, LastPutItem, read_cancelled, read_last_put};
 
 use crate::json::shortened;

@@ -1,6 +1,6 @@
 //! `DELETE /orders/{orderid}` and `GET /orders/{orderid}`: whole orders.
 
-use domain::{BatchRef, Eta, LineId, LineName, OrderId, Place, Quantity, Sku};
+use domain::{BatchRef, Eta, LineId, LineName, OrderId, Place, Quantity, Sku, Timestamp};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
@@ -26,6 +26,9 @@ pub(super) struct ShownLine<'a> {
     line: &'a LineName,
     qty: Quantity,
     state: State,
+    /// If it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<Timestamp>,
     parts: Vec<ShownPart<'a>>,
 }
 
@@ -34,6 +37,7 @@ pub(super) struct ShownLine<'a> {
 enum State {
     Allocated,
     Waiting,
+    Held,
     Shipped,
     Cancelled,
 }
@@ -47,21 +51,27 @@ struct ShownPart<'a> {
 }
 
 impl<'a> ShownLine<'a> {
-    pub(super) fn of(OrderedLine { part, eta }: &'a OrderedLine) -> Self {
+    /// As it is at this time: what is due reads as cancelled, whether somebody has given it back or not.
+    pub(super) fn at(now: Timestamp, OrderedLine { part, eta }: &'a OrderedLine) -> Self {
         let state = match part.place {
+            _ if part.is_due(now) => State::Cancelled,
+            Place::Batch(_) if part.held_until.is_some() => State::Held,
             Place::Batch(_) => State::Allocated,
             Place::Waiting => State::Waiting,
             Place::Shipped(_) => State::Shipped,
             Place::Cancelled => State::Cancelled,
         };
-        let (line, qty) = (&part.line, part.line.qty);
-        let parts = part.place.batch().map(|batchref| ShownPart { batchref, eta: *eta, qty });
-        Self { sku: &line.sku, line: &line.name, qty, state, parts: parts.into_iter().collect() }
+        let (line, qty, is_due) = (&part.line, part.line.qty, part.is_due(now));
+        let batch = part.place.batch().filter(|_| !is_due);
+        let parts = batch.map(|batchref| ShownPart { batchref, eta: *eta, qty }).into_iter().collect();
+        let held_until = part.held_until.filter(|_| !is_due);
+        Self { sku: &line.sku, line: &line.name, qty, state, held_until, parts }
     }
 }
 
-fn show(orderid: &OrderId, Page { entries, next }: Page<OrderedLine, LineId>) -> Response<Body> {
-    let lines = entries.iter().map(ShownLine::of).collect();
+fn show(now: Timestamp, orderid: &OrderId, page: Page<OrderedLine, LineId>) -> Response<Body> {
+    let Page { entries, next } = page;
+    let lines = entries.iter().map(|line| ShownLine::at(now, line)).collect();
     json(StatusCode::OK, &ShownOrder { orderid, lines, next: pages::next(next) })
 }
 
@@ -75,7 +85,7 @@ pub(super) async fn cancel_order<S: Products, E: Environment>(
         let command = CancelOrder(named(route, &request)?);
         let CancelledOrder { done, lines } = bus.handle(&command, call).await?;
         let lines = Page::first(lines, DEFAULT_LIMIT, |line| line.part.line.id());
-        Ok(replayed_unless_new(done, show(&command.0, lines)))
+        Ok(replayed_unless_new(done, show(bus.environment().now(), &command.0, lines)))
     })
     .await
 }
@@ -89,7 +99,7 @@ pub(super) async fn show_order<S: Products + Lists, E: Environment>(
     answered(route, views.environment, &request, async |call| {
         let orderid = named(route, &request)?;
         let lines = views.order(&orderid, &pages::wanted(&request, &orderid)?, call).await?;
-        Ok(show(&orderid, lines))
+        Ok(show(views.environment.now(), &orderid, lines))
     })
     .await
 }

@@ -1,12 +1,14 @@
 //! `PUT /orders/{orderid}`: an order as a whole.
 
+use std::time::Duration;
+
 use domain::{
     IfShort, LineId, LineName, OrderId, OrderLine, OrderVersion, Quantity, Refusal, Sku, WantedOrder, WrongOrder,
 };
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
-use service_layer::ports::Environment;
+use service_layer::ports::{Environment, Timestamp};
 use service_layer::store::Products;
 use service_layer::{Error, MessageBus, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
 
@@ -15,12 +17,16 @@ use crate::http::answers::{Code, Details, Short, json, problem, replayed_unless_
 use crate::http::{Failure, Route, answered, body, invalid, named};
 use crate::json::{Count, Object};
 
+/// How far ahead lines can be held.
+const LONGEST_HOLD: Duration = Duration::from_hours(30 * 24);
+
 /// What is wanted of an order.
 #[derive(Deserialize)]
 struct OrderBody {
     lines: Vec<Object<LineBody>>,
     version: Option<Count>,
     if_short: Option<IfShort>,
+    hold_until: Option<jiff::Timestamp>,
     dry_run: Option<bool>,
 }
 
@@ -52,15 +58,17 @@ struct ShownOrder<'a> {
 pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E>, request: Request) -> Response<Body> {
     let route = Route::PutOrder;
     answered(route, bus.environment(), &request, async |call| {
-        let OrderBody { lines, version, if_short, dry_run } = body(&request)?;
+        let OrderBody { lines, version, if_short, hold_until, dry_run } = body(&request)?;
         let orderid: OrderId = named(route, &request)?;
         let (wanted, version) = (wanted(&orderid, lines)?, version.map(|Count(version)| OrderVersion(version)));
-        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version };
+        let now = bus.environment().now();
+        let hold_until = hold_until.map(|until| held(until, now)).transpose()?;
+        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version, hold_until };
         let answer =
             if dry_run == Some(true) { bus.dry_run(&command, call).await? } else { bus.handle(&command, call).await? };
         match answer {
             PutOrderAnswer::Placed(PlacedOrder { done, lines }) => {
-                let lines = lines.iter().map(ShownLine::of).collect();
+                let lines = lines.iter().map(|line| ShownLine::at(now, line)).collect();
                 let shown = ShownOrder { orderid: &orderid, lines, version };
                 Ok(replayed_unless_new(done, json(StatusCode::OK, &shown)))
             }
@@ -69,6 +77,22 @@ pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E
         }
     })
     .await
+}
+
+/// Until when lines are to be held, if that makes sense now.
+fn held(until: jiff::Timestamp, now: Timestamp) -> Result<Timestamp, Failure> {
+    let until = Timestamp::try_from(until).unwrap_or_default();
+    if until <= now {
+        return Err(invalid(&format!("hold_until: must be in the future, not {}", String::from(until))));
+    }
+    if until > now.plus(LONGEST_HOLD) {
+        let latest = String::from(now.plus(LONGEST_HOLD));
+        return Err(invalid(&format!(
+            "hold_until: must be within 30 days, so by {latest}, not {}",
+            String::from(until)
+        )));
+    }
+    Ok(until)
 }
 
 /// The lines that an order is to have.

@@ -1,0 +1,193 @@
+//! Lines that are promised for a while: how they are confirmed, and how they fall due.
+
+use std::time::Duration;
+
+use super::Product;
+use crate::{Budget, CancellationReason, Event, Part, Tally, Timestamp};
+
+/// When a line is looked at again that is due and can't be given back.
+const LATER: Duration = Duration::from_mins(1);
+
+/// All lines of a product that were held before a change.
+#[derive(Clone, Copy, Debug)]
+pub struct AllHeld<'a>(&'a [Part]);
+
+impl<'a> AllHeld<'a> {
+    /// A list that comes to what the product counted before the change; none if it does not.
+    #[must_use]
+    pub fn checked(parts: &'a [Part], counted: Tally) -> Option<Self> {
+        (Tally::of(parts) == counted).then_some(Self(parts))
+    }
+}
+
+impl Product {
+    /// Whether lines may be held that are due at this time. Until [`Product::expire`] is done with that, what they have is
+    /// nobody's to count on.
+    #[must_use]
+    pub fn may_have_due(&self, now: Timestamp) -> bool {
+        self.state.held.due.is_some_and(|due| due <= now)
+    }
+
+    /// Gives back what was held until now, the oldest promise first, as much as the budget holds. What is left is due in a
+    /// commit to come. A line whose batch was full stays for a while, if the product can hold no more batches with free
+    /// stock.
+    pub fn expire(&mut self, held: &AllHeld<'_>, now: Timestamp, budget: &mut Budget) {
+        let mut oldest_first: Vec<&Part> = held.0.iter().collect();
+        oldest_first.sort_by_key(|part| part.seniority());
+        let mut next: Option<Timestamp> = None;
+        for part in oldest_first {
+            let Some(until) = part.held_until else { continue };
+            let stays_until = if until > now {
+                Some(until)
+            } else {
+                match self.cancel_because(part, CancellationReason::Expired, budget) {
+                    Some(Ok(_)) => None,
+                    Some(Err(_)) => Some(now.plus(LATER)),
+                    None => Some(until),
+                }
+            };
+            next = stays_until.map(|until| next.map_or(until, |next| next.min(until))).or(next);
+        }
+        self.state.held.due = next;
+    }
+
+    /// Promises a line for good that is held.
+    pub(super) fn confirm(&mut self, part: &Part) {
+        let confirmed = self.confirmed(part);
+        self.put_until(part.line.clone(), Some(part), part.place.clone(), None);
+        self.record(confirmed);
+    }
+
+    pub(super) fn confirmed(&self, part: &Part) -> Event {
+        let batchref = part.place.batch().cloned();
+        let eta = batchref.as_ref().and_then(|reference| self.batch(reference)?.eta);
+        Event::Confirmed { line: part.line.clone(), batchref, eta }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::*;
+    use crate::{Allocation, IfShort, OrderLine, Place, Product, Refusal};
+
+    const NOON: Timestamp = Timestamp(1_000_000);
+
+    fn later(seconds: u64) -> Timestamp {
+        NOON.plus(Duration::from_secs(seconds))
+    }
+
+    /// Ten pieces, and lines of an order that are held on them.
+    fn with_held(lines: &[OrderLine], until: Timestamp) -> (Product, Vec<Part>) {
+        let mut product = product(&[batch("b1", 10, None)]);
+        product.arrange(lines, &[], IfShort::Refuse, Some(until)).unwrap();
+        let version = product.version();
+        let parts = product.moves().iter().map(|moved| moved.part_at(version).unwrap()).collect();
+        (product.committed(), parts)
+    }
+
+    fn expire(product: &mut Product, held: &[Part], now: Timestamp, budget: &mut Budget) {
+        let tally = product.held().tally;
+        product.expire(&AllHeld::checked(held, tally).unwrap(), now, budget);
+    }
+
+    #[test]
+    fn what_is_held_counts_as_allocated_until_its_time_is_over() {
+        let (mut product, held) = with_held(&[line("o1", 4)], later(60));
+        assert_eq!((free(&product, "b1"), product.held().due), (6, Some(later(60))));
+        assert!(!product.may_have_due(later(59)) && product.may_have_due(later(60)));
+        expire(&mut product, &held, later(60), &mut ample());
+        assert_eq!((story(&product), free(&product, "b1")), (vec!["4 of o1 cancelled, off b1".to_owned()], 10));
+        assert!(matches!(product.events(), [Event::Cancelled { reason: CancellationReason::Expired, .. }]));
+        assert_eq!(product.held(), super::super::Held::default());
+    }
+
+    #[test]
+    fn only_what_is_due_is_given_back_and_the_rest_is_due_in_its_time() {
+        let (mut product, mut held) = with_held(&[line("o1", 1)], later(60));
+        product.arrange(&[line("o2", 2)], &[], IfShort::Refuse, Some(later(90))).unwrap();
+        held.push(product.moves()[0].part_at(product.version()).unwrap());
+        let mut product = product.committed();
+        expire(&mut product, &held, later(70), &mut ample());
+        assert_eq!(
+            (story(&product), product.held().due),
+            (vec!["1 of o1 cancelled, off b1".to_owned()], Some(later(90)))
+        );
+        // Nothing was due: the time was that of a line that has left.
+        let mut product = product.committed();
+        product.state.held.due = Some(later(60));
+        expire(&mut product, &held[1..], later(70), &mut ample());
+        assert!(product.events().is_empty() && product.held().due == Some(later(90)));
+    }
+
+    #[test]
+    fn what_one_commit_does_not_hold_is_due_still() {
+        let (mut product, held) = with_held(&[line("o1", 1), line("o1", 2), line("o1", 3)], later(60));
+        expire(&mut product, &held, later(60), &mut Budget { items: 3, ..ample() });
+        assert_eq!((story(&product).len(), product.held().tally.count), (2, 1));
+        assert!(product.may_have_due(later(60)));
+    }
+
+    #[test]
+    fn a_line_that_can_not_be_given_back_is_looked_at_again_later() {
+        let (mut product, held) = with_held(&[line("o1", 10)], later(60));
+        for batch in filling_batches(1_000) {
+            product.create_batch(&batch).unwrap();
+        }
+        let mut product = product.committed();
+        expire(&mut product, &held, later(60), &mut ample());
+        assert!(product.events().is_empty() && !product.may_have_due(later(60)) && product.may_have_due(later(120)));
+    }
+
+    #[test]
+    fn a_held_line_is_confirmed_by_its_order_or_by_whoever_asks_for_it() {
+        let (product, held) = with_held(&[line("o1", 4)], later(60));
+        let by_order = |product: &mut Product| drop(product.arrange(&[line("o1", 4)], &held, IfShort::Refuse, None));
+        let by_line = |product: &mut Product| {
+            let answer = product.allocate(&line("o1", 4), Some(&held[0]));
+            assert_eq!(answer, Ok(Allocation::Allocated("b1".try_into().unwrap())));
+        };
+        for confirm in [&by_order as &dyn Fn(&mut Product), &by_line] {
+            let mut product = product.clone();
+            confirm(&mut product);
+            assert_eq!(story(&product), ["4 of o1 confirmed"]);
+            let part = product.moves()[0].part_at(product.version()).unwrap();
+            assert_eq!((part.held_until, part.age, free(&product, "b1")), (None, held[0].age, 6));
+            assert_eq!(product.held(), super::super::Held::default());
+            // Asked for once more with a time, what is promised for good stays so.
+            let mut product = product.committed();
+            product.arrange(&[line("o1", 4)], &[part], IfShort::Refuse, Some(later(90))).unwrap();
+            assert!(product.events().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_held_for_longer_is_exchanged() {
+        let (mut product, held) = with_held(&[line("o1", 4)], later(60));
+        product.arrange(&[line("o1", 4)], &held, IfShort::Refuse, Some(later(90))).unwrap();
+        assert_eq!(story(&product), ["4 of o1 cancelled, off b1", "4 of o1 on b1"]);
+        let part = product.moves()[0].part_at(product.version()).unwrap();
+        assert_eq!((part.held_until, free(&product, "b1")), (Some(later(90)), 6));
+        assert!(
+            matches!(product.events(), [.., Event::Allocated { held_until: Some(until), .. }] if *until == later(90))
+        );
+    }
+
+    #[test]
+    fn a_held_line_that_loses_its_batch_waits_and_falls_due_as_well() {
+        let (mut product, held) = with_held(&[line("o1", 4)], later(60));
+        product.change_batch_quantity(&change("b1", 0, 1), &held, &mut ample()).unwrap();
+        let part = product.moves()[0].part_at(product.version()).unwrap();
+        assert_eq!((&part.place, part.held_until), (&Place::Waiting, Some(later(60))));
+        let mut product = product.committed();
+        assert_eq!((product.waiting().count, product.held().tally.count), (1, 1));
+        expire(&mut product, std::slice::from_ref(&part), later(60), &mut ample());
+        assert_eq!((story(&product), product.waiting().count), (vec!["4 of o1 cancelled".to_owned()], 0));
+    }
+
+    #[test]
+    fn a_held_line_is_not_shipped() {
+        let (mut product, held) = with_held(&[line("o1", 4)], later(60));
+        assert_eq!(product.ship(&held[0]), Err(Refusal::NotAllocated(line("o1", 4).id())));
+    }
+}
