@@ -42,11 +42,13 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
     shop.get("orders/order-3", &json!({ "orderid": "order-3", "lines": [ended], "next": null })).await?;
     shop.get("products/RETRO-CLOCK", &what_is_left()).await?;
 
+    shop.order_tables_and_lamps().await?;
+
     shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
     shop.mail("RETRO-CLOCK").await
 }
 
-/// The product as it is before the last order.
+/// The product as it is before the last line.
 fn what_is_left() -> Value {
     json!({
         "sku": "RETRO-CLOCK",
@@ -67,6 +69,34 @@ struct Shop<'a> {
 }
 
 impl Shop<'_> {
+    /// One order of two SKUs: put as a whole, refused where one of them is short, and edited.
+    async fn order_tables_and_lamps(&self) -> Result<()> {
+        for (sku, qty) in [("SMALL-TABLE", 5), ("TALL-LAMP", 2)] {
+            self.post("batches", &json!({ "ref": "container", "sku": sku, "qty": qty }), (201, "OK")).await?;
+        }
+        let wanted = |tables: u32, lamps: u32, version: u32| {
+            let tables = json!({ "sku": "SMALL-TABLE", "qty": tables, "line": "L1" });
+            let lamps = json!({ "sku": "TALL-LAMP", "qty": lamps, "line": "L2" });
+            json!({ "lines": [tables, lamps], "version": version })
+        };
+        let got = |sku: &str, line: &str, qty: u32| {
+            let parts = json!([{ "batchref": "container", "eta": null, "qty": qty }]);
+            json!({ "sku": sku, "line": line, "qty": qty, "state": "allocated", "parts": parts })
+        };
+        let placed = |tables: u32, lamps: u32, version: u32| {
+            let lines = [got("SMALL-TABLE", "L1", tables), got("TALL-LAMP", "L2", lamps)];
+            json!({ "orderid": "order-4", "lines": lines, "version": version })
+        };
+        let short = json!({
+            "message": "no batch has 3 left of sku \"TALL-LAMP\" for order \"order-4\"; nothing was changed",
+            "code": "out_of_stock",
+            "lines": [{ "sku": "TALL-LAMP", "line": "L2", "qty": 3, "free": 2, "incoming": [] }]
+        });
+        self.put("orders/order-4", &wanted(3, 1, 1), (200, &placed(3, 1, 1))).await?;
+        self.put("orders/order-4", &wanted(5, 3, 2), (409, &short)).await?;
+        self.put("orders/order-4", &wanted(5, 2, 3), (200, &placed(5, 2, 3))).await
+    }
+
     async fn post(&self, path: &str, body: &Value, expected: (u16, &str)) -> Result<()> {
         self.ask(Method::POST, path, body, expected).await
     }
@@ -76,9 +106,7 @@ impl Shop<'_> {
     }
 
     async fn ask(&self, method: Method, path: &str, body: &Value, (status, text): (u16, &str)) -> Result<()> {
-        let request = format!("{method} /{path} {body}");
-        let sent = self.http.request(method, format!("{}/{path}", self.stack.api_url())).json(body).send().await;
-        let (got_status, got_text) = answer(sent).await.with_context(|| request.clone())?;
+        let (request, got_status, got_text) = self.send(method, path, Some(body)).await?;
         ensure!(
             (got_status, got_text.as_str()) == (status, text),
             "{request}: {got_status} {got_text}, not {status} {text}"
@@ -92,13 +120,32 @@ impl Shop<'_> {
     }
 
     async fn get(&self, path: &str, expected: &Value) -> Result<()> {
-        let request = format!("GET /{path}");
-        let sent = self.http.get(format!("{}/{path}", self.stack.api_url())).send().await;
-        let (status, text) = answer(sent).await.with_context(|| request.clone())?;
+        self.read(Method::GET, path, None, (200, expected)).await
+    }
+
+    async fn put(&self, path: &str, body: &Value, expected: (u16, &Value)) -> Result<()> {
+        self.read(Method::PUT, path, Some(body), expected).await
+    }
+
+    /// Reads the answer's JSON, whatever the order of its fields.
+    async fn read(&self, method: Method, path: &str, body: Option<&Value>, expected: (u16, &Value)) -> Result<()> {
+        let (request, status, text) = self.send(method, path, body).await?;
         let found = serde_json::from_str::<Value>(&text).unwrap_or_default();
-        ensure!(status == 200 && &found == expected, "{request}: {status} {text}, not 200 {expected}");
+        ensure!((status, &found) == expected, "{request}: {status} {text}, not {} {}", expected.0, expected.1);
         say(&request, &format!("{status} {text}"));
         Ok(())
+    }
+
+    /// What was asked, and the status and text that it was answered with.
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(String, u16, String)> {
+        let mut request = format!("{method} /{path}");
+        let mut sent = self.http.request(method, format!("{}/{path}", self.stack.api_url()));
+        if let Some(body) = body {
+            request = format!("{request} {body}");
+            sent = sent.json(body);
+        }
+        let (status, text) = answer(sent.send().await).await.with_context(|| request.clone())?;
+        Ok((request, status, text))
     }
 
     async fn change_quantity(&self, batchref: &str, qty: u32) -> Result<()> {

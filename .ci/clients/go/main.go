@@ -41,12 +41,14 @@ func main() {
 		sku:     "CLOCK 1/50%+é " + run,
 		ref:     "batch 1/50%+é " + run,
 		orderid: "order 1/50%+é " + run,
+		lamp:    "LAMP 1/50%+é " + run,
+		basket:  "basket 1/50%+é " + run,
 	}.all()
 }
 
 type drive struct {
-	client                  *api.ClientWithResponses
-	none, sku, ref, orderid string
+	client                                *api.ClientWithResponses
+	none, sku, ref, orderid, lamp, basket string
 }
 
 func (d drive) all() {
@@ -107,6 +109,22 @@ func (d drive) all() {
 	equal(must(d.client.CreateBatchWithResponse(ctx, nil, most)).StatusCode(), 201)
 	equal(must(d.client.ShowProductWithResponse(ctx, most.Sku, nil)).JSON200.Free, 4294967295)
 
+	// An order of two lines, and then of more than there is.
+	lamps := api.NewBatch{Ref: d.ref, Sku: d.lamp, Qty: 5, Eta: eta}
+	equal(must(d.client.CreateBatchWithResponse(ctx, nil, lamps)).StatusCode(), 201)
+	placed := d.put(2, 1).JSON200
+	equal(placed.Orderid, d.basket)
+	equal(*placed.Version, 1)
+	equal(len(placed.Lines), 2)
+	for _, line := range placed.Lines {
+		equal(line.State, api.ShownLineStateAllocated)
+	}
+	equal(isReplayed(d.put(2, 1).HTTPResponse), true)
+	short := d.put(6, 2).JSON409
+	equal(short.Code, api.ErrorCodeOutOfStock)
+	comes := []api.Incoming{{Eta: arrives, Free: 5}}
+	equal(*short.Lines, []api.ShortLine{{Sku: d.lamp, Line: "lamps", Qty: 6, Incoming: comes}})
+
 	// A line is cancelled, then its order.
 	gift := "gift"
 	name := api.LineName{Orderid: d.orderid, Sku: d.sku, Line: &gift}
@@ -136,6 +154,14 @@ func (d drive) allocate(line api.OrderLine, prefer string) *api.AllocateResponse
 		params.Prefer = &prefer
 	}
 	return must(d.client.AllocateWithResponse(context.Background(), params, line))
+}
+
+// put asks for an order of so many lamps, and of one piece of what there is most of.
+func (d drive) put(lamps, version int64) *api.PutOrderResponse {
+	name := "lamps"
+	lines := []api.WantedLine{{Sku: d.lamp, Qty: lamps, Line: &name}, {Sku: d.sku + " most", Qty: 1}}
+	order := api.WantedOrder{Lines: lines, Version: &version}
+	return must(d.client.PutOrderWithResponse(context.Background(), d.basket, nil, order))
 }
 
 // shown is how an allocated line is told.

@@ -15,9 +15,12 @@ import org.openapitools.client.model.Error;
 import org.openapitools.client.model.Error.CodeEnum;
 import org.openapitools.client.model.LineName;
 import org.openapitools.client.model.NewBatch;
-import org.openapitools.client.model.Order;
 import org.openapitools.client.model.OrderLine;
+import org.openapitools.client.model.PlacedOrder;
+import org.openapitools.client.model.ShownLine;
 import org.openapitools.client.model.ShownLine.StateEnum;
+import org.openapitools.client.model.WantedLine;
+import org.openapitools.client.model.WantedOrder;
 
 /**
  * Drives the API with the client that openapi-generator makes of docs/openapi.json: {@code java Drive API_URL RUN}. RUN makes
@@ -36,6 +39,8 @@ final class Drive {
   private final String sku;
   private final String ref;
   private final String orderid;
+  private final String lamp;
+  private final String basket;
 
   private Drive(String url, String run) {
     ApiClient client = new ApiClient();
@@ -49,6 +54,8 @@ final class Drive {
     sku = "CLOCK 1/50%+é " + run;
     ref = "batch 1/50%+é " + run;
     orderid = "order 1/50%+é " + run;
+    lamp = "LAMP 1/50%+é " + run;
+    basket = "basket 1/50%+é " + run;
   }
 
   public static void main(String[] args) throws Exception {
@@ -84,7 +91,7 @@ final class Drive {
     var order = orders.showOrder(orderid, null, null, null);
     equal(order.getOrderid(), orderid);
     equal(order.getNext(), null);
-    equal(states(order), List.of(StateEnum.ALLOCATED, StateEnum.ALLOCATED));
+    equal(states(order.getLines()), List.of(StateEnum.ALLOCATED, StateEnum.ALLOCATED));
     var gift = order.getLines().get(1);
     equal(gift.getLine(), "gift");
     equal(gift.getQty(), 10L);
@@ -113,20 +120,43 @@ final class Drive {
     equal(batches.createBatchWithHttpInfo(most, null).getStatusCode(), 201);
     equal(products.showProduct(most.getSku(), null).getFree(), 4_294_967_295L);
 
+    // An order of two lines, and then of more than there is.
+    var lamps = new NewBatch().ref(ref).sku(lamp).qty(5L).eta(ETA);
+    equal(batches.createBatchWithHttpInfo(lamps, null).getStatusCode(), 201);
+    var placed = put(2, 1).getData();
+    equal(placed.getOrderid(), basket);
+    equal(placed.getVersion(), 1L);
+    equal(states(placed.getLines()), List.of(StateEnum.ALLOCATED, StateEnum.ALLOCATED));
+    equal(isReplayed(put(2, 1)), true);
+    Error refused = refused(409, () -> put(6, 2));
+    equal(refused.getCode(), CodeEnum.OUT_OF_STOCK);
+    equal(refused.getLines().size(), 1);
+    var few = refused.getLines().get(0);
+    equal(List.of(few.getSku(), few.getLine(), few.getQty(), few.getFree()), List.of(lamp, "lamps", 6L, 0L));
+    equal(few.getIncoming().get(0).getEta(), ETA);
+    equal(few.getIncoming().get(0).getFree(), 5L);
+
     // A line is cancelled, then its order.
     var name = new LineName().orderid(orderid).sku(sku).line("gift");
     equal(lines.deallocate(name, null).getMessage().getValue(), "OK");
     equal(isReplayed(lines.deallocateWithHttpInfo(name, null)), true);
     Error cancelled = refused(409, () -> lines.allocate(line(10).line("gift"), null, null));
     equal(cancelled.getCode(), CodeEnum.LINE_CANCELLED);
-    equal(states(orders.showOrder(orderid, null, null, null)), List.of(StateEnum.ALLOCATED, StateEnum.CANCELLED));
-    equal(states(orders.cancelOrder(orderid, null)), List.of(StateEnum.CANCELLED, StateEnum.CANCELLED));
+    equal(states(orders.showOrder(orderid, null, null, null).getLines()), List.of(StateEnum.ALLOCATED, StateEnum.CANCELLED));
+    equal(states(orders.cancelOrder(orderid, null).getLines()), List.of(StateEnum.CANCELLED, StateEnum.CANCELLED));
     equal(refused(409, () -> lines.allocate(line(5), null, null)).getCode(), CodeEnum.ORDER_CANCELLED);
     equal(products.showProduct(sku, null).getFree(), 90L);
   }
 
   private OrderLine line(long qty) {
     return new OrderLine().orderid(orderid).sku(sku).qty(qty);
+  }
+
+  /** Asks for an order of so many lamps, and of one piece of what there is most of. */
+  private ApiResponse<PlacedOrder> put(long lamps, long version) throws ApiException {
+    var named = new WantedLine().sku(lamp).qty(lamps).line("lamps");
+    var order = new WantedOrder().lines(List.of(named, new WantedLine().sku(sku + " most").qty(1L))).version(version);
+    return orders.putOrderWithHttpInfo(basket, order, null);
   }
 
   private List<String> linesOfBatch() throws ApiException {
@@ -142,8 +172,8 @@ final class Drive {
     return names;
   }
 
-  private static List<StateEnum> states(Order order) {
-    return order.getLines().stream().map(line -> line.getState()).toList();
+  private static List<StateEnum> states(List<ShownLine> lines) {
+    return lines.stream().map(line -> line.getState()).toList();
   }
 
   private static boolean isReplayed(ApiResponse<?> answer) {

@@ -11,7 +11,7 @@ import sys
 from allocation import Client
 from allocation.api.batches import change_batch, create_batch, list_lines, show_batches
 from allocation.api.lines import allocate, deallocate
-from allocation.api.orders import cancel_order, show_order
+from allocation.api.orders import cancel_order, put_order, show_order
 from allocation.api.products import show_product
 from allocation.models import (
     Allocated,
@@ -23,6 +23,8 @@ from allocation.models import (
     NewBatch,
     OrderLine,
     ShownLineState,
+    WantedLine,
+    WantedOrder,
 )
 from allocation.types import UNSET
 
@@ -111,6 +113,24 @@ def drive(url, run):
     most = NewBatch(ref=ref, sku=f"{sku} most", qty=4294967295, eta=None)
     assert create_batch.sync(client=client, body=most) == Done(message="OK")
     assert show_product.sync(most.sku, client=client).free == 4294967295
+
+    # An order of two lines, and then of more than there is.
+    lamps = NewBatch(ref=ref, sku=f"LAMP 1/50%+é {run}", qty=5, eta=eta)
+    assert create_batch.sync(client=client, body=lamps) == Done(message="OK")
+
+    def put(lamps_wanted, version):
+        lines = [WantedLine(sku=lamps.sku, qty=lamps_wanted, line="lamps"), WantedLine(sku=most.sku, qty=1)]
+        order = WantedOrder(lines=lines, version=version)
+        return put_order.sync_detailed(f"basket 1/50%+é {run}", client=client, body=order)
+
+    placed = put(2, 1)
+    assert placed.status_code == 200
+    assert (placed.parsed.orderid, placed.parsed.version) == (f"basket 1/50%+é {run}", 1)
+    assert sorted(states(placed.parsed)) == [("1", ShownLineState.ALLOCATED), ("lamps", ShownLineState.ALLOCATED)]
+    assert is_replayed(put(2, 1))
+    [short] = refused(put(6, 2), 409, ErrorCode.OUT_OF_STOCK).lines
+    assert (short.sku, short.line, short.qty, short.free) == (lamps.sku, "lamps", 6, 0)
+    assert [(day.eta, day.free) for day in short.incoming] == [(eta, 5)]
 
     # A line is cancelled, then its order.
     line = LineName(orderid=orderid, sku=sku, line="gift")

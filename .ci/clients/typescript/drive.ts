@@ -38,6 +38,8 @@ function refused({ error, response }: Answer, status: number, code: Problem["cod
 
 const isReplayed = ({ response }: Answer) => response.headers.get("idempotent-replayed") === "true";
 
+const states = (lines?: { line: string; state: string }[]) => lines?.map(({ line, state }) => [line, state]);
+
 // A batch, and the same again.
 const batch = { ref, sku, qty: 100, eta: "2031-01-02" };
 const added = await api.POST("/batches", { body: batch });
@@ -104,12 +106,30 @@ assert.equal((await api.POST("/batches", { body: most })).response.status, 201);
 const large = await api.GET("/products/{sku}", { params: { path: { sku: most.sku } } });
 assert.equal(large.data?.free, 4294967295);
 
+// An order of two lines, and then of more than there is.
+const lamp = `LAMP 1/50%+é ${run}`;
+const basket = `basket 1/50%+é ${run}`;
+const lamps = await api.POST("/batches", { body: { ref, sku: lamp, qty: 5, eta: "2031-01-02" } });
+assert.equal(lamps.response.status, 201);
+const put = (qty: number, version: number) =>
+  api.PUT("/orders/{orderid}", {
+    params: { path: { orderid: basket } },
+    body: { lines: [{ sku: lamp, qty, line: "lamps" }, { sku: most.sku, qty: 1 }], version },
+  });
+const placed = await put(2, 1);
+assert.equal(placed.data?.orderid, basket);
+assert.equal(placed.data.version, 1);
+assert.deepEqual(states(placed.data.lines)?.sort(), [["1", "allocated"], ["lamps", "allocated"]]);
+assert(isReplayed(await put(2, 1)));
+assert.deepEqual(refused(await put(6, 2), 409, "out_of_stock").lines, [
+  { sku: lamp, line: "lamps", qty: 6, free: 0, incoming: [{ eta: "2031-01-02", free: 5 }] },
+]);
+
 // A line is cancelled, then its order.
 const line = { orderid, sku, line: "gift" };
 assert.equal((await api.POST("/deallocate", { body: line })).data?.message, "OK");
 assert(isReplayed(await api.POST("/deallocate", { body: line })));
 refused(await allocate({ orderid, sku, qty: 10, line: "gift" }), 409, "line_cancelled");
-const states = (lines?: { line: string; state: string }[]) => lines?.map(({ line, state }) => [line, state]);
 const left = await api.GET("/orders/{orderid}", { params: { path: { orderid } } });
 assert.deepEqual(states(left.data?.lines), [["3", "allocated"], ["gift", "cancelled"]]);
 const cancelled = await api.DELETE("/orders/{orderid}", { params: { path: { orderid } } });

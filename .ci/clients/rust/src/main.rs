@@ -14,12 +14,15 @@ use allocation::apis::batches_api::{
 };
 use allocation::apis::configuration::Configuration;
 use allocation::apis::lines_api::{AllocateError, AllocateSuccess, DeallocateSuccess, allocate, deallocate};
-use allocation::apis::orders_api::{CancelOrderSuccess, ShowOrderError, ShowOrderSuccess, cancel_order, show_order};
+use allocation::apis::orders_api::{
+    CancelOrderSuccess, PutOrderError, PutOrderSuccess, ShowOrderError, ShowOrderSuccess, cancel_order, put_order,
+    show_order,
+};
 use allocation::apis::products_api::{ShowProductSuccess, show_product};
 use allocation::apis::{Error, ResponseContent};
 use allocation::models::error::Code;
 use allocation::models::shown_line::State;
-use allocation::models::{self, BatchChange, LineName, NewBatch, Order, OrderLine, Product};
+use allocation::models::{self, BatchChange, LineName, NewBatch, Order, OrderLine, Product, WantedLine, WantedOrder};
 use chrono::NaiveDate;
 use reqwest::Client;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
@@ -139,8 +142,32 @@ impl Drive {
         found!(create_batch(&self.api, most.clone(), None).await, 201, CreateBatchSuccess::Status201);
         assert_eq!(self.product(&most.sku).await.free, 4_294_967_295);
 
+        self.put(&most.sku, eta).await;
         self.cancel().await;
         self.blanks().await;
+    }
+
+    /// An order of two lines, and then of more than there is.
+    async fn put(&self, other: &str, eta: NaiveDate) {
+        let (lamp, basket) = (format!("LAMP-1/50%+é-{}", self.run), format!("basket-1/50%+é-{}", self.run));
+        let lamps = NewBatch { eta: Some(Some(eta)), ..NewBatch::new(5, self.reference.clone(), lamp.clone()) };
+        found!(create_batch(&self.api, lamps, None).await, 201, CreateBatchSuccess::Status201);
+        let put = async |lamps: i64, version: i64| {
+            let named = WantedLine { line: Some("lamps".to_owned()), ..WantedLine::new(lamps, lamp.clone()) };
+            let lines = vec![named, WantedLine::new(1, other.to_owned())];
+            let order = WantedOrder { version: Some(version), ..WantedOrder::new(lines) };
+            put_order(&self.api, &basket, order, None).await
+        };
+        for _ in ["now", "again"] {
+            let placed = found!(put(2, 1).await, 200, PutOrderSuccess::Status200);
+            assert_eq!((&placed.orderid, placed.version), (&basket, Some(1)));
+            let states = placed.lines.iter().map(|line| line.state).collect::<Vec<_>>();
+            assert_eq!(states, [State::Allocated, State::Allocated]);
+        }
+        let short = refused!(put(6, 2).await, 409, PutOrderError::Status400);
+        assert_eq!(short.code, Code::OutOfStock);
+        let few = models::ShortLine::new(0, vec![models::Incoming::new(eta, 5)], "lamps".to_owned(), 6, lamp.clone());
+        assert_eq!(short.lines, Some(vec![few]));
     }
 
     async fn lines_of_batch(&self) -> Vec<String> {

@@ -21,6 +21,11 @@ const INTEGRATING: &str = include_str!("../../../../docs/integrating.md");
 const WAREHOUSE: &str = include_str!("../../../../docs/warehouse.md");
 const DEPLOYING: &str = include_str!("../../../../docs/deploying.md");
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+/// Programs that a document shows, by language. `.ci/clients/run` runs them.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("python", include_str!("../../../../.ci/clients/python/checkout.py")),
+    ("typescript", include_str!("../../../../.ci/clients/typescript/checkout.ts")),
+];
 
 /// 2031-01-02T03:04:05.678Z, which is the time in all examples.
 const NOW: Duration = Duration::from_millis(1_925_089_445_678);
@@ -268,6 +273,15 @@ fn each_code_of_an_error_is_explained() {
         let named = format!("| `{}` |", code.as_str().unwrap());
         let is_named = |line: &str| line.starts_with("| ") && line.contains(&named);
         assert!(INTEGRATING.lines().any(is_named), "docs/integrating.md has no row for {named}");
+    }
+}
+
+#[test]
+fn each_program_is_the_one_that_is_run() {
+    for (language, program) in PROGRAMS {
+        let shown = blocks(INTEGRATING).into_iter().filter(|block| block.language == language);
+        let shown: Vec<String> = shown.map(|block| block.text + "\n").collect();
+        assert_eq!(shown, [program], "docs/integrating.md does not show .ci/clients/{language}/checkout as it is");
     }
 }
 

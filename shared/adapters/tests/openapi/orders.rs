@@ -40,9 +40,10 @@ fn show(shop: &Shop) -> Value {
 
 /// How an order is put, when `order-006` is cancelled: `order-010`, which gets a line of each of two SKUs, and then another state.
 fn put(shop: &Shop) -> Value {
-    let put = |orderid: &str, body: Value| {
+    let put_in = |shop: &Shop, orderid: &str, body: Value| {
         shop.answer(Route::PutOrder, &Sent { name: Some(orderid.to_owned()), ..Sent::body(&body) })
     };
+    let put = |orderid: &str, body: Value| put_in(shop, orderid, body);
     let clocks = |qty: u32| json!({"sku": "RETRO-CLOCK", "qty": qty, "line": "clock"});
     let table = json!({"sku": "SMALL-TABLE", "qty": 1});
     let both = || put("order-010", json!({"lines": [clocks(3), table], "version": 1}));
@@ -54,6 +55,9 @@ fn put(shop: &Shop) -> Value {
     let waits = put("order-012", with(&without(&short, "version"), "if_short", json!("wait")));
     let held = put("order-015", json!({"lines": [clocks(2)], "hold_until": "1970-01-01T00:10:00Z"}));
     let tried = put("order-013", json!({"lines": [clocks(2)], "dry_run": true}));
+    // In this shop, that order is cancelled by now.
+    let more_of_it = json!({"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}]});
+    let shipped = put_in(&Shop::new(), "order-003", more_of_it);
     json!({
         "operationId": "putOrder",
         "tags": ["orders"],
@@ -80,7 +84,7 @@ fn put(shop: &Shop) -> Value {
                 ("short", refused),
                 ("outdated", put("order-010", json!({"lines": [clocks(3)], "version": 1}))),
                 ("orderCancelled", put("order-006", json!({"lines": [clocks(3)]}))),
-                ("shipped", put("order-003", json!({"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}]}))),
+                ("shipped", shipped),
             ]),
             "413": shared("TooLarge"),
             "422": response("There are more lines than one commit surely holds; or so many lines change at once. Nothing \
@@ -214,9 +218,9 @@ fn wanted_schema() -> Value {
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": SAFE
             },
             "if_short": {
-                "description": "What happens if lines fit on no batch. `refuse`: nothing changes. `partial`: they are \
-                    left out. `wait`: they wait for stock.",
-                "type": "string", "enum": ["refuse", "partial", "wait"], "default": "refuse",
+                "description": "What happens if lines fit on no batch. `refuse`, which need not be said: nothing \
+                    changes. `partial`: they are left out. `wait`: they wait for stock.",
+                "type": "string", "enum": ["refuse", "partial", "wait"],
                 "examples": ["partial", "wait"]
             },
             "hold_until": {
@@ -226,7 +230,7 @@ fn wanted_schema() -> Value {
             },
             "dry_run": {
                 "description": "Tells what would be answered, and writes nothing.",
-                "type": "boolean", "default": false
+                "type": "boolean"
             }
         },
         "examples": [
