@@ -155,9 +155,9 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
     assert_eq!(prices["put an order of 1 line"], cost(2, 1, 2.0, [6.0, 1.0]));
     assert_eq!(prices["put an order, asked again"], cost(1, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["put an order of 2 lines, one of which stays"], cost(2, 1, 2.0, [8.0, 1.0]));
-    assert_eq!(prices["cancel an order of 1 line"], cost(5, 1, 4.0, [6.0, 1.0]));
+    assert_eq!(prices["cancel an order of 1 line"], cost(5, 1, 4.0, [8.0, 1.0]));
     assert_eq!(prices["cancel an order, asked again"], cost(2, 0, 2.0, [0.0, 0.0]));
-    assert_eq!(prices["cancel an order without lines"], cost(3, 1, 2.0, [1.0, 0.0]));
+    assert_eq!(prices["cancel an order without lines"], cost(3, 1, 2.0, [4.0, 0.0]));
     assert_eq!(prices["change a quantity, 0 lines give way"], cost(3, 1, 2.0, [1.0, 0.0]));
     assert_eq!(prices["change a quantity, 1 lines give way"], cost(4, 1, 3.0, [6.0, 2.0]));
     assert_eq!(prices["change an ETA, 0 lines move"], cost(2, 1, 2.0, [1.0, 0.0]));

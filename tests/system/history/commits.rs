@@ -199,7 +199,7 @@ impl Replay {
         let mut commit = Commit { makers: Vec::new(), settles_backlog: false };
         let mut instead = Vec::new();
         for product in std::mem::take(&mut self.possible) {
-            let settled = self.settled(&product, events);
+            let settled = self.settled(&product, events, index);
             if !settled.events().is_empty() {
                 if settled.events() == events {
                     commit.settles_backlog = true;
@@ -250,12 +250,15 @@ impl Replay {
     }
 
     /// The product with what is due given back, and what is owed offered: that comes first, whoever comes by.
-    fn settled(&self, product: &Product, events: &[Event]) -> Product {
+    fn settled(&self, product: &Product, events: &[Event], index: Index) -> Product {
         let mut settled = product.clone();
         let expires = |event: &Event| matches!(event, Event::Cancelled { reason: CancellationReason::Expired, .. });
         let told = events.iter().filter(|event| expires(event)).filter_map(Event::line);
         let told: Vec<LineId> = told.map(OrderLine::id).collect();
-        let mut held: Vec<Part> = self.parts.values().filter(|part| part.held_until.is_some()).cloned().collect();
+        // Where the index may lag, it may have listed no more than those.
+        let is_listed = |part: &&Part| index == Index::Current || told.contains(&part.line.id());
+        let held = self.parts.values().filter(|part| part.held_until.is_some());
+        let mut held: Vec<Part> = held.filter(is_listed).cloned().collect();
         held.sort_by_key(|part| part.held_until);
         let of_told = held.iter().filter(|part| told.contains(&part.line.id()));
         // By the clock of whoever came by, all was due until the last one of which the events tell.

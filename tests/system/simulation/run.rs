@@ -9,7 +9,7 @@ use std::time::Duration;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{Event, OrderLine, Part, Place, Refusal, Revision, SkuLines};
+use domain::{Event, OrderLine, Part, Place, Product, Refusal, Revision, SkuLines};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
@@ -226,11 +226,17 @@ impl Run {
         possible
     }
 
-    /// When the first held line is due, by the clock that is most behind.
+    /// When the first product is due, by the clock that is most behind.
     fn next_due(&self) -> Option<Timestamp> {
         let skew = Duration::from_millis(self.skew.into());
-        let parts = self.world.state().store.parts();
-        parts.values().filter_map(|part| part.held_until).min().map(|due| due.plus(skew))
+        let store = &self.world.state().store;
+        let (products, parts) = (store.products(), store.parts());
+        let due = |product: &Product| {
+            let of_product = parts.values().filter(|part| part.line.sku == *product.sku());
+            // The time may be that of a line that is not held any more: there is nothing to do then.
+            Some(product.held().due?.max(of_product.filter_map(|part| part.held_until).min()?))
+        };
+        products.iter().filter_map(due).min().map(|due| due.plus(skew))
     }
 
     /// Who wakes next, and when.
@@ -557,6 +563,9 @@ impl Run {
         let mut state = self.world.state();
         self.books.check(&state.store)?;
         state.crossed = self.check_cancelled_orders(&state.store)?;
+        if let Some(held) = state.store.parts().values().find(|part| part.held_until.is_some()) {
+            return Err(format!("nobody looks for {held:?}"));
+        }
         self.books.check_the_end(&state, &self.plan)?;
         let end = history::check(&self.history, &state.store.outbox(), self.index)?;
         books::check_history(&end, &state.store)?;

@@ -174,13 +174,15 @@ impl World {
     /// Lets the scheduler decide who goes on.
     pub(crate) async fn turn(&self) {
         let mut waited = false;
-        poll_fn(|_| {
+        poll_fn(|context| {
             let mut state = self.state();
             if std::mem::replace(&mut waited, true) && !state.took_turn {
                 state.took_turn = true;
                 return Poll::Ready(());
             }
             state.wants_turn = true;
+            // Whoever joins several of them polls those again that were woken.
+            context.waker().wake_by_ref();
             Poll::Pending
         })
         .await;
@@ -465,12 +467,13 @@ impl Environment for World {
 
     async fn sleep(&self, duration: Duration) {
         let until = self.now().plus(duration);
-        poll_fn(|_| {
+        poll_fn(|context| {
             let mut state = self.state();
             if state.now >= until {
                 return Poll::Ready(());
             }
             state.wakes_at = Some(state.wakes_at.map_or(until, |other| other.min(until)));
+            context.waker().wake_by_ref();
             Poll::Pending
         })
         .await;
