@@ -1,5 +1,6 @@
 """Which of the requests that schemathesis makes are not held against docs/openapi.json."""
 
+import datetime
 import unicodedata
 
 import schemathesis
@@ -56,8 +57,9 @@ def filter_case(context, case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """No two lines of an order have one SKU and name, which is the quantity of a line without one. No schema says that, and no filter
-    sees what is made of other answers: so the later one gets a name of its own."""
+    """What no schema says of an order: no two of its lines have one SKU and name, which is the quantity of a line without one; and a
+    hold ends soon, but not before now. No filter sees what is made of other answers. So the later line gets a name of its own, and the
+    hold an hour."""
     if case.method != "PUT" or case.meta.generation.mode.is_negative:
         return
     names, lines = set(), []
@@ -66,3 +68,6 @@ def before_call(context, case, kwargs):
         lines.append({**line, "line": f"another {len(lines)}"} if name in names else line)
         names.add(name)
     case.body = {**case.body, "lines": lines}
+    if "hold_until" in case.body:
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        case.body["hold_until"] = until.isoformat(timespec="seconds")
