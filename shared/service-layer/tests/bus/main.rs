@@ -12,6 +12,7 @@ mod commands;
 mod common;
 mod crowd;
 mod events;
+mod holds;
 mod lagging_index;
 mod many_lines;
 mod orders;
