@@ -206,6 +206,22 @@ async fn a_time_until_which_nothing_can_be_held_is_refused() {
 }
 
 #[tokio::test]
+async fn a_hold_that_is_asked_for_again_when_it_is_over_is_known_again_by_its_version() {
+    let held = r#"{"lines": [{"sku": "LAMP", "qty": 3}], "version": 1, "hold_until": "1970-01-01T00:00:10Z"}"#;
+    let api = Api::with_lamps_and_desks().await;
+    assert!(api.put(held).await.starts_with("200\n"));
+    api.0.environment().sleep(Duration::from_secs(10)).await;
+    let again = api.put(held).await;
+    assert!(again.starts_with("200\n") && again.contains("idempotent-replayed: true"), "{again}");
+    for (before, other) in
+        [("\"version\": 1", "\"version\": 2"), ("\"version\": 1, ", ""), ("\"qty\": 3", "\"qty\": 4")]
+    {
+        let told = api.refuses(400, &held.replace(before, other)).await;
+        assert_eq!(told["field"], "hold_until", "{other}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn what_no_order_can_be_is_refused_with_its_place() {
     let api = Api::with_lamps_and_desks().await;
     let before = contents(api.0.store());
@@ -228,6 +244,7 @@ async fn what_no_order_can_be_is_refused_with_its_place() {
         (r#"{"lines": [], "if_short": {"wait": null}}"#, "if_short", "expected a string"),
         (r#"{"lines": [], "version": -1}"#, "version", "invalid value"),
         (r#"{"lines": [], "dry_run": "yes"}"#, "dry_run", "expected a boolean"),
+        (r#"{"lines": [], "split": true}"#, "split", "must not be true"),
     ] {
         let told = api.refuses(400, body).await;
         assert_eq!((&told["code"], &told["field"]), (&json!("invalid_input"), &json!(field)), "{body}: {told}");
