@@ -40,8 +40,8 @@ impl Lines<'_> {
             "tags": ["lines"],
             "summary": "Bind an order line to a batch",
             "description": "A line is named by its order id, its SKU and `line`, or else its quantity. Asked again, it \
-                keeps its batch and nothing changes, also once it is shipped. Without `Prefer`, the answer only says that \
-                the request was taken.",
+                keeps its batch and nothing changes, also once it is shipped; but if it was held, it is confirmed. \
+                Without `Prefer`, the answer only says that the request was taken.",
             "parameters": [parameter("Prefer")],
             "requestBody": body("OrderLine"),
             "responses": {
@@ -95,7 +95,7 @@ impl Lines<'_> {
             &json!({
                 "200": response("The line is shipped; also if it was before.", "Done",
                     &[("shipped", done), ("again", again)]),
-                "409": response("The line waits for stock, or is cancelled.", "Error",
+                "409": response("The line waits for stock, or is held and not confirmed, or is cancelled.", "Error",
                     &[("cancelled", self.post(Route::Ship, &cancelled()))])
             }),
         )

@@ -143,7 +143,8 @@ fn allocations(shop: &Shop) -> Value {
         "operationId": "viewAllocations",
         "tags": ["orders"],
         "summary": "The lines of an order that have a batch",
-        "description": "Shipped ones too. `GET /orders/{orderid}` tells more.",
+        "description": "Shipped ones too; not those that wait, or are held and not confirmed. \
+            `GET /orders/{orderid}` tells more.",
         "parameters": [parameter("Orderid")],
         "responses": {
             "200": response("Its lines, in the order of SKU and quantity.", "Allocations", &[("order", ask("order-001"))]),
@@ -214,7 +215,8 @@ fn wanted_schema() -> Value {
             },
             "version": {
                 "description": "The shop's own count of what it wants of this order. Once there was one, what has an \
-                    older one is refused, and so is what has none.",
+                    older one is refused, and so is what has none, or the same with other content (lines, `if_short`, \
+                    `hold_until`); the same with the same is a repeat.",
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": SAFE
             },
             "if_short": {
