@@ -22,7 +22,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
-use orders::an_order_takes_two_round_trips_however_many_skus_it_has;
+use orders::{
+    an_order_takes_two_round_trips_however_many_skus_it_has, giving_back_what_is_due_takes_three_round_trips_more,
+};
 use past::{filled, full_batches, name, orders};
 use service_layer::store::Products;
 use service_layer::{AllocateLines, ChangeBatch, MessageBus, Remembering, VAIN_READS};
@@ -53,6 +55,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             lines_that_wait_are_read_once,
             remembering_pays_where_one_process_has_a_product_to_itself,
             an_order_takes_two_round_trips_however_many_skus_it_has,
+            giving_back_what_is_due_takes_three_round_trips_more,
             an_order_of_a_hundred_lines_is_shown_in_two_round_trips,
             an_order_of_a_megabyte_is_viewed_in_one_page,
             one_document_with_all_allocations_costs_more_with_each,

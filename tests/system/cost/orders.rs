@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::system::System;
 use domain::OrderLine;
-use service_layer::ports::Environment as _;
+use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::{MessageBus, PutOrder};
 use testing::{Command, line, new_batch, whole};
 
@@ -61,6 +61,27 @@ pub(super) async fn an_order_takes_two_round_trips_however_many_skus_it_has(serv
         assert_eq!(confirmed, Cost { round_trips: 2, writes: 1, read_units, write_units });
         assert_eq!(one_by_one.round_trips, 2 * lines);
         assert!(together.round_trips * lines <= 2 * one_by_one.round_trips);
+    }
+    Ok(())
+}
+
+/// What is held, a commit, and all anew.
+pub(super) async fn giving_back_what_is_due_takes_three_round_trips_more(servers: Arc<Servers>) -> Outcome {
+    let ((store, meter), plain) = (metered(&servers).await?, servers.store().await?);
+    let sku = name("SKU");
+    do_it(&plain, Command::CreateBatch(new_batch(&name("batch"), &sku, 1_000))).await?;
+    for lines in [1_u32, 3] {
+        let orderid = name("order");
+        let order = whole(&orderid, (1..=lines).map(|qty| line(&orderid, &sku, qty)).collect());
+        do_it(&plain, Command::PutOrder(PutOrder { hold_until: Some(Timestamp(1)), ..order })).await?;
+        meter.read();
+        do_it(&store, Command::Allocate(line(&name("order"), &sku, 1))).await?;
+        let settled_and_allocated = meter.read();
+        println!("{lines} are given back before an allocation: {settled_and_allocated:?}");
+
+        // Beside what the allocation takes: the head and each line; in the indices, each line twice, and the product.
+        let write_units = [f64::from(4 + 2 + 2 * lines), f64::from(1 + 2 * lines + 1)];
+        assert_eq!(settled_and_allocated, Cost { round_trips: 5, writes: 2, read_units: 6.5, write_units });
     }
     Ok(())
 }
