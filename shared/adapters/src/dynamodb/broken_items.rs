@@ -120,10 +120,17 @@ fn cancelled_item() -> Item {
     to_item(&CancelledItem::new(&"o1".try_into().unwrap(), Timestamp(1_999), Duration::from_secs(10))).unwrap()
 }
 
-fn last_put_item() -> Item {
-    let now = LastPut { version: Some(OrderVersion(7)), content: "c0ffee".to_owned() };
+fn last_put_item(version: Option<OrderVersion>) -> Item {
+    let now = LastPut { version, content: "c0ffee".to_owned() };
     let put = Put { orderid: "o1".try_into().unwrap(), before: None, now };
-    to_item(&LastPutItem::new(&put, CommitId(255))).unwrap()
+    to_item(&LastPutItem::new(&put, CommitId(255), Timestamp(1_999), Duration::from_secs(10))).unwrap()
+}
+
+/// An older wish may come at any time; without versions, nobody could tell.
+#[test]
+fn what_was_wanted_with_a_version_is_kept_for_good() {
+    assert_eq!(last_put_item(Some(OrderVersion(7))).get("expires_at"), None);
+    assert_eq!(last_put_item(None)["expires_at"], AttributeValue::N("11".to_owned()));
 }
 
 /// Every kind of item, as the service writes it, and how it is read.
@@ -144,7 +151,8 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("ORDER#o1/LINE#LAMP\\u001f3", to_item(&AskingItem::new(&asking())).unwrap(), asking_item),
         ("TURN#LAMP/TURN", to_item(&TurnItem::new(&"LAMP".try_into().unwrap(), now)).unwrap(), turn),
         ("ORDER#o1/CANCELLED", cancelled_item(), cancelled),
-        ("ORDER#o1/LAST-PUT", last_put_item(), last_put),
+        ("ORDER#o1/LAST-PUT", last_put_item(Some(OrderVersion(7))), last_put),
+        ("ORDER#o1/LAST-PUT", last_put_item(None), last_put),
         ("EVENT#LAMP#1#1/INBOX", inbox::claimed("LAMP#1#1", 7, now, Duration::from_secs(40)), inbox_entry),
         ("EVENT#LAMP#1#1/INBOX", inbox::finished("LAMP#1#1", now), inbox_entry),
     ]
@@ -242,7 +250,7 @@ fn is_optional(key: &str, path: &[Step]) -> bool {
     matches!(path.last(), Some(Step::Field(name)) if ["eta", "revision", "full", "refused"].contains(&name.as_str()))
         || (is_head && ["correlation", "correlations"].contains(&shown(path).as_str()))
         || shown(path) == "full.shipped"
-        || (shown(path) == "expires_at" && key.contains("/LINE#"))
+        || (shown(path) == "expires_at" && (key.contains("/LINE#") || key.ends_with("/LAST-PUT")))
         || (shown(path) == "version" && key.ends_with("/LAST-PUT"))
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::{Batch, LineId, Move, OrderId, Part, Product};
 use service_layer::ports::Timestamp;
-use service_layer::store::{Asking, Changed, Commit, CommitId, Put as Wish, StoreError};
+use service_layer::store::{Asking, Changed, Commit, Put as Wish, StoreError};
 
 use super::DynamoDb;
 use super::failure::{fault, of_put, of_transaction};
@@ -41,7 +41,7 @@ impl DynamoDb {
             puts.push(self.put_cancelled(orderid, commit.at)?);
         }
         if let Some(put) = commit.put {
-            puts.push(self.put_last(put, commit.id)?);
+            puts.push(self.put_last(put, &commit)?);
         }
         if puts.len() == 1
             && others.is_empty()
@@ -77,10 +77,9 @@ impl DynamoDb {
     }
 
     /// What is wanted of an order, if nobody has wanted anything else of it since.
-    fn put_last(&self, last: &Wish, commit: CommitId) -> Result<Put, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(to_item(&LastPutItem::new(last, commit)).map_err(fault)?));
+    fn put_last(&self, last: &Wish, commit: &Commit<'_>) -> Result<Put, StoreError> {
+        let item = LastPutItem::new(last, commit.id, commit.at, self.ended_lines_kept);
+        let put = Put::builder().table_name(&self.table).set_item(Some(to_item(&item).map_err(fault)?));
         let put = match last.before {
             None => put.condition_expression(IS_NEW),
             Some(before) => put

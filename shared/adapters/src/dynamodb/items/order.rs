@@ -51,7 +51,7 @@ fn orderid_of(key: &Key) -> Result<OrderId, UnreadableItem> {
     OrderId::try_from(orderid).map_err(|error| key.unreadable(format!("PK: {error}")))
 }
 
-/// What was last wanted of an order. It is kept, since nobody knows when an older wish may still come.
+/// What was last wanted of an order.
 #[derive(Serialize, Deserialize)]
 pub(in crate::dynamodb) struct LastPutItem {
     #[serde(flatten)]
@@ -61,18 +61,23 @@ pub(in crate::dynamodb) struct LastPutItem {
     content: String,
     /// The commit's id: 16 hexadecimal digits.
     commit: String,
+    /// Seconds since 1970. None if there is a version: nobody knows when an older wish may still come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
 }
 
 impl LastPutItem {
-    pub(in crate::dynamodb) fn new(put: &Put, commit: CommitId) -> Self {
+    /// Of a commit made at this time; without a version, to be kept for so long.
+    pub(in crate::dynamodb) fn new(put: &Put, commit: CommitId, at: Timestamp, kept: Duration) -> Self {
         let LastPut { version, content } = put.now.clone();
-        Self { key: Key::last_put(&put.orderid), version, content, commit: commit.to_string() }
+        let expires_at = version.is_none().then(|| at.plus(kept).seconds());
+        Self { key: Key::last_put(&put.orderid), version, content, commit: commit.to_string(), expires_at }
     }
 }
 
 /// Reads what was last wanted of an order.
 pub(in crate::dynamodb) fn read_last_put(item: Item) -> Result<StoredPut, UnreadableItem> {
-    let LastPutItem { key, version, content, commit } = from_item(item)?;
+    let LastPutItem { key, version, content, commit, expires_at: _ } = from_item(item)?;
     orderid_of(&key)?;
     if content.is_empty() {
         return Err(key.unreadable("content: must not be empty"));
