@@ -308,12 +308,16 @@ impl Replay {
             .collect()
     }
 
-    /// The same, but for lines of an order that came by themselves while it was put. Its commit does not know of them, and
-    /// leaves them beside what is wanted.
-    fn unseen(&self, found: &Found, order: &PutOrder) -> Option<Found> {
-        let is_seen = |part: &&Part| !self.came_alone(&part.line, order);
-        let parts: Vec<Part> = found.parts.iter().filter(is_seen).cloned().collect();
-        (parts.len() < found.parts.len()).then(|| Found { parts, ..found.clone() })
+    /// The same, but for lines of an order that came by themselves while it was put: the last one, or the last two, and so
+    /// on. Its commit does not know of them, and leaves them beside what is wanted.
+    fn unseen(&self, found: &Found, order: &PutOrder) -> Vec<Found> {
+        let came_alone = |part: &&Part| self.came_alone(&part.line, order);
+        let since: BTreeSet<Version> = found.parts.iter().filter(came_alone).map(|part| part.since).collect();
+        let before = |version: Version| {
+            let is_seen = |part: &&Part| part.since < version || !came_alone(part);
+            Found { parts: found.parts.iter().filter(is_seen).cloned().collect(), ..found.clone() }
+        };
+        since.into_iter().map(before).collect()
     }
 
     /// Whether a line of an order may have come by itself, and is not wanted.

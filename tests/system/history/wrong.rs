@@ -566,5 +566,24 @@ async fn a_line_that_comes_by_itself_may_stay_beside_its_order(_: Arc<Servers>) 
     assert_eq!(shop.verdict_on(&unseen), Ok(()));
     // What the order had itself, it must have seen.
     refused(shop.verdict_on(&without_the_last(&shop, "T")), "does the model say so");
+
+    // Of two that came by themselves, it may not have seen the last; it did not see the last alone.
+    let mut shop = shop_with_an_order();
+    shop.create("b3", 5).allocate("o1", 3).allocate("o1", 1).put("o1", &[("S", 2), ("T", 3)], None);
+    assert_eq!(shop.verdict(), Ok(()));
+    assert_eq!(shop.verdict_on(&without_a_cancellation(&shop, 1)), Ok(()));
+    refused(shop.verdict_on(&without_a_cancellation(&shop, 3)), "makes of it");
     Ok(())
+}
+
+/// Without the cancellation of one of two lines of a version, that of so many pieces.
+fn without_a_cancellation(shop: &Shop, qty: u32) -> Vec<Envelope> {
+    let is_cancelled = |message: &Envelope| matches!(message.event, Event::Cancelled { .. });
+    let is_it = |message: &Envelope| message.event.line().is_some_and(|line| line.qty.get() == qty);
+    let mut messages = shop.messages();
+    messages.retain(|message| !(is_cancelled(message) && is_it(message)));
+    for message in messages.iter_mut().filter(|message| is_cancelled(message)) {
+        (message.id, message.of) = (format!("{}#{}#1", message.event.sku(), message.version), 1);
+    }
+    messages
 }
