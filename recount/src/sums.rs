@@ -81,7 +81,7 @@ impl Sums {
         self.newest = self.newest.max(part.since);
         if let Some(until) = part.held_until {
             self.held = self.held.with_part(part);
-            self.first_due = Some(self.first_due.map_or(until, |first| first.min(until)));
+            self.first_due = self.first_due.into_iter().chain([until]).min();
         }
         match &part.place {
             Place::Batch(batch) => {

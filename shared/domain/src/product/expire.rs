@@ -35,13 +35,13 @@ impl Product {
                     None => Some(until),
                 }
             };
-            next = stays_until.map(|until| next.map_or(until, |next| next.min(until))).or(next);
+            next = next.into_iter().chain(stays_until).min();
         }
         if !is_all {
             // Of those that were listed to the last one, all were due, and so may be more.
             let may_have_more = first.iter().all(|part| part.is_due(now)) && !self.pending.events.is_empty();
             let unlisted = if may_have_more { now } else { now.plus(LATER) };
-            next = Some(next.map_or(unlisted, |next| next.min(unlisted)));
+            next = next.into_iter().chain([unlisted]).min();
         }
         self.state.held.due = next.filter(|_| self.state.held.tally.count > 0);
     }

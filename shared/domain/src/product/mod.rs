@@ -247,7 +247,7 @@ impl Product {
         let held_until = held_until.filter(|_| to.is_standing());
         if let Some(until) = held_until {
             held.tally = held.tally.with(line.qty, since);
-            held.due = Some(held.due.map_or(until, |due| due.min(until)));
+            held.due = held.due.into_iter().chain([until]).min();
         }
         if held.tally.count == 0 {
             held.due = None;

@@ -159,7 +159,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
             return Ok(left);
         }
         let listed = self.store.list(&listing).await?;
-        if listing.is_complete(&listed) { Ok(listed) } else { Err(index_lags()) }
+        if listing.is_complete(&listed) { Ok(listed) } else { Err(index_lags().into()) }
     }
 
     /// Offers what is owed, in the commit that is being made.
@@ -241,8 +241,7 @@ pub(super) async fn offer<S: Products>(
         if !listing.is_complete(waiting) {
             *waiting = store.list(&listing).await?;
         }
-        // An index that has not caught up is read again, like a product after a lost race.
-        let all = AllWaiting::checked(waiting, tally).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
+        let all = AllWaiting::checked(waiting, tally).ok_or_else(index_lags)?;
         product.offer(&all, &mut case.budget);
     }
     Ok(())

@@ -166,8 +166,8 @@ impl From<StoreError> for Setback {
 }
 
 /// An index that has not caught up is read again, like a product after a lost race.
-fn index_lags() -> Setback {
-    Setback::Store(StoreError::Conflict(Vec::new()))
+fn index_lags() -> StoreError {
+    StoreError::Conflict(Vec::new())
 }
 
 impl<'a, S: Products, E: Environment, H: Handler> UnitOfWork<'a, S, E, H> {
