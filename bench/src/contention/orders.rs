@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use adapters::in_memory::call_until;
-use domain::{IfShort, OrderId, OrderLine, Sku, WantedOrder};
+use domain::{OrderId, OrderLine, Sku, Terms, WantedOrder};
 use service_layer::ports::Environment as _;
 use service_layer::{MessageBus, PutOrder};
 
@@ -58,7 +58,7 @@ fn whole(seed: u64, crowd: Crowd) -> (Figures, Toll) {
     measure(seed, crowd, LINES, async |bus, lines, counted| {
         let orderid = lines.first().expect("lines").orderid.clone();
         let wanted = WantedOrder::of(orderid, lines).expect("an order");
-        let order = PutOrder { wanted, if_short: IfShort::Refuse, version: None, hold_until: None };
+        let order = PutOrder { wanted, terms: Terms::default(), version: None };
         let (environment, asked) = (bus.environment(), bus.environment().now());
         while bus.handle(&order, &call_until(environment.now().plus(LIMIT))).await.is_err() {
             figures::note(counted, |counted| counted.turned_away += 1);

@@ -24,7 +24,7 @@ fn counters(reference: &str, purchased: u32, allocated: u32) -> Batch {
 
 fn line(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
     let line = OrderLine::unnamed(orderid.try_into().unwrap(), sku(), qty.try_into().unwrap());
-    Part { line, place, age: Version(since), since: Version(since), held_until: None }
+    Part { line, split: None, place, age: Version(since), since: Version(since), held_until: None }
 }
 
 fn on(reference: &str) -> Place {

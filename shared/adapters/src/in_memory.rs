@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, LineId, Move, NewBatch, OrderId, OrderLine, Part, PartId, Place, Product, Sku};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
     ByAge, Claim, Environment, Holds, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
@@ -27,7 +27,7 @@ struct State {
     products: HashMap<Sku, Stored>,
     /// As they were added.
     batches: BTreeMap<(BatchRef, Sku), NewBatch>,
-    parts: BTreeMap<LineId, Part>,
+    parts: BTreeMap<PartId, Part>,
     /// Lines that ask. None of them has a part.
     asking: BTreeMap<LineId, Asking>,
     /// Until when somebody has the turn to commit for all who ask.
@@ -56,7 +56,7 @@ impl InMemoryStore {
 
     /// Where all promised lines stand.
     #[must_use]
-    pub fn parts(&self) -> BTreeMap<LineId, Part> {
+    pub fn parts(&self) -> BTreeMap<PartId, Part> {
         self.state().parts.clone()
     }
 
@@ -101,7 +101,7 @@ impl State {
     fn found(&self, wanted: &ReadSet) -> Found {
         let whole_order = wanted.whole_order.clone();
         let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == whole_order.as_ref());
-        let parts = wanted.lines.iter().filter_map(|id| self.parts.get(id)).chain(of_order).cloned().collect();
+        let parts = wanted.lines.iter().flat_map(|id| self.parts_of(id)).chain(of_order).cloned().collect();
         let of_order = self.asking.values().filter(|asking| Some(&asking.line.orderid) == whole_order.as_ref());
         let asking = wanted.lines.iter().filter_map(|id| self.asking.get(id)).chain(of_order).cloned().collect();
         let named = |(sku, reference): &(Sku, BatchRef)| self.batches.get(&(reference.clone(), sku.clone()));
@@ -127,9 +127,15 @@ impl State {
         product.added().iter().all(is_free)
             && product.moves().iter().all(|moved| {
                 let line = moved.line.id();
-                self.parts.get(&line) == moved.from.as_ref()
-                    && self.asks(&line) == commit.asking(&line).map(|asking| asking.id)
+                let is_asked_for = moved.id().first == 0;
+                self.parts.get(&moved.id()) == moved.from.as_ref()
+                    && (!is_asked_for || self.asks(&line) == commit.asking(&line).map(|asking| asking.id))
             })
+    }
+
+    fn parts_of(&self, line: &LineId) -> impl Iterator<Item = &Part> {
+        let all = PartId::first_of(line.clone())..=PartId { line: line.clone(), first: u32::MAX };
+        self.parts.range(all).map(|(_, part)| part)
     }
 
     fn asks(&self, line: &LineId) -> Option<AskingId> {
@@ -148,10 +154,14 @@ impl State {
         self.products.insert(sku.clone(), stored);
         let added = product.added().iter().cloned();
         self.batches.extend(added.map(|new| ((new.reference.clone(), new.sku.clone()), new)));
-        let parts = product.moves().iter().filter_map(|moved| moved.part_at(version));
-        for part in parts {
-            self.asking.remove(&part.line.id());
-            self.parts.insert(part.line.id(), part);
+        for moved in product.moves() {
+            match moved.part_at(version) {
+                Some(part) => {
+                    self.asking.remove(&part.line.id());
+                    self.parts.insert(part.id(), part);
+                }
+                None => drop(self.parts.remove(&moved.id())),
+            }
         }
         let events = product.events().iter();
         let events = events.map(|event| (event.clone(), Some(commit.correlation_of(event).clone()))).collect();
@@ -171,14 +181,14 @@ impl Products for InMemoryStore {
 
     async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         let products = || commit.products.iter().map(|changed| changed.after);
-        let moved: Vec<LineId> = products().flat_map(Product::moves).map(|moved| moved.line.id()).collect();
+        let moved: Vec<PartId> = products().flat_map(Product::moves).map(Move::id).collect();
         if moved.iter().collect::<BTreeSet<_>>().len() < moved.len() {
-            return Err(StoreError::Fault("two writes of one line in a commit, which DynamoDB refuses".into()));
+            return Err(StoreError::Fault("two writes of one item in a commit, which DynamoDB refuses".into()));
         }
         let mut state = self.state();
         let asks = |asking: &Asking| state.asks(&asking.line.id()) == Some(asking.id);
         let is_last = |put: &Put| state.last_puts.get(&put.orderid).map(|last| last.commit) == put.before;
-        let is_there = |part: &Part| state.parts.get(&part.line.id()) == Some(part);
+        let is_there = |part: &Part| state.parts.get(&part.id()) == Some(part);
         let holds = products().all(|product| state.holds_beside(product, &commit))
             && commit.dismissed.iter().all(asks)
             && commit.kept.iter().all(is_there)
@@ -208,7 +218,7 @@ impl Asks for InMemoryStore {
     async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
         let mut state = self.state();
         let line = asking.line.id();
-        if state.parts.contains_key(&line) {
+        if state.parts_of(&line).next().is_some() {
             return Ok(Asked::Known);
         }
         state.asking.insert(line, asking.clone());
@@ -217,7 +227,7 @@ impl Asks for InMemoryStore {
 
     async fn look(&self, line: &LineId) -> Result<Look, StoreError> {
         let state = self.state();
-        let seen = match (state.parts.get(line), state.asking.get(line)) {
+        let seen = match (state.parts_of(line).next(), state.asking.get(line)) {
             (Some(part), _) => Seen::Promised(Box::new(part.clone())),
             (None, Some(_)) => Seen::Asks,
             (None, None) => Seen::Nothing,
@@ -260,9 +270,9 @@ impl Lists for InMemoryStore {
         at_most: usize,
     ) -> Result<OrderLines, StoreError> {
         let state = self.state();
-        let of_order = state.parts.iter().filter(|(id, _)| id.orderid == *orderid);
-        let listed = of_order.filter(|(id, _)| after.is_none_or(|after| *id > after));
-        let parts = listed.take(at_most).map(|(_, part)| part.clone()).collect();
+        let of_order = state.parts.iter().filter(|(id, _)| id.line.orderid == *orderid);
+        let listed = of_order.filter(|(id, _)| after.is_none_or(|after| id.line > *after)).map(|(_, part)| part);
+        let parts = Part::by_line(listed).into_iter().take(at_most).flatten().cloned().collect();
         let is_cancelled = after.is_none() && state.cancelled.contains(orderid);
         Ok(OrderLines { is_cancelled, parts })
     }

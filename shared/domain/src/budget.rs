@@ -14,8 +14,8 @@ pub struct Budget {
 impl Budget {
     /// Takes the cost of one step, or nothing at all when it is too much.
     #[must_use]
-    pub fn spend(&mut self, items: usize, events: &[&Event]) -> bool {
-        let bytes = events.iter().fold(0_usize, |sum, event| sum.saturating_add(event.size()));
+    pub fn spend<'a>(&mut self, items: usize, events: impl IntoIterator<Item = &'a Event>) -> bool {
+        let bytes = events.into_iter().fold(0_usize, |sum, event| sum.saturating_add(event.size()));
         let (Some(items), Some(event_bytes)) = (self.items.checked_sub(items), self.event_bytes.checked_sub(bytes))
         else {
             return false;

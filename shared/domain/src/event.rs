@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, Eta, LineName, OrderId, OrderLine, Place, Quantity, Sku, Timestamp, read_stock_level};
+use crate::{BatchRef, Eta, LineName, OrderId, OrderLine, Quantity, Sku, Timestamp, read_stock_level};
 
 /// What happened to a product. Serialized, it is the flat JSON that subscribers read, less id and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,23 +314,6 @@ impl Event {
             | Self::Confirmed { batchref, .. }
             | Self::HoldChanged { batchref, .. } => batchref.as_ref(),
             Self::OutOfStock { .. } => None,
-        }
-    }
-
-    /// Where it puts its line. None: it leaves all lines where they are.
-    #[must_use]
-    pub fn puts_line(&self) -> Option<(&OrderLine, Place)> {
-        match self {
-            Self::Allocated { line, batchref, .. } => Some((line, Place::Batch(batchref.clone()))),
-            Self::Deallocated { line, .. } | Self::OutOfStock { line, waiting: true } => Some((line, Place::Waiting)),
-            Self::Shipped { line, batchref } => Some((line, Place::Shipped(batchref.clone()))),
-            Self::Cancelled { line, .. } => Some((line, Place::Cancelled)),
-            Self::Confirmed { .. }
-            | Self::HoldChanged { .. }
-            | Self::OutOfStock { waiting: false, .. }
-            | Self::BatchCreated { .. }
-            | Self::BatchQuantityChanged { .. }
-            | Self::BatchEtaChanged { .. } => None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Short ways to say values in this crate's tests, with the book's names.
 
 use crate::{
-    Batch, Budget, ChangeBatchQuantity, Counted, Event, Held, NewBatch, OrderLine, Part, Place, Product, ProductState,
-    Revision, Sku, SkuLines, Tally, Version,
+    Batch, Budget, ChangeBatchQuantity, Counted, Event, Held, IfShort, NewBatch, OrderLine, Part, Place, Product,
+    ProductState, Revision, Sku, SkuLines, Tally, Terms, Timestamp, Version,
 };
 
 pub(crate) fn sku() -> Sku {
@@ -68,7 +68,11 @@ pub(crate) fn waiting(since: u64, line: OrderLine) -> Part {
 
 /// A line that never moved.
 fn part(line: OrderLine, place: Place, since: u64) -> Part {
-    Part { line, place, age: Version(since), since: Version(since), held_until: None }
+    Part { line, split: None, place, age: Version(since), since: Version(since), held_until: None }
+}
+
+pub(crate) fn terms(if_short: IfShort, hold_until: Option<Timestamp>) -> Terms {
+    Terms { if_short, hold_until, may_split: false }
 }
 
 /// Events as a short story: how many pieces of which order went where.

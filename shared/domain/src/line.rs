@@ -1,10 +1,10 @@
-//! Order lines: what names them, where they stand, and how a commit moves them.
+//! Order lines, and what names them.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchRef, LineName, OrderId, Quantity, Sku, Timestamp, Version};
+use crate::{LineName, OrderId, Quantity, Sku};
 
 /// One line of an order: what it asks of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,11 +29,12 @@ impl OrderLine {
     }
 
     /// Whether it is the same line, whatever its quantity is.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         self.names() == other.names()
     }
 
-    fn names(&self) -> (&OrderId, &Sku, &LineName) {
+    pub(crate) fn names(&self) -> (&OrderId, &Sku, &LineName) {
         (&self.orderid, &self.sku, &self.name)
     }
 
@@ -55,6 +56,8 @@ struct LineFields {
 
 /// Most bytes of a SKU and a line's name together, so that a line's key fits a sort key of 1,024 bytes.
 const NAMES_BYTES: usize = 1_018;
+/// What the name of a part takes of that: a separator, and the first of its pieces in eight digits.
+const PART_BYTES: usize = 9;
 
 impl TryFrom<LineFields> for OrderLine {
     type Error = String;
@@ -95,166 +98,34 @@ impl LineId {
         line.names() == (&self.orderid, &self.sku, &self.name)
     }
 
+    /// Whether there is room for the key of a part of the line.
+    ///
+    /// # Errors
+    /// When the names are too long together. Says which field is wrong.
+    pub fn check_for_parts(&self) -> Result<(), String> {
+        let (bytes, most) = (self.bytes(), NAMES_BYTES.saturating_sub(PART_BYTES));
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(format!("line: must have at most {most} bytes in UTF-8 together with sku if it may be split, not {bytes}"))
+    }
+
+    fn bytes(&self) -> usize {
+        self.sku.as_str().len().saturating_add(self.name.as_str().len())
+    }
+
     /// What names the line that has this name or, where nobody gave it one, this quantity.
     ///
     /// # Errors
     /// When there is neither, or the names are too long together. Says which field is wrong.
     pub fn named(orderid: OrderId, sku: Sku, line: Option<LineName>, qty: Option<Quantity>) -> Result<Self, String> {
         let name = line.or(qty.map(LineName::from)).ok_or("missing field `line` or `qty`")?;
-        let bytes = sku.as_str().len().saturating_add(name.as_str().len());
+        let id = Self { orderid, sku, name };
+        let bytes = id.bytes();
         if bytes > NAMES_BYTES {
             return Err(format!("line: must have at most {NAMES_BYTES} bytes in UTF-8 together with sku, not {bytes}"));
         }
-        Ok(Self { orderid, sku, name })
-    }
-}
-
-/// Where a promised line stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// On this batch.
-    Batch(BatchRef),
-    /// It waits for the next stock: it lost its batch, or there was none for it.
-    Waiting,
-    /// It went to its customer, with pieces of this batch. There it stays.
-    Shipped(BatchRef),
-    /// It was given back. It comes back only if its order as a whole is put with it.
-    Cancelled,
-}
-
-impl Place {
-    /// The batch that it has its pieces of, also once they are shipped.
-    #[must_use]
-    pub fn batch(&self) -> Option<&BatchRef> {
-        match self {
-            Self::Batch(reference) | Self::Shipped(reference) => Some(reference),
-            Self::Waiting | Self::Cancelled => None,
-        }
-    }
-
-    /// Whether it is with its customer.
-    #[must_use]
-    pub fn is_shipped(&self) -> bool {
-        matches!(self, Self::Shipped(_))
-    }
-
-    /// Whether a line that is there can be cancelled: it was promised, and has not ended.
-    #[must_use]
-    pub fn is_standing(&self) -> bool {
-        match self {
-            Self::Batch(_) | Self::Waiting => true,
-            Self::Shipped(_) | Self::Cancelled => false,
-        }
-    }
-}
-
-/// The pieces of a line that stand in one place: all of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Part {
-    /// The line.
-    pub line: OrderLine,
-    /// Where it stands.
-    pub place: Place,
-    /// The version of the product at which the line was first promised. It keeps that through all its moves: older
-    /// promises have smaller ones.
-    pub age: Version,
-    /// The version of the product at which it got there.
-    pub since: Version,
-    /// Until when it is promised, if that is for a while only. What has ended is not held.
-    pub held_until: Option<Timestamp>,
-}
-
-impl Part {
-    /// Whether it is promised no more at this time, though nobody has given it back yet.
-    #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        self.held_until.is_some_and(|until| until <= now)
-    }
-
-    /// The order in which promises are kept: the oldest first, and those of one commit by their lines.
-    #[must_use]
-    pub fn seniority(&self) -> (Version, &OrderLine) {
-        (self.age, &self.line)
-    }
-}
-
-/// What a change does to one line.
-///
-/// From nothing to nothing is a move too: the line was turned away, and must have no place still when that is
-/// committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
-    /// The line.
-    pub line: OrderLine,
-    /// Where the change found it; none, if it had no place.
-    pub from: Option<Part>,
-    /// Where it goes; none, if it gets no place.
-    pub to: Option<Place>,
-    /// Until when it is promised there, if that is for a while only.
-    pub held_until: Option<Timestamp>,
-}
-
-impl Move {
-    /// Whether it moves this line, whatever its quantity is before and afterwards.
-    #[must_use]
-    pub fn is_of(&self, line: &OrderLine) -> bool {
-        self.line.is_same(line)
-    }
-
-    /// The line's part once the change is committed as this version.
-    #[must_use]
-    pub fn part_at(&self, version: Version) -> Option<Part> {
-        let place = self.to.clone()?;
-        // One that was cancelled comes back as a new promise.
-        let promised = self.from.as_ref().filter(|from| from.place != Place::Cancelled);
-        let age = promised.map_or(version, |from| from.age);
-        let held_until = self.held_until.filter(|_| place.is_standing());
-        Some(Part { line: self.line.clone(), place, age, since: version, held_until })
-    }
-}
-
-/// How many parts there are, the sum of the versions since which they stand where they do, and their pieces. A list of
-/// parts that agrees in all is complete, also if it comes from an index that may lag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// How many parts.
-    #[serde(rename = "lines")]
-    pub count: u32,
-    /// The sum of their versions.
-    #[serde(rename = "since")]
-    pub version_sum: u64,
-    /// All the pieces that they ask for.
-    #[serde(rename = "qty")]
-    pub pieces: u64,
-}
-
-impl Tally {
-    /// What parts come to.
-    #[must_use]
-    pub fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
-        parts.into_iter().fold(Self::default(), Self::with_part)
-    }
-
-    /// The same, with one part more.
-    #[must_use]
-    pub fn with_part(self, part: &Part) -> Self {
-        self.with(part.line.qty, part.since)
-    }
-
-    pub(crate) fn with(self, pieces: Quantity, since: Version) -> Self {
-        Self {
-            count: self.count.saturating_add(1),
-            version_sum: self.version_sum.wrapping_add(since.0),
-            pieces: self.pieces.saturating_add(pieces.get().into()),
-        }
-    }
-
-    pub(crate) fn without(self, pieces: Quantity, since: Version) -> Self {
-        Self {
-            count: self.count.saturating_sub(1),
-            version_sum: self.version_sum.wrapping_sub(since.0),
-            pieces: self.pieces.saturating_sub(pieces.get().into()),
-        }
+        Ok(id)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LineId, OrderId, OrderLine, Refusal, Sku};
+use crate::{LineId, OrderId, OrderLine, Refusal, Sku, Timestamp};
 
 /// The lines that an order is to have: none twice, and no more than one commit surely holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,17 @@ pub enum IfShort {
     Partial,
     /// They wait for stock.
     Wait,
+}
+
+/// On which terms an order wants its lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What happens to lines that are short.
+    pub if_short: IfShort,
+    /// Until when lines are promised that are not promised for good yet. None: all are, from now on.
+    pub hold_until: Option<Timestamp>,
+    /// Whether a line that fits on no batch by itself may lie on several.
+    pub may_split: bool,
 }
 
 impl TryFrom<String> for IfShort {

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// The change of an order is more than one commit holds.
     #[error("order {:?} changes too many lines at once: change fewer, one after the other", .0.as_str())]
     TooManyChanges(OrderId),
+    /// The line would lie on more batches than a line can.
+    #[error("line {} would be split in too many parts: ask for it in several lines", named(.0))]
+    TooManyParts(LineId),
     /// The order was cancelled, so it gets no more lines.
     #[error("order {:?} is cancelled", .0.as_str())]
     OrderCancelled(OrderId),

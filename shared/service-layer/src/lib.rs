@@ -31,4 +31,4 @@ pub use remembered::{Remembering, VAIN_READS};
 pub use sharing::{LONGEST_TURN, is_turn};
 pub use sweep::{Swept, sweep};
 pub use unit_of_work::BUDGET;
-pub use views::{BATCHES, BatchRank, OrderedLine, Page, Views, Wanted};
+pub use views::{BATCHES, BatchRank, OrderedLine, OrderedPart, Page, Views, Wanted};

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 pub use domain::Timestamp;
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, Sku, Version};
+use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, OrderLine, Part, PartId, Sku, Version};
 
 use crate::outbox::Envelope;
 use crate::store::StoreError;
@@ -16,20 +16,20 @@ pub trait LineQueue: Send + Sync {
     fn put(&self, line: &OrderLine, call: &Call) -> impl Future<Output = Result<(), Source>> + Send;
 }
 
-/// Where a line comes in a list that is sorted by age: it keeps its place there for as long as it is listed.
+/// Where a part comes in a list that is sorted by age: it keeps its place there for as long as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rank {
     /// The version of the product at which it was first promised.
     pub age: Version,
     /// Those of one age come by their names.
-    pub line: LineId,
+    pub part: PartId,
 }
 
 impl Rank {
     /// Where this part comes.
     #[must_use]
     pub fn of(part: &Part) -> Self {
-        Self { age: part.age, line: part.line.id() }
+        Self { age: part.age, part: part.id() }
     }
 }
 
@@ -49,10 +49,10 @@ impl ByAge {
     pub fn first(self, mut parts: Vec<Part>, after: Option<&Rank>, at_most: usize) -> Vec<Part> {
         parts.retain(|part| self.comes_after(part, after));
         parts.sort_by_cached_key(|part| {
-            let Rank { age, line } = Rank::of(part);
-            (self.sorted(age), line, Reverse(part.since))
+            let Rank { age, part: id } = Rank::of(part);
+            (self.sorted(age), id, Reverse(part.since))
         });
-        parts.dedup_by(|one, other| one.line.id() == other.line.id());
+        parts.dedup_by(|one, other| one.id() == other.id());
         parts.truncate(at_most);
         parts
     }
@@ -60,8 +60,8 @@ impl ByAge {
     /// Whether a part comes after the one that is named.
     #[must_use]
     pub fn comes_after(self, part: &Part, after: Option<&Rank>) -> bool {
-        let line = part.line.id();
-        after.is_none_or(|after| (self.sorted(part.age), &line) > (self.sorted(after.age), &after.line))
+        let id = part.id();
+        after.is_none_or(|after| (self.sorted(part.age), &id) > (self.sorted(after.age), &after.part))
     }
 
     /// A number that is smaller for what comes earlier.
@@ -76,7 +76,7 @@ impl ByAge {
 /// Lists for whoever asks, as far as they are wanted: the first entries after the one that is named, `at_most` so many;
 /// fewer only if there are no more.
 pub trait Lists: Send + Sync {
-    /// Lines of an order by SKU and name, whatever became of them. As of the last commits.
+    /// Lines of an order by SKU and name, whatever became of them: all parts of each. As of the last commits.
     fn of_order(
         &self,
         orderid: &OrderId,
@@ -131,7 +131,7 @@ pub struct StoredBatch {
 pub struct OrderLines {
     /// Whether the order is cancelled. Only told beside its first lines.
     pub is_cancelled: bool,
-    /// Lines that were promised.
+    /// Lines that were promised, the parts of each together and in their order.
     pub parts: Vec<Part>,
 }
 

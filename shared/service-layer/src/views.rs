@@ -1,7 +1,7 @@
 //! The views: what can be asked, beside commands. They change nothing, and each thing that they tell is as of its own last
 //! commit.
 
-use domain::{Batch, BatchRef, Eta, LineId, OrderId, Part, Product, Refusal, Sku};
+use domain::{Batch, BatchRef, Eta, LineId, OrderId, OrderLine, Part, Place, Product, Refusal, Sku};
 
 use crate::handlers::unknown;
 use crate::ports::{Environment, Lists, OrderLines, Rank, StoredBatch};
@@ -70,17 +70,45 @@ impl<T, P> Page<T, P> {
 /// A line of an order, as it can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderedLine {
-    /// The line, and where it stands.
+    /// The line.
+    pub line: OrderLine,
+    /// Where it stands: all its parts.
+    pub parts: Vec<OrderedPart>,
+}
+
+/// A part of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedPart {
+    /// Where it stands.
     pub part: Part,
     /// When its batch is expected, if it has one that is.
     pub eta: Option<Eta>,
 }
 
 impl OrderedLine {
-    /// These parts, with what was found of their batches.
-    pub(crate) fn all(parts: Vec<Part>, found: &Found) -> Vec<Self> {
+    /// The lines that have these parts, by SKU and name, with what was found of their batches.
+    pub(crate) fn all(parts: &[Part], found: &Found) -> Vec<Self> {
         let eta = |part: &Part| found.product(&part.line.sku)?.batch(part.place.batch()?)?.eta;
-        parts.into_iter().map(|part| Self { eta: eta(&part), part }).collect()
+        let of = |parts: Vec<&Part>| {
+            let line = parts.first()?.whole_line();
+            Some(Self {
+                line,
+                parts: parts.into_iter().map(|part| OrderedPart { part: part.clone(), eta: eta(part) }).collect(),
+            })
+        };
+        let mut lines: Vec<Self> = Part::by_line(parts).into_iter().filter_map(of).collect();
+        lines.sort_by_cached_key(|line| line.line.id());
+        lines
+    }
+
+    /// The same once it has ended: as it was shipped, or else cancelled.
+    pub(crate) fn ended(mut self) -> Self {
+        let standing = self.parts.first().filter(|first| first.part.place.is_standing());
+        if let Some(OrderedPart { part, .. }) = standing.cloned() {
+            let part = Part { line: self.line.clone(), split: None, place: Place::Cancelled, held_until: None, ..part };
+            self.parts = vec![OrderedPart { part, eta: None }];
+        }
+        self
     }
 }
 
@@ -147,8 +175,9 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
     ) -> Result<Page<OrderedLine, LineId>, Error> {
         let read = || async move {
             let (is_known, Page { entries, next }) = self.lines_of(orderid, wanted).await?;
-            let found = self.store.find(&ReadSet::of_batches_of(&entries)).await?;
-            Ok((is_known, Page { entries: OrderedLine::all(entries, &found), next }))
+            let parts = entries.concat();
+            let found = self.store.find(&ReadSet::of_batches_of(&parts)).await?;
+            Ok((is_known, Page { entries: OrderedLine::all(&parts, &found), next }))
         };
         let (is_known, lines) = self.read(call, read).await?;
         if is_known {
@@ -174,7 +203,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         let (mut wanted, mut allocated, mut bytes) = (Wanted::first(LINES), Vec::new(), 0_usize);
         loop {
             let (_, page) = self.read(call, || self.lines_of(orderid, &wanted)).await?;
-            for part in page.entries {
+            for part in page.entries.into_iter().flatten() {
                 // What is held is not promised yet.
                 let Some(batch) = part.place.batch().filter(|_| part.held_until.is_none()).cloned() else { continue };
                 let names = part.line.sku.as_str().len().saturating_add(batch.as_str().len());
@@ -194,16 +223,24 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         Ok(Some(allocated.into_iter().map(|(line, batch)| (line.sku, batch)).collect()))
     }
 
-    /// Lines of an order, and whether anybody asked for it.
+    /// Lines of an order, each with all its parts, and whether anybody asked for it.
     async fn lines_of(
         &self,
         orderid: &OrderId,
         wanted: &Wanted<LineId>,
-    ) -> Result<(bool, Page<Part, LineId>), StoreError> {
+    ) -> Result<(bool, Page<Vec<Part>, LineId>), StoreError> {
         let after = wanted.after.as_ref();
         let OrderLines { is_cancelled, parts } = self.store.of_order(orderid, after, wanted.and_one_more()).await?;
         let is_known = is_cancelled || !parts.is_empty();
-        Ok((is_known, Page::first(parts, wanted.limit, |part| part.line.id())))
+        let lines = parts.chunk_by(|one, next| one.line.id() == next.line.id());
+        let lines: Vec<Vec<Part>> = lines.map(<[Part]>::to_vec).collect();
+        // Some parts were read before a commit, and others after it.
+        if !lines.iter().all(|parts| Part::are_all(&parts.iter().collect::<Vec<_>>())) {
+            return Err(StoreError::Conflict(Vec::new()));
+        }
+        let line_of = |parts: &Vec<Part>| parts.first().map(|part| part.line.id());
+        let Page { entries, next } = Page::first(lines, wanted.limit, line_of);
+        Ok((is_known, Page { entries, next: next.flatten() }))
     }
 
     /// The lines of a SKU that wait, the oldest promise first.

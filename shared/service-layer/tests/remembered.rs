@@ -112,7 +112,7 @@ async fn a_read_that_finds_the_line_was_not_in_vain() {
     let empty = product(1, 1, false);
     commit(&store, None, &empty).await.unwrap();
     let mut allocated = empty.clone();
-    allocated.allocate(&line(), None).unwrap();
+    allocated.allocate(&line(), &[]).unwrap();
     commit(&store, Some(&empty), &allocated).await.unwrap();
     for _ in 0..5 {
         version(&remembering).await;
@@ -144,7 +144,7 @@ async fn lists_are_never_remembered() {
     let before = product(1, 1, false);
     commit(&remembering, None, &before).await.unwrap();
     let mut after = before.clone();
-    after.allocate(&line(), None).unwrap();
+    after.allocate(&line(), &[]).unwrap();
     commit(&store, Some(&before), &after).await.unwrap();
     let b0 = "b0".try_into().unwrap();
     assert_eq!(youngest(&remembering, line().sku.as_str(), &b0, 1, 1).await.unwrap(), [on_batch(line(), &b0, 2)]);

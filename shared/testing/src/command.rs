@@ -5,13 +5,13 @@ use std::fmt;
 use adapters::http::Route;
 use domain::{
     Allocation, BatchRef, ChangeOutcome, Counted, Done, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion,
-    Part, Refusal, Revision, Sku, Step,
+    Part, Refusal, Revision, Sku, Step, Terms,
 };
 use serde_json::{Map, Value, json};
 use service_layer::store::{Found, Listing, ReadSet};
 use service_layer::{
-    Allocate, CancelOrder, CancelledOrder, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, PutOrder,
-    PutOrderAnswer, Ship,
+    Allocate, CancelOrder, CancelledOrder, Case, ChangeBatch, CreateBatch, Deallocate, Handler, NewEta, OrderedLine,
+    PutOrder, PutOrderAnswer, Ship,
 };
 
 /// What somebody asks of the service.
@@ -106,7 +106,7 @@ impl fmt::Display for Command {
             Self::Deallocate(id) => write!(formatter, "cancel {} of {} for {}", id.name, id.sku, id.orderid),
             Self::Ship(id) => write!(formatter, "ship {} of {} for {}", id.name, id.sku, id.orderid),
             Self::CancelOrder(orderid) => write!(formatter, "cancel all for {orderid}"),
-            Self::PutOrder(PutOrder { wanted, if_short, version, hold_until }) => {
+            Self::PutOrder(PutOrder { wanted, terms: Terms { if_short, hold_until, may_split }, version }) => {
                 write!(formatter, "{} wants", wanted.orderid())?;
                 for OrderLine { sku, qty, .. } in wanted.lines() {
                     write!(formatter, " {qty} of {sku}")?;
@@ -114,6 +114,9 @@ impl fmt::Display for Command {
                 write!(formatter, ", if short {if_short:?}")?;
                 if let Some(OrderVersion(version)) = version {
                     write!(formatter, ", version {version}")?;
+                }
+                if *may_split {
+                    write!(formatter, ", split if need be")?;
                 }
                 hold_until.map_or(Ok(()), |until| write!(formatter, ", until {}", until.0))
             }
@@ -160,14 +163,21 @@ pub fn change_body(change: &ChangeBatch) -> Value {
 
 /// What is wanted of an order, as the body of a request says it.
 #[must_use]
-pub fn order_body(PutOrder { wanted, if_short, version, hold_until }: &PutOrder) -> Value {
+pub fn order_body(PutOrder { wanted, terms, version }: &PutOrder) -> Value {
+    let Terms { if_short, hold_until, may_split } = terms;
     let lines = wanted.lines().iter().map(|line| json!({"sku": line.sku, "qty": line.qty, "line": line.name}));
     let if_short = match if_short {
         IfShort::Refuse => "refuse",
         IfShort::Partial => "partial",
         IfShort::Wait => "wait",
     };
-    json!({"lines": lines.collect::<Vec<_>>(), "if_short": if_short, "version": version, "hold_until": hold_until})
+    json!({
+        "lines": lines.collect::<Vec<_>>(),
+        "if_short": if_short,
+        "version": version,
+        "hold_until": hold_until,
+        "split": may_split,
+    })
 }
 
 /// The answer to a command.
@@ -211,18 +221,22 @@ impl From<Result<Allocation, Refusal>> for Reply {
 
 impl From<CancelledOrder> for Reply {
     fn from(cancelled: CancelledOrder) -> Self {
-        Self::Cancelled(cancelled.lines.into_iter().map(|line| line.part).collect())
+        Self::Cancelled(parts_of(cancelled.lines))
     }
 }
 
 impl From<PutOrderAnswer> for Reply {
     fn from(answer: PutOrderAnswer) -> Self {
         match answer {
-            PutOrderAnswer::Placed(placed) => Self::Put(placed.lines.into_iter().map(|line| line.part).collect()),
+            PutOrderAnswer::Placed(placed) => Self::Put(parts_of(placed.lines)),
             PutOrderAnswer::Short(lines) => Self::Short(lines.into_iter().map(|short| short.line.id()).collect()),
             PutOrderAnswer::OrderCancelled(orderid) => Self::OrderCancelled(orderid),
         }
     }
+}
+
+fn parts_of(lines: Vec<OrderedLine>) -> Vec<Part> {
+    lines.into_iter().flat_map(|line| line.parts).map(|part| part.part).collect()
 }
 
 impl From<ChangeOutcome> for Reply {

@@ -3,8 +3,8 @@
 use adapters::in_memory::call_until;
 use adapters::system::System;
 use domain::{
-    Batch, BatchRef, ChangeBatchQuantity, Counted, Held, IfShort, NewBatch, OrderId, OrderLine, Part, Place, Product,
-    ProductState, Revision, Sku, Tally, Version, WantedOrder,
+    Batch, BatchRef, ChangeBatchQuantity, Counted, Held, NewBatch, OrderId, OrderLine, Part, Place, Product,
+    ProductState, Revision, Sku, Tally, Terms, Version, WantedOrder,
 };
 use service_layer::ports::{Lists, Timestamp};
 use service_layer::store::{Listing, Products, ReadSet, StoreError};
@@ -20,7 +20,7 @@ pub fn line(orderid: &str, sku: &str, qty: u32) -> OrderLine {
 #[must_use]
 pub fn whole(orderid: &str, lines: Vec<OrderLine>) -> PutOrder {
     let wanted = WantedOrder::of(orderid.try_into().unwrap(), lines).unwrap();
-    PutOrder { wanted, if_short: IfShort::Refuse, version: None, hold_until: None }
+    PutOrder { wanted, terms: Terms::default(), version: None }
 }
 
 /// A batch in the warehouse, to be added.
@@ -63,13 +63,20 @@ pub fn comes(reference: &str, day: Option<&str>, revision: Revision) -> ChangeBa
 /// A line where it stands on a batch since it was promised.
 #[must_use]
 pub fn on_batch(line: OrderLine, reference: &BatchRef, since: u64) -> Part {
-    Part { line, place: Place::Batch(reference.clone()), age: Version(since), since: Version(since), held_until: None }
+    Part {
+        line,
+        split: None,
+        place: Place::Batch(reference.clone()),
+        age: Version(since),
+        since: Version(since),
+        held_until: None,
+    }
 }
 
 /// A line that waits since it was promised.
 #[must_use]
 pub fn waiting(line: OrderLine, since: u64) -> Part {
-    Part { line, place: Place::Waiting, age: Version(since), since: Version(since), held_until: None }
+    Part { line, split: None, place: Place::Waiting, age: Version(since), since: Version(since), held_until: None }
 }
 
 /// A product as a store might have kept it, for which no line waits.

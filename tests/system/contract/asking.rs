@@ -43,7 +43,7 @@ async fn commit<S: Store>(
 
 fn placed(before: &Product, line: &OrderLine) -> Product {
     let mut after = before.clone();
-    assert!(matches!(after.allocate(line, None), Ok(Allocation::Allocated(_))));
+    assert!(matches!(after.allocate(line, &[]), Ok(Allocation::Allocated(_))));
     after
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn lines_are_placed_and_dismissed_by_one_commit_or_not_at_all<S
     let other = asking(&line(&unique("order"), one.line.sku.as_str(), 99), 9, 1);
     assert_eq!(store.ask(&other).await?, Asked::Asks);
     let mut after = placed(&product, &one.line);
-    assert_eq!(after.allocate(&other.line, None)?, Allocation::OutOfStock);
+    assert_eq!(after.allocate(&other.line, &[])?, Allocation::OutOfStock);
     let asking = [one.clone(), other.clone()];
     let dismissed = std::slice::from_ref(&other);
     let newer = with_line(store, &product, &line(&unique("order"), one.line.sku.as_str(), 1)).await?;
@@ -114,7 +114,7 @@ pub(super) async fn lines_are_placed_and_dismissed_by_one_commit_or_not_at_all<S
     assert_eq!(store.look(&other.line.id()).await?.line, Seen::Asks);
 
     let mut after = placed(&newer, &one.line);
-    assert_eq!(after.allocate(&other.line, None)?, Allocation::OutOfStock);
+    assert_eq!(after.allocate(&other.line, &[])?, Allocation::OutOfStock);
     commit(store, &newer, Some(&after), &asking, dismissed).await?;
     assert!(matches!(store.look(&one.line.id()).await?.line, Seen::Promised(_)));
     assert_eq!(store.look(&other.line.id()).await?.line, Seen::Nothing);
@@ -157,7 +157,7 @@ pub(super) async fn a_commit_of_many_lines_says_that_there_is_a_crowd<S: Store>(
     for (lines, is_crowd) in [(2, false), (3, true), (1, false)] {
         let mut after = product.clone();
         for _ in 0..lines {
-            after.allocate(&line(&unique("order"), &sku, 1), None)?;
+            after.allocate(&line(&unique("order"), &sku, 1), &[])?;
         }
         commit(store, &product, Some(&after), &[], &[]).await?;
         let stored = super::stored(store, &line("o1", &sku, 1)).await?;

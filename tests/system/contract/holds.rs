@@ -1,6 +1,6 @@
 //! Lines that are held for a while, and products that have some.
 
-use domain::{IfShort, OrderLine, Part, Product, Sku, Tally};
+use domain::{IfShort, OrderLine, Part, Product, Sku, Tally, Terms};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Listing, ReadSet};
 use testing::{line, waiting_lines, youngest};
@@ -18,7 +18,11 @@ async fn hold<S: Store>(
     if_short: IfShort,
 ) -> anyhow::Result<(Product, Part)> {
     let mut after = before.clone();
-    after.arrange(std::slice::from_ref(line), &[], if_short, Some(Timestamp(until)))?;
+    after.arrange(
+        std::slice::from_ref(line),
+        &[],
+        &Terms { if_short, hold_until: Some(Timestamp(until)), may_split: false },
+    )?;
     commit(store, before, &after).await?;
     let part = after.moves()[0].part_at(after.version()).expect("a promise");
     Ok((after.committed(), part))
@@ -43,7 +47,7 @@ pub(super) async fn held_lines_are_listed_by_when_they_are_due_and_where_they_st
     assert_eq!(held(store, product.sku()).await?, [early.clone(), late.clone()], "the first two");
     assert_eq!(product.held().tally, Tally::of([&early, &late, &waits]));
     let found = store.find(&ReadSet::of_lines(product.sku(), [&early.line])).await?;
-    assert_eq!((found.part(&early.line.id()), found.product(product.sku())), (Some(&early), Some(&product)));
+    assert_eq!((found.parts_of(&early.line.id()), found.product(product.sku())), (vec![&early], Some(&product)));
     let on_batch = youngest(store, &sku, &reference.as_str().try_into()?, 9, 98).await?;
     assert_eq!(on_batch[1..], [early, late], "they give way as others do");
     assert_eq!(waiting_lines(store, product.sku()).await?, [waits]);
@@ -57,7 +61,7 @@ pub(super) async fn a_held_line_that_is_confirmed_or_expires_is_listed_no_more<S
     let (product, part) = hold(store, &before, &confirmed, 1_000, IfShort::Refuse).await?;
     let (product, other) = hold(store, &product, &expires, 1_000, IfShort::Refuse).await?;
     let mut after = product.clone();
-    after.allocate(&confirmed, Some(&part))?;
+    after.allocate(&confirmed, &[&part])?;
     commit(store, &product, &after).await?;
     let product = after.committed();
     assert_eq!(held(store, product.sku()).await?, std::slice::from_ref(&other));

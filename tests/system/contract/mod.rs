@@ -150,7 +150,7 @@ async fn with_batch<S: Store>(store: &S, sku: &str, reference: &str, qty: u32) -
 /// The product with this line allocated, committed.
 async fn with_line<S: Store>(store: &S, before: &Product, line: &OrderLine) -> anyhow::Result<Product> {
     let mut after = before.clone();
-    assert!(matches!(after.allocate(line, None), Ok(Allocation::Allocated(_))));
+    assert!(matches!(after.allocate(line, &[]), Ok(Allocation::Allocated(_))));
     commit(store, before, &after).await?;
     Ok(after.committed())
 }
@@ -224,7 +224,7 @@ async fn what_was_committed_is_found<S: Store>(store: &S) -> Outcome {
     let product = with_line(store, &product.committed(), &line).await?;
     let found = find_line(store, &line).await?;
     assert_eq!(found.products, [Stored { product: product.clone(), commit: SECOND, crowded_at: None }]);
-    assert_eq!(found.part(&line.id()), Some(&on_batch(line.clone(), &new.reference, 2)));
+    assert_eq!(found.parts_of(&line.id()), [&on_batch(line.clone(), &new.reference, 2)]);
 
     let found = find_batch(store, &reference).await?;
     assert_eq!((&found.batches[..], found.product(&new.sku)), (&[new.clone()][..], Some(&product)));
@@ -238,14 +238,14 @@ async fn a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one<S: S
 
     let late = line(&unique("order"), &sku, 4);
     let mut after = old.clone();
-    after.allocate(&late, None)?;
+    after.allocate(&late, &[])?;
     match commit(store, &old, &after).await {
         Err(StoreError::Conflict(newer)) => {
             assert_eq!(newer, [Stored { product: winner.clone(), commit: SECOND, crowded_at: None }]);
         }
         other => anyhow::bail!("{other:?}"),
     }
-    assert_eq!(find_line(store, &late).await?.part(&late.id()), None);
+    assert!(find_line(store, &late).await?.parts_of(&late.id()).is_empty());
     assert_eq!(stored(store, &late).await?.product, winner);
     Ok(())
 }
@@ -286,12 +286,12 @@ async fn a_line_that_moved_meanwhile_is_in_the_way<S: Store>(store: &S) -> Outco
     let product = with_line(store, &before, &line).await?;
     // Taken for a new line, though it has a place.
     let mut again = product.clone();
-    again.allocate(&line, None)?;
+    again.allocate(&line, &[])?;
     let refused = commit(store, &product, &again).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     // Taken for one that has been waiting.
     let mut again = product.clone();
-    again.allocate(&line, Some(&waiting(line.clone(), 1)))?;
+    again.allocate(&line, &[&waiting(line.clone(), 1)])?;
     let refused = commit(store, &product, &again).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     assert_eq!(stored(store, &line).await?.product, product);
@@ -305,15 +305,15 @@ async fn a_line_that_got_a_place_meanwhile_is_not_turned_away<S: Store>(store: &
     let product = with_line(store, &before, &line).await?;
     // The product is known as it is now, but not that the line has a place.
     let mut after = product.clone();
-    assert_eq!(after.allocate(&line, None), Ok(Allocation::OutOfStock));
+    assert_eq!(after.allocate(&line, &[]), Ok(Allocation::OutOfStock));
     let refused = commit(store, &product, &after).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     assert_eq!(stored(store, &line).await?.product.version(), product.version());
 
     // The same beside another one of whose refusal the commit tells: its own is no news then.
     let mut after = product.clone();
-    assert_eq!(after.allocate(&testing::line(&unique("order"), &sku, 9), None), Ok(Allocation::OutOfStock));
-    assert_eq!(after.allocate(&line, None), Ok(Allocation::OutOfStock));
+    assert_eq!(after.allocate(&testing::line(&unique("order"), &sku, 9), &[]), Ok(Allocation::OutOfStock));
+    assert_eq!(after.allocate(&line, &[]), Ok(Allocation::OutOfStock));
     assert_eq!((after.events().len(), after.moves().len()), (1, 2));
     let refused = commit(store, &product, &after).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
@@ -338,7 +338,7 @@ async fn as_many_lines_as_one_commit_holds_are_committed_and_found<S: Store>(sto
     // The last one finds the batch full, which is an item of its own.
     let mut after = before.clone();
     let of_sku = SkuLines::of(lines.clone()).pop().expect("lines");
-    assert_eq!(after.allocate_each(&of_sku, |_| None, &[], &mut ample()).lines, 97, "the batch counts too");
+    assert_eq!(after.allocate_each(&of_sku, |_| Vec::new(), &[], &mut ample()).lines, 97, "the batch counts too");
     commit(store, &before, &after).await?;
     let found = store.find(&wanted).await?;
     assert_eq!(found.product(before.sku()).map(Product::version), Some(Version(2)));
@@ -357,7 +357,7 @@ async fn one_line_in_the_way_stops_all_lines_of_a_commit<S: Store>(store: &S) ->
     let before = with_batch(store, &sku, &reference, 97).await?;
     let product = with_line(store, &before, &lines[40]).await?;
     let mut after = product.clone();
-    after.allocate_each(&SkuLines::of(lines.clone()).pop().expect("lines"), |_| None, &[], &mut ample());
+    after.allocate_each(&SkuLines::of(lines.clone()).pop().expect("lines"), |_| Vec::new(), &[], &mut ample());
     let refused = commit(store, &product, &after).await;
     assert!(is_told_nothing(&refused), "{refused:?}");
     let found = store.find(&ReadSet::of_lines(before.sku(), &lines)).await?;
@@ -407,7 +407,7 @@ async fn the_view_shows_lines_with_a_batch<S: Store>(store: &S) -> Outcome {
     let third = new_batch(&unique("batch"), &lamp, 10);
     let before = lamps.clone();
     lamps.create_batch(&third)?;
-    lamps.allocate(&line(&order, &lamp, 10), None)?;
+    lamps.allocate(&line(&order, &lamp, 10), &[])?;
     commit_as(store, FIRST, Some(&before), &lamps).await?;
     let shown = allocations(store, &order.as_str().try_into()?).await?;
     let shown: Vec<_> = shown.iter().map(|(sku, batchref)| (sku.as_str(), batchref.as_str())).collect();

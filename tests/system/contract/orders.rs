@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, SkuLines};
+use domain::{LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product, SkuLines, Terms};
 use service_layer::CorrelationId;
 use service_layer::ports::Timestamp;
 use service_layer::store::{Changed, Commit, CommitId, Found, Origins, Put, ReadSet, StoreError, StoredPut};
@@ -31,7 +31,7 @@ pub(super) async fn an_order_is_cancelled_with_its_line_or_alone_and_more_than_o
     let product = with_line(store, &before, &with_a_line).await?;
     let part = find_order(store, &with_a_line.orderid).await?.parts.pop().expect("a line");
     let mut after = product.clone();
-    after.cancel(&part, &mut ample()).expect("room for one line")?;
+    after.cancel(&[&part], &mut ample()).expect("room for one line")?;
     cancel(store, &with_a_line.orderid, &[Changed { before: Some(&product), after: &after }]).await?;
     for _ in 0..2 {
         cancel(store, &unheard_of.orderid, &[]).await?;
@@ -50,7 +50,7 @@ pub(super) async fn a_commit_that_is_refused_cancels_no_order<S: Store>(store: &
     let [first, second] = [(); 2].map(|()| line(&unique("order"), &sku, 2));
     with_line(store, &before, &first).await?;
     let mut late = before.clone();
-    late.allocate(&second, None)?;
+    late.allocate(&second, &[])?;
     let refused = cancel(store, &second.orderid, &[Changed { before: Some(&before), after: &late }]).await;
     assert!(refused.is_err());
     assert!(find_order(store, &second.orderid).await?.cancelled.is_empty());
@@ -82,7 +82,7 @@ pub(super) async fn an_order_is_read_with_all_its_lines_and_what_they_name<S: St
         expected.extend(lines.iter().map(OrderLine::id));
         let mut after = product.clone();
         let lines = SkuLines::of(lines).pop().expect("lines");
-        assert_eq!(after.allocate_each(&lines, |_| None, &[], &mut ample()).lines, numbers.len());
+        assert_eq!(after.allocate_each(&lines, |_| Vec::new(), &[], &mut ample()).lines, numbers.len());
         commit(store, &product, &after).await?;
         product = after.committed();
     }
@@ -103,7 +103,7 @@ pub(super) async fn a_shipped_line_of_a_whole_order_names_its_batch<S: Store>(st
     let product = with_line(store, &before, &shipped).await?;
     let part: Part = find_order(store, &shipped.orderid).await?.parts.pop().expect("a line");
     let mut after = product.clone();
-    after.ship(&part)?;
+    after.ship(&[&part])?;
     commit(store, &product, &after).await?;
     let found = find_order(store, &shipped.orderid).await?;
     let batch = new_batch(&reference, &sku, 2).reference;
@@ -124,7 +124,7 @@ pub(super) async fn an_order_is_put_in_one_commit_or_not_at_all<S: Store>(store:
     let arranged = |products: &[Product]| {
         let arrange = |(before, wanted): (&Product, &OrderLine)| {
             let mut after = before.clone();
-            after.arrange(std::slice::from_ref(wanted), &[], IfShort::Refuse, None).expect("room for it");
+            after.arrange(std::slice::from_ref(wanted), &[], &Terms::default()).expect("room for it");
             after
         };
         products.iter().zip(&wanted).map(arrange).collect::<Vec<_>>()
@@ -161,11 +161,11 @@ pub(super) async fn a_line_that_is_to_keep_its_place_must_have_it_still<S: Store
     let product = with_line(store, &before, &kept).await?;
     let stale = find_order(store, &kept.orderid).await?.parts;
     let mut shipped = product.clone();
-    shipped.ship(&stale[0])?;
+    shipped.ship(&[&stale[0]])?;
     commit(store, &product, &shipped).await?;
     // A line of another product is put, as long as this one is where it was.
     let mut after = desks.clone();
-    after.arrange(&[line(kept.orderid.as_str(), &other, 3)], &[], IfShort::Refuse, None)?;
+    after.arrange(&[line(kept.orderid.as_str(), &other, 3)], &[], &Terms::default())?;
     let changed = [Changed { before: Some(&desks), after: &after }];
     let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
     let keeping =
@@ -188,7 +188,7 @@ pub(super) async fn a_line_is_exchanged_for_one_of_another_quantity<S: Store>(st
     let product = with_line(store, &before, &named(3)).await?;
     let parts = find_order(store, &named(3).orderid).await?.parts;
     let mut after = product.clone();
-    after.arrange(&[named(5)], &parts, IfShort::Refuse, None)?;
+    after.arrange(&[named(5)], &parts, &Terms::default())?;
     commit(store, &product, &after).await?;
     let exchanged = find_order(store, &named(3).orderid).await?.parts;
     let batch = new_batch(&reference, &sku, 5).reference;
@@ -218,7 +218,7 @@ pub(super) async fn what_was_last_wanted_of_an_order_is_in_the_way_of_what_was_d
     // With a line, or without both.
     let of_order = line(orderid.as_str(), &sku, 2);
     let mut after = before.clone();
-    after.arrange(std::slice::from_ref(&of_order), &[], IfShort::Refuse, None)?;
+    after.arrange(std::slice::from_ref(&of_order), &[], &Terms::default())?;
     let changed = [Changed { before: Some(&before), after: &after }];
     assert!(matches!(note(store, third, &put(Some(second), None), &changed).await, Err(StoreError::Conflict(_))));
     assert!(find_order(store, &orderid).await?.parts.is_empty());

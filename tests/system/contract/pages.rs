@@ -77,7 +77,7 @@ async fn with_five_lines<S: Store>(store: &S) -> anyhow::Result<(Product, Vec<Or
     let lines = ["d", "b", "c", "a", "e"].map(|name| named(&order, &sku, name));
     let mut after = before.clone();
     for line in &lines[..4] {
-        after.allocate(line, None)?;
+        after.allocate(line, &[])?;
     }
     commit(store, &before, &after).await?;
     Ok((with_line(store, &after.committed(), &lines[4]).await?, lines.to_vec()))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use adapters::in_memory::InMemoryStore;
 use adapters::system::System;
-use domain::{EventType, IfShort, OrderId, OrderLine, OrderVersion, Product, Revision, Timestamp};
+use domain::{EventType, IfShort, OrderId, OrderLine, OrderVersion, Product, Revision, Terms, Timestamp};
 use service_layer::{MessageBus, PutOrder};
 use testing::{Command, Reply, allocations, comes, found_product, holds, line, new_batch, whole};
 
@@ -81,7 +81,8 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     let named = |name: &str, qty| OrderLine { name: name.try_into().unwrap(), ..line(&orderid, sku, qty) };
     let put = |lines: &[OrderLine], if_short, version: Option<u64>| {
         let version = version.map(OrderVersion);
-        Command::PutOrder(PutOrder { if_short, version, ..whole(&orderid, lines.to_vec()) })
+        let terms = Terms { if_short, ..Terms::default() };
+        Command::PutOrder(PutOrder { terms, version, ..whole(&orderid, lines.to_vec()) })
     };
     commands.push(Command::CreateBatch(new_batch(&format!("{prefix}-c"), sku, 6)));
     let (left, right) = (named("left", 2), named("right", 1));
@@ -95,7 +96,7 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     let later = Timestamp(4_102_444_900_000);
     for hold_until in [Some(soon), Some(later), None, Some(soon)] {
         let held = whole(&format!("{prefix}-held"), vec![line(&format!("{prefix}-held"), sku, 1)]);
-        commands.push(Command::PutOrder(PutOrder { hold_until, ..held }));
+        commands.push(Command::PutOrder(PutOrder { terms: Terms { hold_until, ..Terms::default() }, ..held }));
     }
     for (lines, version) in [(&[][..], 1), (&[left, right][..], 2), (&[][..], 3), (&[][..], 3)] {
         commands.push(put(lines, IfShort::Refuse, Some(version)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::system::System;
-use domain::OrderLine;
+use domain::{OrderLine, Terms};
 use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::{MessageBus, PutOrder};
 use testing::{Command, line, new_batch, whole};
@@ -35,10 +35,14 @@ pub(super) async fn an_order_takes_two_round_trips_however_many_skus_it_has(serv
         do_it(&store, Command::PutOrder(order)).await?;
         let together = meter.read();
         let orderid = name("order");
-        let held = PutOrder { hold_until: Some(System::default().now().plus(HOUR)), ..whole(&orderid, of(&orderid)) };
+        let held = PutOrder {
+            terms: Terms { hold_until: Some(System::default().now().plus(HOUR)), ..Terms::default() },
+            ..whole(&orderid, of(&orderid))
+        };
         do_it(&store, Command::PutOrder(held.clone())).await?;
         let for_a_while = meter.read();
-        do_it(&store, Command::PutOrder(PutOrder { hold_until: None, ..held })).await?;
+        do_it(&store, Command::PutOrder(PutOrder { terms: Terms { hold_until: None, ..Terms::default() }, ..held }))
+            .await?;
         let confirmed = meter.read();
         for line in of(&name("order")) {
             do_it(&store, Command::Allocate(line)).await?;
@@ -73,7 +77,14 @@ pub(super) async fn giving_back_what_is_due_takes_three_round_trips_more(servers
     for lines in [1_u32, 3] {
         let orderid = name("order");
         let order = whole(&orderid, (1..=lines).map(|qty| line(&orderid, &sku, qty)).collect());
-        do_it(&plain, Command::PutOrder(PutOrder { hold_until: Some(Timestamp(1)), ..order })).await?;
+        do_it(
+            &plain,
+            Command::PutOrder(PutOrder {
+                terms: Terms { hold_until: Some(Timestamp(1)), ..Terms::default() },
+                ..order
+            }),
+        )
+        .await?;
         meter.read();
         do_it(&store, Command::Allocate(line(&name("order"), &sku, 1))).await?;
         let settled_and_allocated = meter.read();

@@ -91,7 +91,7 @@ pub(crate) async fn filled(
             after.create_batch(new)?;
         }
         for line in chunk {
-            after.allocate(line, None)?;
+            after.allocate(line, &[])?;
         }
         let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {

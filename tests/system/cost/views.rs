@@ -31,7 +31,7 @@ pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) ->
     note("show a product");
     views.waiting(sku, &Wanted::first(100), call).await?;
     note("list lines that wait");
-    let reference = order.entries[0].part.place.batch().expect("it has a batch");
+    let reference = order.entries[0].parts[0].part.place.batch().expect("it has a batch");
     views.batches(reference, call).await?;
     note("show a batch");
     views.on_batches(reference, None, &Wanted::first(100), call).await?;
@@ -63,7 +63,7 @@ pub(super) async fn an_order_of_a_hundred_lines_is_shown_in_two_round_trips(serv
     assert_eq!(write_units, [0.0, 0.0]);
     // A hundred batches, twenty heads, and the lines at 4 KB a unit.
     assert!((120.0..=130.0).contains(&read_units), "{read_units} RCU");
-    let sorted: Vec<&Sku> = shown.entries.iter().map(|line| &line.part.line.sku).collect();
+    let sorted: Vec<&Sku> = shown.entries.iter().map(|line| &line.line.sku).collect();
     assert!(sorted.is_sorted());
     Ok(())
 }

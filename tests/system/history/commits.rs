@@ -4,26 +4,26 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AllWaiting, BatchRef, Budget, CancellationReason, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part,
-    Place, Product, Sku, Tally, Version, WantedOrder,
+    AllWaiting, BatchRef, Budget, CancellationReason, Event, IfShort, LineId, Move, NewBatch, OrderId, OrderLine, Part,
+    PartId, Place, Product, Sku, Tally, Terms, Version, WantedOrder,
 };
 use service_layer::outbox::Envelope;
 use service_layer::store::{CommitId, Found, Listing, ReadSet, Stored};
 use service_layer::{BUDGET, Case, Handler as _, PutOrder};
 use testing::{Command, Subject};
 
-use super::{Asked, Index, Request, Told, ensure};
+use super::{Asked, Index, Request, Told, ToldLine, ensure};
 
 /// What happened to one SKU, version by version.
 pub(super) struct Replay {
     pub(super) commits: Vec<Commit>,
-    pub(super) parts: BTreeMap<LineId, Part>,
+    pub(super) parts: BTreeMap<PartId, Part>,
     /// At which version, and as what.
     pub(super) created: BTreeMap<BatchRef, (u64, NewBatch)>,
     /// Lines that somebody asked for by themselves.
     alone: BTreeSet<LineId>,
-    /// Where each line was, one place after the other.
-    places: BTreeMap<LineId, Vec<Part>>,
+    /// Where each line was, and since when: all its parts.
+    places: BTreeMap<LineId, Vec<(u64, Vec<Part>)>>,
     /// What the product may have been at each version, from none on.
     products: Vec<Vec<Product>>,
     /// What the product may be now. Events don't tell which of two equal changes of a quantity was carried out, nor in which
@@ -90,10 +90,10 @@ impl Replay {
         };
         let requests = Requests::of(sku, requests);
         for (events, version) in commits.iter().zip(1..) {
-            let (commit, moved) = replay.explain(events, &requests, index).map_err(|reason| {
+            let (commit, moves) = replay.explain(events, &requests, index).map_err(|reason| {
                 format!("version {version} of {sku} can't be: it tells {}; {reason}", story(events))
             })?;
-            replay.follow(version, events, moved);
+            replay.follow(version, events, &moves);
             replay.commits.push(commit);
             replay.products.push(replay.possible.clone());
         }
@@ -109,18 +109,19 @@ impl Replay {
         })
     }
 
-    /// The first version from `floor` on at which a line is in such a place.
-    pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&Part) -> bool) -> Option<u64> {
+    /// The first version from `floor` on at which a line stands so.
+    pub(super) fn first_at(&self, id: &LineId, floor: u64, wanted: &dyn Fn(&ToldLine) -> bool) -> Option<u64> {
         let places = self.places.get(id)?;
-        let ends = places.iter().skip(1).map(|part| part.since.0).chain([u64::MAX]);
+        let ends = places.iter().skip(1).map(|(since, _)| *since).chain([u64::MAX]);
         let mut stays = places.iter().zip(ends).filter(|(_, end)| *end > floor);
-        stays.find(|(part, _)| wanted(part)).map(|(part, _)| floor.max(part.since.0))
+        let is_wanted = |parts: &[Part]| ToldLine::all(parts).iter().all(wanted);
+        stays.find(|((_, parts), _)| is_wanted(parts)).map(|((since, _), _)| floor.max(*since))
     }
 
     /// Whether a line was promised later than at a version, or never.
     pub(super) fn is_unknown_at(&self, id: &LineId, version: u64) -> bool {
         let first = self.places.get(id).and_then(|places| places.first());
-        first.is_none_or(|part| part.since.0 > version)
+        first.is_none_or(|(since, _)| *since > version)
     }
 
     /// The lines of an order that were promised at a version.
@@ -141,7 +142,7 @@ impl Replay {
     pub(super) fn versions_of_order(&self, orderid: &OrderId, floor: u64) -> impl Iterator<Item = u64> {
         let mut versions = vec![floor];
         for (_, places) in self.lines_of(orderid) {
-            versions.extend(places.iter().map(|part| part.since.0).filter(|version| *version > floor));
+            versions.extend(places.iter().map(|(since, _)| *since).filter(|version| *version > floor));
         }
         versions.sort_unstable();
         versions.into_iter()
@@ -159,7 +160,9 @@ impl Replay {
 
     /// An order's lines where they are at a version.
     pub(super) fn order_at(&self, orderid: &OrderId, version: u64) -> impl Iterator<Item = &Part> {
-        self.lines_of(orderid).filter_map(move |(_, places)| places.iter().rfind(|part| part.since.0 <= version))
+        let of_order = self.lines_of(orderid);
+        let lines = of_order.filter_map(move |(_, places)| places.iter().rfind(|(since, _)| *since <= version));
+        lines.flat_map(|(_, parts)| parts)
     }
 
     /// The first version from `floor` on at which these lines of an order are short, and no others.
@@ -169,12 +172,8 @@ impl Replay {
             let is_seen = |part: &&Part| !self.came_alone(&part.line, order);
             let seen: Vec<Part> = parts.iter().filter(is_seen).cloned().collect();
             [parts, seen].iter().any(|parts| {
-                let arranged = product.clone().arrange(
-                    &order.wanted.lines_of(product.sku()),
-                    parts,
-                    IfShort::Refuse,
-                    order.hold_until,
-                );
+                let terms = Terms { if_short: IfShort::Refuse, ..order.terms };
+                let arranged = product.clone().arrange(&order.wanted.lines_of(product.sku()), parts, &terms);
                 arranged.is_ok_and(|arranged| arranged.short.iter().map(OrderLine::id).eq(told.iter().cloned()))
             })
         };
@@ -183,7 +182,7 @@ impl Replay {
         from_floor.find(|(version, possible)| may_be(*version, possible)).map(|(version, _)| version)
     }
 
-    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&LineId, &Vec<Part>)> {
+    fn lines_of(&self, orderid: &OrderId) -> impl Iterator<Item = (&LineId, &Vec<(u64, Vec<Part>)>)> {
         self.places.iter().filter(move |(id, _)| id.orderid == *orderid)
     }
 
@@ -194,7 +193,7 @@ impl Replay {
         events: &[Event],
         requests: &Requests<'_>,
         index: Index,
-    ) -> Result<(Commit, Vec<Part>), String> {
+    ) -> Result<(Commit, Vec<Move>), String> {
         let mut next: Vec<Product> = Vec::new();
         let mut commit = Commit { makers: Vec::new(), settles_backlog: false };
         let mut instead = Vec::new();
@@ -210,8 +209,9 @@ impl Replay {
                 continue;
             }
             for asked in parts_that_may_be_asked(events) {
-                let Some((lines, askers)) = requests.of_lines(asked) else { continue };
-                let after = self.allocated(&settled, asked);
+                let lines = self.lines_of_events(asked);
+                let Some(askers) = requests.of_lines(asked, &lines) else { continue };
+                let after = self.allocated(&settled, asked, &lines);
                 let each_once = lines.iter().collect::<BTreeSet<_>>().len() == lines.len();
                 if each_once && after.events() == events {
                     commit.makers = askers;
@@ -236,17 +236,13 @@ impl Replay {
         instead.dedup();
         ensure!(!next.is_empty() || !instead.is_empty(), "and nobody asked for it");
         ensure!(!next.is_empty(), "but {}", instead.join(", or "));
-        let moved = |product: &Product| {
-            let version = product.version();
-            product.moves().iter().filter_map(|moved| moved.part_at(version)).collect()
-        };
-        let moved = next.first().map(moved).unwrap_or_default();
+        let moves = next.first().map(|product| product.moves().to_vec()).unwrap_or_default();
         for product in next.into_iter().map(Product::committed) {
             if !self.possible.contains(&product) {
                 self.possible.push(product);
             }
         }
-        Ok((commit, moved))
+        Ok((commit, moves))
     }
 
     /// The product with what is due given back, and what is owed offered: that comes first, whoever comes by.
@@ -273,21 +269,35 @@ impl Replay {
 
     /// What becomes of lines that ask for a place, in the order of their events. One that loses its place is of a
     /// cancelled order. (Of those that a queue brought, others may be refused, of which no event tells.)
-    fn allocated(&self, product: &Product, asked: &[Event]) -> Product {
+    fn allocated(&self, product: &Product, asked: &[Event], lines: &[OrderLine]) -> Product {
         let mut after = product.clone();
-        for event in asked {
-            let Some(line) = event.line() else { continue };
-            let part = self.parts.get(&line.id());
-            if matches!(event, Event::Cancelled { .. }) {
-                let _ = after.allocate_cancelled(line, part, &mut BUDGET.clone());
+        for line in lines {
+            let id = line.id();
+            let parts: Vec<&Part> = self.parts_of(&id).collect();
+            let is_of = |event: &&Event| event.line().is_some_and(|told| told.id() == id);
+            let loses_its_place = |event: &Event| matches!(event, Event::Cancelled { .. });
+            if asked.iter().filter(is_of).any(loses_its_place) {
+                let _ = after.allocate_cancelled(line, &parts, &mut BUDGET.clone());
             } else {
-                let _ = after.allocate(line, part);
+                let _ = after.allocate(line, &parts);
             }
         }
         if after.has_backlog() && !product.has_backlog() {
             self.offer(&mut after, &mut BUDGET.clone());
         }
         after
+    }
+
+    /// The lines that events tell of, one after the other: events of a line on several batches follow each other.
+    fn lines_of_events(&self, events: &[Event]) -> Vec<OrderLine> {
+        let whole = |line: &OrderLine| self.parts_of(&line.id()).next().map_or_else(|| line.clone(), Part::whole_line);
+        let mut lines: Vec<OrderLine> = events.iter().filter_map(Event::line).map(whole).collect();
+        lines.dedup();
+        lines
+    }
+
+    fn parts_of<'s>(&'s self, line: &'s LineId) -> impl Iterator<Item = &'s Part> {
+        self.parts.values().filter(|part| line.names(&part.line))
     }
 
     /// What a command's handler makes of it; more than one thing only where the rules leave an order open.
@@ -363,7 +373,7 @@ impl Replay {
         let of_order = self.parts.values().filter(|part| Some(&part.line.orderid) == wanted.whole_order.as_ref());
         Found {
             products: stored.into_iter().collect(),
-            parts: wanted.lines.iter().filter_map(|id| self.parts.get(id)).chain(of_order).cloned().collect(),
+            parts: wanted.lines.iter().flat_map(|id| self.parts_of(id)).chain(of_order).cloned().collect(),
             batches: batches.map(|(_, new)| new.clone()).collect(),
             whole_order: wanted.whole_order.clone(),
             ..Found::default()
@@ -382,17 +392,25 @@ impl Replay {
     }
 
     /// Notes what a commit did, which was found to be right.
-    fn follow(&mut self, version: u64, events: &[Event], moved: Vec<Part>) {
+    fn follow(&mut self, version: u64, events: &[Event], moves: &[Move]) {
         for event in events {
             if let Event::BatchCreated { batchref, sku, qty, eta } = event {
                 let new = NewBatch { reference: batchref.clone(), sku: sku.clone(), qty: *qty, eta: *eta };
                 self.created.insert(batchref.clone(), (version, new));
             }
         }
-        for part in moved {
-            let places = self.places.entry(part.line.id()).or_default();
-            places.push(part.clone());
-            self.parts.insert(part.line.id(), part);
+        for moved in moves {
+            match moved.part_at(Version(version)) {
+                Some(part) => drop(self.parts.insert(moved.id(), part)),
+                None => drop(self.parts.remove(&moved.id())),
+            }
+        }
+        let lines: BTreeSet<LineId> = moves.iter().map(|moved| moved.line.id()).collect();
+        for line in lines {
+            let parts: Vec<Part> = self.parts_of(&line).cloned().collect();
+            if !parts.is_empty() {
+                self.places.entry(line).or_default().push((version, parts));
+            }
         }
     }
 }
@@ -436,27 +454,30 @@ impl<'a> Requests<'a> {
         cancels.flat_map(|(_, askers)| askers.iter().copied())
     }
 
-    /// The lines that a commit is about, if it is what requests to allocate may tell, and those who asked for each. A
-    /// queue brings several together. Those of cancelled orders may lose the place that they had.
-    fn of_lines<'e>(&self, events: &'e [Event]) -> Option<(Vec<&'e OrderLine>, Vec<Vec<usize>>)> {
+    /// Those who asked for each of the lines that a commit is about, if it is what requests to allocate may tell. A queue
+    /// brings several together. Those of cancelled orders may lose the place that they had.
+    fn of_lines(&self, events: &[Event], lines: &[OrderLine]) -> Option<Vec<Vec<usize>>> {
         let is_answer = |event: &Event| match event {
             Event::Allocated { .. } | Event::Confirmed { .. } | Event::OutOfStock { waiting: false, .. } => true,
             Event::Cancelled { line, .. } => self.of_order(&line.orderid).next().is_some(),
             _ => false,
         };
-        let lines = events.iter().map(|event| event.line().filter(|_| is_answer(event)));
-        let lines = lines.collect::<Option<Vec<_>>>()?;
-        let askers = |event: &Event| {
-            let line = event.line()?;
+        if !events.iter().all(|event| event.line().is_some() && is_answer(event)) {
+            return None;
+        }
+        let is_cancelled = |line: &OrderLine| {
+            let of_line = events.iter().filter(|event| event.line().is_some_and(|told| told.id() == line.id()));
+            of_line.into_iter().any(|event| matches!(event, Event::Cancelled { .. }))
+        };
+        let askers = |line: &OrderLine| {
             let about = self.0.get(&Subject::Line(line.id()))?;
             let asked = about.iter().find(|(command, _)| matches!(command, Command::Allocate(asked) if asked == line));
             let (_, allocating) = asked?;
             // Whoever cancels an order may not see all its lines at first, and take several commits.
-            let cancelling = matches!(event, Event::Cancelled { .. }).then(|| self.of_order(&line.orderid));
+            let cancelling = is_cancelled(line).then(|| self.of_order(&line.orderid));
             Some(allocating.iter().copied().chain(cancelling.into_iter().flatten()).collect())
         };
-        let askers = events.iter().map(askers).collect::<Option<Vec<_>>>()?;
-        Some((lines, askers))
+        lines.iter().map(askers).collect()
     }
 }
 

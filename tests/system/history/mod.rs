@@ -8,9 +8,11 @@
 mod commits;
 pub(crate) mod wrong;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{BatchRef, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, Place, Refusal, Sku, Timestamp, Version};
+use domain::{
+    BatchRef, IfShort, LineId, NewBatch, OrderId, OrderLine, Part, PartId, Place, Refusal, Sku, Timestamp, Version,
+};
 use service_layer::outbox::Envelope;
 use service_layer::{Error, PutOrder};
 use testing::Command;
@@ -50,9 +52,9 @@ pub(crate) enum Told {
     /// The line's order is cancelled.
     OrderCancelled,
     /// The order is cancelled, and these are its lines, which have all ended.
-    Cancelled(Vec<Part>),
+    Cancelled(Vec<ToldLine>),
     /// The order is as it was wanted: these lines, where they are.
-    Put(Vec<(OrderLine, Place, Option<Timestamp>)>),
+    Put(Vec<ToldLine>),
     /// These lines of the order are short, and nothing was changed.
     Short(Vec<LineId>),
     /// Something else was wanted of the order since.
@@ -61,12 +63,35 @@ pub(crate) enum Told {
     Shown(Vec<(Sku, BatchRef)>),
 }
 
-impl Told {
-    /// That an order is as it was wanted.
-    pub(crate) fn put(lines: Vec<Part>) -> Self {
-        Self::Put(lines.into_iter().map(|part| (part.line, part.place, part.held_until)).collect())
+/// A line as somebody is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToldLine {
+    pub(crate) line: OrderLine,
+    /// How many of its pieces are where.
+    pub(crate) pieces: BTreeMap<Place, u32>,
+    pub(crate) held_until: Option<Timestamp>,
+}
+
+impl ToldLine {
+    /// The lines that have these parts.
+    pub(crate) fn all<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Self> {
+        Part::by_line(parts).iter().map(|parts| Self::of(parts)).collect()
     }
 
+    fn of(parts: &[&Part]) -> Self {
+        let mut pieces = BTreeMap::new();
+        for part in parts {
+            *pieces.entry(part.place.clone()).or_default() += part.line.qty.get();
+        }
+        Self { line: parts[0].whole_line(), pieces, held_until: parts[0].held_until }
+    }
+
+    fn are_in(&self, place: impl Fn(&Place) -> bool) -> bool {
+        self.pieces.keys().all(place)
+    }
+}
+
+impl Told {
     /// What a refusal tells. None: nothing of the state.
     pub(crate) fn of_error(error: &Error) -> Option<Self> {
         let Error::Refused(refusal) = error else { return None };
@@ -85,6 +110,7 @@ impl Told {
             | Refusal::UnknownOrder(_)
             | Refusal::TooManyBatches(_)
             | Refusal::TooManyChanges(_)
+            | Refusal::TooManyParts(_)
             | Refusal::LineDiffers { .. } => return None,
         })
     }
@@ -100,7 +126,7 @@ pub(crate) enum Index {
 /// What the events come to.
 #[derive(Debug, Default)]
 pub(crate) struct End {
-    pub(crate) parts: BTreeMap<LineId, Part>,
+    pub(crate) parts: BTreeMap<PartId, Part>,
     /// Purchased, allocated and shipped.
     pub(crate) batches: BTreeMap<(Sku, BatchRef), [u32; 3]>,
     pub(crate) versions: BTreeMap<Sku, Version>,
@@ -278,22 +304,23 @@ impl<'a> Answers<'a> {
     ) -> Result<Vec<(&'a Sku, u64)>, String> {
         let Told::Cancelled(lines) = told else { return Err(format!("{request:?} is no answer to that")) };
         let mut versions = Vec::new();
-        for part in lines {
-            ensure!(!part.place.is_standing(), "{request:?}: {:?} stands", part.line);
-            ensure!(part.line.orderid == *orderid, "{request:?}: {:?} is of another order", part.line);
-            let Some((sku, replay)) = self.replays.get_key_value(&part.line.sku) else {
-                return Err(format!("{request:?}, but there is no event of {}", part.line.sku));
+        for told in lines {
+            let ToldLine { line, .. } = told;
+            ensure!(told.are_in(|place| !place.is_standing()), "{request:?}: {line:?} stands");
+            ensure!(line.orderid == *orderid, "{request:?}: {line:?} is of another order");
+            let Some((sku, replay)) = self.replays.get_key_value(&line.sku) else {
+                return Err(format!("{request:?}, but there is no event of {}", line.sku));
             };
             let floor = self.floor(sku, request.invoked);
-            let Some(version) = replay.first_at(&part.line.id(), floor, &|now| now.place == part.place) else {
-                return Err(format!("{request:?}: from version {floor} on, {:?} never ends so", part.line));
+            let Some(version) = replay.first_at(&line.id(), floor, &|now| now.pieces == told.pieces) else {
+                return Err(format!("{request:?}: from version {floor} on, {line:?} never ends so"));
             };
             versions.push((sku, version));
         }
         for (sku, replay) in self.replays {
             let floor = self.floor(sku, request.invoked);
             for id in replay.known_at(orderid, floor) {
-                let is_told = lines.iter().any(|part| part.line.id() == *id);
+                let is_told = lines.iter().any(|told| told.line.id() == *id);
                 ensure!(is_told, "{request:?} leaves out {id:?}, which was there at version {floor}");
             }
         }
@@ -313,20 +340,22 @@ impl<'a> Answers<'a> {
             Told::UnknownSku => order.wanted.lines().iter().any(|line| self.floor(&line.sku, request.invoked) == 0),
             Told::LineShipped => order.wanted.lines().iter().any(|line| {
                 let shipped =
-                    |replay: &Replay| replay.first_at(&line.id(), 0, &|part| part.place.is_shipped()).is_some();
+                    |replay: &Replay| replay.first_at(&line.id(), 0, &|now| now.are_in(Place::is_shipped)).is_some();
                 self.replays.get(&line.sku).is_some_and(shipped)
             }),
             Told::Put(lines) => {
                 // Put once more with its version, an order is told as it has become since.
-                let may_lack = order.if_short == IfShort::Partial || order.version.is_some();
-                let is_told = |wanted: &OrderLine| lines.iter().any(|(line, ..)| line == wanted);
-                let is_right = |(line, place, _): &(OrderLine, Place, Option<Timestamp>)| {
-                    let may_be_there = may_lack || place.is_shipped() || order.wanted.lines().contains(line);
-                    may_be_there && *place != Place::Cancelled && self.replays.contains_key(&line.sku)
+                let may_lack = order.terms.if_short == IfShort::Partial || order.version.is_some();
+                let is_told = |wanted: &OrderLine| lines.iter().any(|told| told.line == *wanted);
+                let is_right = |told: &ToldLine| {
+                    let is_shipped = told.are_in(Place::is_shipped);
+                    let may_be_there = may_lack || is_shipped || order.wanted.lines().contains(&told.line);
+                    let is_there = told.are_in(|place| *place != Place::Cancelled);
+                    may_be_there && is_there && self.replays.contains_key(&told.line.sku)
                 };
                 lines.iter().all(is_right) && (may_lack || order.wanted.lines().iter().all(is_told))
             }
-            Told::Short(lines) => !lines.is_empty() && order.if_short == IfShort::Refuse,
+            Told::Short(lines) => !lines.is_empty() && order.terms.if_short == IfShort::Refuse,
             _ => false,
         }
     }
@@ -340,21 +369,15 @@ impl<'a> Answers<'a> {
             let floor = self.floor(sku, request.invoked);
             let version = match told {
                 Told::Put(lines) => {
-                    let told: HashSet<_> = lines
-                        .iter()
-                        .filter(|(line, ..)| line.sku == *sku)
-                        .map(|(line, place, held_until)| (line, place, *held_until))
-                        .collect();
-                    let is_told = |part: &Part| told.contains(&(&part.line, &part.place, part.held_until));
+                    let told: Vec<&ToldLine> = lines.iter().filter(|told| told.line.sku == *sku).collect();
                     let stand = |version| {
-                        replay
-                            .order_at(orderid, version)
-                            .filter(|part| part.place != Place::Cancelled)
-                            .collect::<Vec<_>>()
+                        let parts = replay.order_at(orderid, version);
+                        ToldLine::all(parts.filter(|part| part.place != Place::Cancelled))
                     };
-                    let is_so = |stand: Vec<&Part>| {
-                        let all_told = stand.iter().all(|part| is_told(part) || replay.came_alone(&part.line, order));
-                        all_told && stand.iter().filter(|part| is_told(part)).count() == told.len()
+                    let is_so = |stand: Vec<ToldLine>| {
+                        let is_told = |line: &&ToldLine| told.contains(line);
+                        let all_told = stand.iter().all(|line| is_told(&line) || replay.came_alone(&line.line, order));
+                        all_told && stand.iter().filter(is_told).count() == told.len()
                     };
                     replay.versions_of_order(orderid, floor).find(|version| is_so(stand(*version)))
                 }
@@ -405,18 +428,20 @@ impl<'a> Answers<'a> {
             return Ok(Vec::new());
         };
         let floor = self.floor(sku, request.invoked);
-        let placed = |wanted: &dyn Fn(&Place) -> bool| replay.first_at(&line.id(), floor, &|part| wanted(&part.place));
+        let any_in =
+            |wanted: &dyn Fn(&Place) -> bool| replay.first_at(&line.id(), floor, &|now| now.pieces.keys().any(wanted));
         let (placed, may_be_refused) = match told {
             Told::Allocated(batch) => {
-                let is_there =
-                    |place: &Place| [Place::Batch(batch.clone()), Place::Shipped(batch.clone())].contains(place);
-                // What is held is confirmed by that.
-                let is_promised = |part: &Part| is_there(&part.place) && part.held_until.is_none();
+                // What is held is confirmed by that. Of a line on several batches, one is told.
+                let is_promised = |now: &ToldLine| {
+                    let is_there = now.pieces.keys().any(|place| place.batch() == Some(batch));
+                    is_there && now.are_in(|place| place.batch().is_some()) && now.held_until.is_none()
+                };
                 (replay.first_at(&line.id(), floor, &is_promised), false)
             }
-            Told::LineCancelled => (placed(&|place| *place == Place::Cancelled), false),
-            Told::OutOfStock => (placed(&|place| *place == Place::Waiting), true),
-            Told::Accepted => (placed(&|place| *place != Place::Cancelled), true),
+            Told::LineCancelled => (any_in(&|place| *place == Place::Cancelled), false),
+            Told::OutOfStock => (any_in(&|place| *place == Place::Waiting), true),
+            Told::Accepted => (any_in(&|place| *place != Place::Cancelled), true),
             Told::UnknownSku => {
                 ensure!(floor == 0, "{request:?}, but version {floor} was answered before");
                 return Ok(vec![(sku, 0)]);
@@ -454,13 +479,17 @@ impl<'a> Answers<'a> {
         };
         let floor = self.floor(sku, request.invoked);
         let is_ship = matches!(request.asked, Asked::Command(Command::Ship(_)));
-        let is_told = |part: &Part| match (told, &part.place) {
-            (Told::NotAllocated, Place::Batch(_)) => is_ship && part.held_until.is_some(),
-            (Told::Done, Place::Shipped(_))
-            | (Told::NotAllocated, Place::Waiting)
-            | (Told::LineCancelled, Place::Cancelled) => is_ship,
-            (Told::Done, Place::Cancelled) | (Told::LineShipped, Place::Shipped(_)) => !is_ship,
-            _ => false,
+        let is_told = |now: &ToldLine| {
+            let (waits, is_held) = (now.pieces.contains_key(&Place::Waiting), now.held_until.is_some());
+            let is_cancelled = now.pieces.contains_key(&Place::Cancelled);
+            match told {
+                Told::NotAllocated => is_ship && (waits || is_held),
+                Told::LineCancelled => is_ship && is_cancelled,
+                Told::Done if is_ship => now.are_in(Place::is_shipped),
+                Told::Done => is_cancelled,
+                Told::LineShipped => !is_ship && now.are_in(Place::is_shipped),
+                _ => false,
+            }
         };
         let version = match told {
             Told::UnknownLine => replay.is_unknown_at(id, floor).then_some(floor),
@@ -500,7 +529,7 @@ impl<'a> Answers<'a> {
                 Asked::Command(Command::Deallocate(id) | Command::Ship(id)) => id.orderid == *orderid,
                 Asked::Command(Command::CancelOrder(cancelled)) => cancelled == orderid,
                 Asked::Command(Command::PutOrder(put)) => {
-                    put.wanted.orderid() == orderid && put.if_short == IfShort::Partial
+                    put.wanted.orderid() == orderid && put.terms.if_short == IfShort::Partial
                 }
                 Asked::Command(Command::CreateBatch(_) | Command::ChangeBatch(_)) | Asked::View(_) => false,
             };
@@ -508,8 +537,8 @@ impl<'a> Answers<'a> {
                 continue;
             }
             let at_the_end = self.replays.values().flat_map(|replay| replay.order_at(orderid, u64::MAX));
-            let stand: BTreeSet<&OrderLine> =
-                at_the_end.filter(|part| part.place.is_standing()).map(|part| &part.line).collect();
+            let stand: BTreeSet<OrderLine> =
+                at_the_end.filter(|part| part.place.is_standing()).map(Part::whole_line).collect();
             let is_placed = |request: &Request| matches!(request.answer, Some((_, Told::Put(_))));
             let is_last = |(request, _): &(&Request, &PutOrder)| match &request.answer {
                 None => true,
@@ -520,9 +549,9 @@ impl<'a> Answers<'a> {
             };
             let mut last = self.puts_of(orderid).filter(is_last);
             // Of what was held, some may have expired.
-            let may_expire = self.puts_of(orderid).any(|(_, put)| put.hold_until.is_some());
+            let may_expire = self.puts_of(orderid).any(|(_, put)| put.terms.hold_until.is_some());
             let is_wanted = last.any(|(_, put)| {
-                let wanted: BTreeSet<&OrderLine> = put.wanted.lines().iter().collect();
+                let wanted: BTreeSet<OrderLine> = put.wanted.lines().iter().cloned().collect();
                 wanted == stand || may_expire && wanted.is_superset(&stand)
             });
             let is_none = stand.is_empty() && !self.puts_of(orderid).any(|(request, _)| is_placed(request));

@@ -1,16 +1,17 @@
 //! Histories that are right, and the same ones made wrong, each in one way: the checker says in which.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{DeallocationReason, Event, OrderId, OrderVersion, Place, Revision, Version};
+use domain::{DeallocationReason, Event, OrderId, OrderVersion, PartId, Place, Revision, Version};
 use futures_util::FutureExt as _;
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
 use service_layer::{MessageBus, PutOrder};
 use testing::{Command, Reply, allocations, holds, line, new_batch, whole};
 
-use super::{Asked, Index, Request, Told, check};
+use super::{Asked, Index, Request, Told, ToldLine, check};
 use crate::layers::{Layers, Outcome, add_tests};
 
 use crate::servers::Servers;
@@ -67,8 +68,8 @@ impl Shop {
         let told = match bus.handle(&command, &call).now_or_never().unwrap() {
             Ok(Reply::Allocated(batch)) => Some(Told::Allocated(batch)),
             Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
-            Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines)),
-            Ok(Reply::Put(lines)) => Some(Told::put(lines)),
+            Ok(Reply::Cancelled(parts)) => Some(Told::Cancelled(ToldLine::all(&parts))),
+            Ok(Reply::Put(parts)) => Some(Told::Put(ToldLine::all(&parts))),
             Ok(Reply::Short(lines)) => Some(Told::Short(lines)),
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) if matches!(command, Command::ChangeBatch(_)) => None,
@@ -420,7 +421,7 @@ async fn a_cancelled_line_comes_back(_: Arc<Servers>) -> Outcome {
     messages.push(Envelope { version: Version(4), id: "S#4#1".to_owned(), ..messages[1].clone() });
     shop.tell(3, Told::Allocated("b1".try_into()?));
     refused(shop.verdict_on(&messages), "version 4 of S can't be: it tells 2 of o1 on b1; but");
-    assert_eq!(shop.store.parts()[&line("o1", "S", 2).id()].place, Place::Cancelled);
+    assert_eq!(shop.store.parts()[&PartId::first_of(line("o1", "S", 2).id())].place, Place::Cancelled);
     Ok(())
 }
 
@@ -438,11 +439,11 @@ async fn a_cancelled_order_is_told_otherwise(_: Arc<Servers>) -> Outcome {
     shop.tell(4, Told::Cancelled(lines[..1].to_vec()));
     refused(shop.verdict(), "leaves out");
     let mut wrong = lines.clone();
-    wrong[0].place = wrong[1].place.clone();
+    wrong[0].pieces = wrong[1].pieces.clone();
     shop.tell(4, Told::Cancelled(wrong));
     refused(shop.verdict(), "never ends so");
     let mut stands = lines.clone();
-    stands[0].place = Place::Waiting;
+    stands[0].pieces = BTreeMap::from([(Place::Waiting, stands[0].line.qty.get())]);
     shop.tell(4, Told::Cancelled(stands));
     refused(shop.verdict(), "stands");
     shop.tell(4, Told::Done);
@@ -521,7 +522,7 @@ async fn an_order_is_told_otherwise(_: Arc<Servers>) -> Outcome {
     shop.tell(2, Told::Put(lines[..1].to_vec()));
     refused(shop.verdict(), "that can't be told");
     let mut moved = lines.clone();
-    moved[0].1 = Place::Waiting;
+    moved[0].pieces = BTreeMap::from([(Place::Waiting, moved[0].line.qty.get())]);
     shop.tell(2, Told::Put(moved));
     refused(shop.verdict(), "does the model say so");
     for told in [Told::OrderCancelled, Told::OrderOutdated, Told::LineShipped, Told::Done, Told::Short(Vec::new())] {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use adapters::system::System;
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    BatchRef, Counted, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion, Part, Place, Revision, Timestamp,
-    Version, WantedOrder,
+    BatchRef, Counted, IfShort, LineId, NewBatch, OrderId, OrderLine, OrderVersion, Place, Revision, Sku, Terms,
+    Timestamp, WantedOrder,
 };
 use local::Stack;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use service_layer::ports::Environment as _;
 use service_layer::{ChangeBatch, PutOrder};
 use testing::{Command, change_body, comes, holds, line, order_body};
 
-use crate::history::{Asked, Request, Told};
+use crate::history::{Asked, Request, Told, ToldLine};
 use crate::shop::{Answer, Api, Warehouse};
 
 /// The first has half of the traffic.
@@ -239,17 +239,12 @@ impl<'a> Shop<'a> {
         let told = match (asked, status) {
             (Asked::View(_), 200) if json.is_array() => Told::Shown(shown(&json)?),
             (Asked::View(orderid), 200) => {
-                let mut parts = parts(orderid, &json)?;
-                parts.sort_by(|one, other| one.line.cmp(&other.line));
-                let shown = |part: Part| {
-                    let batch = part.place.batch().filter(|_| part.held_until.is_none())?.clone();
-                    Some((part.line.sku, batch))
-                };
-                Told::Shown(parts.into_iter().filter_map(shown).collect())
+                lines(orderid, &json)?;
+                Told::Shown(promised(&json)?)
             }
             (Asked::View(_), 404) if code == "unknown_order" => Told::Shown(Vec::new()),
-            (Asked::Command(Command::CancelOrder(orderid)), 200) => Told::Cancelled(parts(orderid, &json)?),
-            (Asked::Command(Command::PutOrder(order)), 200) => Told::put(parts(order.wanted.orderid(), &json)?),
+            (Asked::Command(Command::CancelOrder(orderid)), 200) => Told::Cancelled(lines(orderid, &json)?),
+            (Asked::Command(Command::PutOrder(order)), 200) => Told::Put(lines(order.wanted.orderid(), &json)?),
             (Asked::Command(Command::PutOrder(order)), 409) if code == "out_of_stock" => {
                 Told::Short(short(order.wanted.orderid(), &json)?)
             }
@@ -347,7 +342,8 @@ fn whole_order(notes: &mut Notes, random: &mut fastrand::Rng) -> PutOrder {
     let if_short = [IfShort::Refuse, IfShort::Refuse, IfShort::Wait, IfShort::Partial][random.usize(..4)];
     // A cart. Some are confirmed in time, by another state or the same.
     let hold_until = (random.u32(..3) == 0).then(|| in_seconds(random.u64(1..20)));
-    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), if_short, version, hold_until }
+    let terms = Terms { if_short, hold_until, may_split: random.bool() };
+    PutOrder { wanted: WantedOrder::of(orderid, lines).unwrap(), terms, version }
 }
 
 fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> ChangeBatch {
@@ -359,28 +355,51 @@ fn change(reference: &BatchRef, number: u64, random: &mut fastrand::Rng) -> Chan
     }
 }
 
-/// An order's lines. Since when they stand where they do is not told.
-fn parts(orderid: &OrderId, json: &Value) -> Result<Vec<Part>> {
+/// An order's lines, where they stand.
+fn lines(orderid: &OrderId, json: &Value) -> Result<Vec<ToldLine>> {
     ensure!(json["orderid"] == orderid.as_str() && json["next"].is_null(), "another order, or a part of it: {json}");
-    let part = |line_json: &Value| {
-        let text = |field: &str| line_json[field].as_str().with_context(|| format!("no {field}"));
-        let batch =
-            || line_json["parts"][0]["batchref"].as_str().context("no batch")?.try_into().map_err(anyhow::Error::new);
-        let place = match text("state")? {
-            "allocated" | "held" => Place::Batch(batch()?),
-            "shipped" => Place::Shipped(batch()?),
-            "waiting" => Place::Waiting,
-            "cancelled" => Place::Cancelled,
+    let told = |line: &Value| {
+        let state = line["state"].as_str().context("no state")?;
+        let on: fn(BatchRef) -> Place = if state == "shipped" { Place::Shipped } else { Place::Batch };
+        let (mut left, mut pieces) = (count(&line["qty"])?, BTreeMap::new());
+        let qty = left.try_into()?;
+        for part in line["parts"].as_array().context("no parts")? {
+            let placed = count(&part["qty"])?;
+            left = left.checked_sub(placed).context("more pieces in parts than it has")?;
+            *pieces.entry(on(text(part, "batchref")?.try_into()?)).or_default() += placed;
+        }
+        let others = match state {
+            "waiting" => Some(Place::Waiting),
+            "cancelled" => Some(Place::Cancelled),
+            "allocated" | "held" | "shipped" => None,
             other => anyhow::bail!("a line that is {other}"),
         };
-        let qty = u32::try_from(line_json["qty"].as_u64().context("no qty")?)?.try_into()?;
-        let (sku, name) = (text("sku")?.try_into()?, text("line")?.try_into()?);
-        let line = OrderLine { orderid: orderid.clone(), sku, qty, name };
-        let held_until =
-            line_json["held_until"].as_str().map(|until| serde_json::from_value(json!(until))).transpose()?;
-        Ok(Part { line, place, age: Version(0), since: Version(0), held_until })
+        ensure!(others.is_some() == (left > 0), "{left} pieces of {line} are nowhere");
+        pieces.extend(others.map(|place| (place, left)));
+        let (sku, name) = (text(line, "sku")?.try_into()?, text(line, "line")?.try_into()?);
+        let held_until = line["held_until"].as_str().map(|until| serde_json::from_value(json!(until))).transpose()?;
+        Ok(ToldLine { line: OrderLine { orderid: orderid.clone(), sku, qty, name }, pieces, held_until })
     };
-    json["lines"].as_array().context("no lines")?.iter().map(part).collect()
+    json["lines"].as_array().context("no lines")?.iter().map(told).collect()
+}
+
+/// The batches on which an order's lines are promised for good, or were.
+fn promised(json: &Value) -> Result<Vec<(Sku, BatchRef)>> {
+    let mut promised = Vec::new();
+    for line in json["lines"].as_array().context("no lines")?.iter().filter(|line| line["held_until"].is_null()) {
+        for part in line["parts"].as_array().context("no parts")? {
+            promised.push((text(line, "sku")?.try_into()?, text(part, "batchref")?.try_into()?));
+        }
+    }
+    Ok(promised)
+}
+
+fn text<'a>(json: &'a Value, field: &str) -> Result<&'a str> {
+    json[field].as_str().with_context(|| format!("no {field}"))
+}
+
+fn count(json: &Value) -> Result<u32> {
+    Ok(u32::try_from(json.as_u64().context("no quantity")?)?)
 }
 
 fn in_seconds(seconds: u64) -> Timestamp {
@@ -390,14 +409,13 @@ fn in_seconds(seconds: u64) -> Timestamp {
 /// The lines of an order that are short.
 fn short(orderid: &OrderId, json: &Value) -> Result<Vec<LineId>> {
     let line = |line: &Value| {
-        let text = |field: &str| line[field].as_str().with_context(|| format!("no {field}"));
-        Ok(LineId { orderid: orderid.clone(), sku: text("sku")?.try_into()?, name: text("line")?.try_into()? })
+        let (sku, name) = (text(line, "sku")?.try_into()?, text(line, "line")?.try_into()?);
+        Ok(LineId { orderid: orderid.clone(), sku, name })
     };
     json["lines"].as_array().context("no lines")?.iter().map(line).collect()
 }
 
 fn shown(json: &Value) -> Result<Vec<(domain::Sku, domain::BatchRef)>> {
-    let name = |entry: &Value, key: &str| entry[key].as_str().map(str::to_owned).context("a view without names");
-    let entry = |entry: &Value| Ok((name(entry, "sku")?.try_into()?, name(entry, "batchref")?.try_into()?));
+    let entry = |entry: &Value| Ok((text(entry, "sku")?.try_into()?, text(entry, "batchref")?.try_into()?));
     json.as_array().context("a view that is no list")?.iter().map(entry).collect()
 }

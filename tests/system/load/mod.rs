@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use adapters::dynamodb::{DynamoDb, Row};
 use anyhow::{Context as _, Result, ensure};
-use domain::{Batch, BatchRef, Event, LineId, OrderLine, Part, Sku, Version};
+use domain::{Batch, BatchRef, Event, OrderLine, Part, PartId, Sku, Version};
 use futures_util::future::try_join_all;
 use local::Stack;
 use recount::Pace;
@@ -180,7 +180,7 @@ async fn until_drained(
 }
 
 type Heads = BTreeMap<Sku, Version>;
-type Parts = BTreeMap<LineId, Part>;
+type Parts = BTreeMap<PartId, Part>;
 
 /// What the table holds: versions, lines, and each batch's purchased, allocated and shipped pieces.
 async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<(Sku, BatchRef), [u32; 3]>)> {
@@ -197,7 +197,7 @@ async fn rows(store: &DynamoDb) -> Result<(Heads, Parts, BTreeMap<(Sku, BatchRef
                 Row::Batch(_, full) => {
                     batches.extend(full.as_ref().map(counters_of));
                 }
-                Row::Line(part) => drop(parts.insert(part.line.id(), part)),
+                Row::Line(part) => drop(parts.insert(part.id(), part)),
                 Row::Inbox | Row::Cancelled(_) | Row::LastPut | Row::Asking => {}
             }
         }

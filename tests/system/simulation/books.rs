@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use adapters::in_memory::InMemoryStore;
 use domain::{
     Batch, BatchRef, CancellationReason, Counted, Eta, Event, IfShort, LineId, NewBatch, OrderId, OrderLine, Part,
-    Place, Product, Revision, Sku, Timestamp, Version,
+    PartId, Place, Product, Revision, Sku, Timestamp, Version,
 };
 use service_layer::outbox::Envelope;
 use service_layer::{ChangeBatch, NewEta};
@@ -24,7 +24,10 @@ pub(crate) struct Books {
     versions: BTreeMap<Sku, Version>,
     batches: BTreeMap<(Sku, BatchRef), u32>,
     etas: BTreeMap<(Sku, BatchRef), Option<Eta>>,
-    places: BTreeMap<LineId, (OrderLine, Place)>,
+    /// How many pieces of each line that was promised are where; none, once it is cancelled.
+    places: BTreeMap<LineId, BTreeMap<Place, u32>>,
+    /// Pieces that lost their batch, until it is told where they are.
+    displaced: BTreeMap<LineId, u32>,
     /// Until when lines are held, as far as events tell.
     held: BTreeMap<LineId, Option<Timestamp>>,
     /// Orders that are put as wholes, which may want a cancelled line again.
@@ -57,11 +60,15 @@ impl Books {
     pub(crate) fn check(&mut self, store: &InMemoryStore) -> Verdict {
         self.read_events(store)?;
         let parts = store.parts();
-        for id in self.places.keys() {
-            ensure!(parts.contains_key(id), "{id:?} was promised, and is gone");
+        let mut placed: BTreeMap<LineId, BTreeMap<Place, u32>> = BTreeMap::new();
+        for of_line in Part::by_line(parts.values()) {
+            ensure!(Part::are_all(&of_line), "a line does not have all its pieces, each once: {of_line:?}");
+            let pieces = placed.entry(of_line[0].line.id()).or_default();
+            for part in of_line.iter().filter(|part| part.place != Place::Cancelled) {
+                *pieces.entry(part.place.clone()).or_default() += part.line.qty.get();
+            }
         }
-        let placed: BTreeMap<_, _> =
-            parts.iter().map(|(id, part)| (id.clone(), (part.line.clone(), part.place.clone()))).collect();
+        ensure!(self.displaced.values().all(|pieces| *pieces == 0), "these are nowhere: {:?}", self.displaced);
         ensure!(placed == self.places, "events tell of lines at {:?}, but they are at {placed:?}", self.places);
         let mut batches = BTreeMap::new();
         for product in store.products() {
@@ -126,32 +133,81 @@ impl Books {
         Ok(())
     }
 
-    fn place(&self, id: &LineId) -> Option<&Place> {
-        self.places.get(id).map(|(_, place)| place)
+    /// How many pieces of a line are where.
+    fn pieces(&self, id: &LineId) -> BTreeMap<Place, u32> {
+        self.places.get(id).cloned().unwrap_or_default()
+    }
+
+    fn is_at(&self, id: &LineId, place: impl Fn(&Place) -> bool) -> bool {
+        self.places.get(id).is_some_and(|pieces| !pieces.is_empty() && pieces.keys().all(place))
+    }
+
+    /// Takes the pieces of an event from where they were.
+    fn take(&mut self, line: &OrderLine, from: &Place) -> Verdict {
+        let was = self.pieces(&line.id());
+        let left = was.get(from).and_then(|pieces| pieces.checked_sub(line.qty.get()));
+        let Some(left) = left else { return Err(format!("{line:?} leaves {from:?}, but is at {was:?}")) };
+        let pieces = self.places.entry(line.id()).or_default();
+        pieces.insert(from.clone(), left);
+        pieces.retain(|_, pieces| *pieces > 0);
+        Ok(())
+    }
+
+    /// One that names a batch and puts pieces elsewhere takes them from there. Others take those that lost their batch or
+    /// wait, or begin a promise.
+    fn replay_of_line(&mut self, event: &Event, line: &OrderLine) -> Verdict {
+        let (id, on) = (line.id(), |batchref: &BatchRef| Place::Batch(batchref.clone()));
+        let to = match event {
+            Event::Deallocated { batchref, .. } => {
+                *self.displaced.entry(id).or_default() += line.qty.get();
+                return self.take(line, &on(batchref));
+            }
+            Event::Cancelled { batchref, .. } => return self.take(line, &batchref.as_ref().map_or(Place::Waiting, on)),
+            Event::Shipped { batchref, .. } => {
+                self.take(line, &on(batchref))?;
+                Place::Shipped(batchref.clone())
+            }
+            Event::Allocated { batchref, .. } => on(batchref),
+            Event::OutOfStock { waiting: true, .. } => Place::Waiting,
+            Event::OutOfStock { waiting: false, .. }
+            | Event::Confirmed { .. }
+            | Event::HoldChanged { .. }
+            | Event::BatchCreated { .. }
+            | Event::BatchQuantityChanged { .. }
+            | Event::BatchEtaChanged { .. } => return Ok(()),
+        };
+        let was = self.places.get(&id).cloned();
+        let displaced = self.displaced.entry(id.clone()).or_default();
+        let waits = was.as_ref().is_some_and(|pieces| pieces.contains_key(&Place::Waiting));
+        if *displaced > 0 {
+            let left = displaced.checked_sub(line.qty.get());
+            ensure!(left.is_some(), "{event}: but only {displaced} lost their batch");
+            *displaced = left.unwrap_or_default();
+        } else if waits && matches!(event, Event::Allocated { .. }) {
+            self.take(line, &Place::Waiting)?;
+        } else if !matches!(event, Event::Shipped { .. }) {
+            // Whether somebody wanted a cancelled one back, the history tells.
+            let comes_back = self.may_come_back.contains(&line.orderid);
+            ensure!(was.is_none() || comes_back, "{event}: but it was {was:?}, and neither moves nor comes back");
+            let is_shipped = was.is_some_and(|was| was.keys().any(Place::is_shipped));
+            ensure!(!is_shipped, "{event}: but it was shipped");
+        }
+        *self.places.entry(id).or_default().entry(to).or_default() += line.qty.get();
+        Ok(())
     }
 
     fn replay(&mut self, event: &Event) -> Verdict {
-        if let Some((line, place)) = event.puts_line() {
-            let before = self.places.insert(line.id(), (line.clone(), place.clone())).map(|(_, place)| place);
-            let says_why = matches!(event, Event::OutOfStock { .. });
-            ensure!(before.as_ref() != Some(&place) || says_why, "{event}: but it was there already");
-            // Whether somebody wanted a cancelled one back, the history tells.
-            let comes_back = before == Some(Place::Cancelled) && self.may_come_back.contains(&line.orderid);
-            let had_ended = matches!(before, Some(Place::Shipped(_) | Place::Cancelled)) && !comes_back;
-            ensure!(!had_ended, "{event}: but it was {before:?}, and neither moves nor comes back");
-            // One that names a batch and puts its line elsewhere takes it from there; others find it on none.
-            let left = event.batchref().filter(|batch| place != Place::Batch((*batch).clone())).cloned();
-            let was_on = before.and_then(|place| place.batch().cloned());
-            ensure!(was_on == left, "{event}: but it was on {was_on:?}");
+        if let Some(line) = event.line() {
+            self.replay_of_line(event, line)?;
         }
         let key = |batchref: &BatchRef| (event.sku().clone(), batchref.clone());
         match event {
             Event::OutOfStock { line, .. } => {
-                let place = self.place(&line.id());
-                let is_placed = matches!(place, Some(Place::Batch(_)));
+                let pieces = self.pieces(&line.id());
+                let is_placed = self.is_at(&line.id(), |place| place.batch().is_some());
                 // An order may have a line of another quantity refused, and keep it as it was.
-                let keeps = self.places.get(&line.id()).is_some_and(|(known, _)| known.qty != line.qty);
-                ensure!(!is_placed || keeps, "{line:?} is out of stock, but is at {place:?}");
+                let keeps = pieces.values().sum::<u32>() != line.qty.get();
+                ensure!(!is_placed || keeps, "{line:?} is out of stock, but is at {pieces:?}");
             }
             Event::BatchCreated { batchref, qty, eta, .. } => {
                 self.etas.insert(key(batchref), *eta);
@@ -181,7 +237,7 @@ impl Books {
         let ever_on = |line: &OrderLine, batch: &BatchRef| {
             let mut events = self.commits.iter().flatten().map(|message| &message.event);
             events.any(
-                |event| matches!(event, Event::Allocated { line: told, batchref, .. } if told == line && batchref == batch),
+                |event| matches!(event, Event::Allocated { line: told, batchref, .. } if told.id() == line.id() && batchref == batch),
             )
         };
         match (command, reply) {
@@ -192,24 +248,23 @@ impl Books {
                 ensure!(self.was_refused(line), "{line:?} is told that it is out of stock, and nobody else is");
             }
             (Command::Deallocate(id), Reply::Done) => {
-                let place = self.place(id);
-                let is_cancelled = place == Some(&Place::Cancelled) || self.may_come_back.contains(&id.orderid);
-                ensure!(is_cancelled, "{id:?} is told to be cancelled, but is at {place:?}");
+                let pieces = self.pieces(id);
+                let is_cancelled = pieces.is_empty() || self.may_come_back.contains(&id.orderid);
+                ensure!(is_cancelled, "{id:?} is told to be cancelled, but is at {pieces:?}");
             }
             (Command::Ship(id), Reply::Done) => {
-                let place = self.place(id);
-                ensure!(matches!(place, Some(Place::Shipped(_))), "{id:?} is told to be shipped, but is at {place:?}");
+                let is_shipped = self.is_at(id, Place::is_shipped);
+                ensure!(is_shipped, "{id:?} is told to be shipped, but is at {:?}", self.pieces(id));
             }
             (Command::CancelOrder(_), Reply::Cancelled(lines)) => {
                 for part in lines {
-                    let place = self.place(&part.line.id());
-                    ensure!(
-                        place == Some(&part.place),
-                        "{:?} is told to be {:?}, but is at {place:?}",
-                        part.line,
-                        part.place
-                    );
-                    ensure!(!part.place.is_standing(), "{:?} is cancelled, but at {place:?}", part.line);
+                    let (line, place, pieces) = (&part.line, &part.place, self.pieces(&part.line.id()));
+                    let is_so = match place {
+                        Place::Cancelled => pieces.is_empty(),
+                        place => pieces.get(place).is_some_and(|pieces| *pieces >= line.qty.get()),
+                    };
+                    ensure!(is_so, "{line:?} is told to be {place:?}, but is at {pieces:?}");
+                    ensure!(!place.is_standing(), "{line:?} is cancelled, but at {pieces:?}");
                 }
             }
             (Command::Allocate(line), Reply::OrderCancelled(orderid)) => {
@@ -218,15 +273,15 @@ impl Books {
             }
             // What it is told of its lines, the history holds against the model.
             (Command::PutOrder(put), Reply::Put(lines)) => {
-                let is_kept = |line: &OrderLine| lines.iter().any(|part| part.line == *line);
+                let is_kept = |line: &OrderLine| lines.iter().any(|part| part.whole_line() == *line);
                 // Put once more with its version, it is shown as it has become since.
-                let may_lack = put.if_short == IfShort::Partial || put.version.is_some();
+                let may_lack = put.terms.if_short == IfShort::Partial || put.version.is_some();
                 let all = may_lack || put.wanted.lines().iter().all(is_kept);
                 ensure!(all, "{put:?} is told {lines:?}");
             }
             (Command::PutOrder(put), Reply::Short(lines)) => {
                 ensure!(
-                    put.if_short == IfShort::Refuse && !lines.is_empty(),
+                    put.terms.if_short == IfShort::Refuse && !lines.is_empty(),
                     "{put:?} is told of short lines {lines:?}"
                 );
             }
@@ -247,7 +302,7 @@ impl Books {
     fn was_refused(&self, line: &OrderLine) -> bool {
         let refuses = |event: &Event| match event {
             Event::OutOfStock { line: told, waiting } => {
-                told == line || (!waiting && told.sku == line.sku && told.qty <= line.qty)
+                told.id() == line.id() || (!waiting && told.sku == line.sku && told.qty <= line.qty)
             }
             _ => false,
         };
@@ -285,11 +340,8 @@ impl Books {
                 });
             newest.map(|(change, _)| change)
         };
-        let shipped = self
-            .places
-            .values()
-            .filter(|(line, place)| line.sku == new.sku && *place == Place::Shipped(new.reference.clone()));
-        let shipped: u32 = shipped.map(|(line, _)| line.qty.get()).sum();
+        let of_sku = self.places.iter().filter(|(line, _)| line.sku == new.sku);
+        let shipped: u32 = of_sku.filter_map(|(_, pieces)| pieces.get(&Place::Shipped(new.reference.clone()))).sum();
         let held = self.batches.get(&key).copied();
         let is_told = |held: u32| match newest(&|change| change.counted.is_some()).and_then(|change| change.counted) {
             None => held == new.qty.get(),
@@ -347,14 +399,14 @@ impl Books {
     }
 }
 
-fn check_product(product: &Product, parts: &BTreeMap<LineId, Part>) -> Verdict {
+fn check_product(product: &Product, parts: &BTreeMap<PartId, Part>) -> Verdict {
     let at = |place: &Place| {
         let there = parts.values().filter(|part| part.line.sku == *product.sku() && part.place == *place);
-        there.map(|part| &part.line).collect::<Vec<_>>()
+        there.collect::<Vec<_>>()
     };
     for batch in product.batches() {
         ensure!(batch.bound() <= batch.purchased, "{} is oversold: {batch:?}", batch.reference);
-        let pieces = |place| at(&place).iter().map(|line| line.qty.get()).sum::<u32>();
+        let pieces = |place| at(&place).iter().map(|part| part.line.qty.get()).sum::<u32>();
         let lines = [Place::Batch(batch.reference.clone()), Place::Shipped(batch.reference.clone())].map(pieces);
         let counted = [batch.allocated, batch.shipped];
         ensure!(
@@ -371,10 +423,11 @@ fn check_product(product: &Product, parts: &BTreeMap<LineId, Part>) -> Verdict {
     let counted = product.waiting().count as usize;
     ensure!(counted == waiting.len(), "{} counts {counted} waiting, of {}", product.sku(), waiting.len());
     if !product.has_backlog() {
-        for line in waiting {
-            let fits = |batch: &&Batch| batch.can_allocate(line);
-            if let Some(batch) = product.batches().iter().find(fits) {
-                return Err(format!("{line:?} waits beside {batch:?}"));
+        for part in waiting {
+            // What may be split makes no part below a sixteenth of its line. (All lines are small here.)
+            let has_room = |batch: &&Batch| batch.can_allocate(&part.line) || part.split.is_some() && batch.is_open();
+            if let Some(batch) = product.batches().iter().find(has_room) {
+                return Err(format!("{part:?} waits beside {batch:?}"));
             }
         }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision, Timestamp};
+use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision, Terms, Timestamp};
 use plan::{Outbox, Plan};
 use run::{Run, Verdict};
 use service_layer::ports::Environment as _;
@@ -124,7 +124,8 @@ fn random_order(world: &World, lines: &[LineId], skus: u32) -> PutOrder {
     // Some are over when the first clock sees it, and not for the others.
     let hold_until = [None, None, Some(0), Some(3), Some(200), Some(60_000)][world.choose(6, Odds::Even)];
     let hold_until = hold_until.map(|later| Timestamp(world.now().0 + later));
-    PutOrder { if_short, version, hold_until, ..whole(&orderid, wanted) }
+    let terms = Terms { if_short, hold_until, may_split: between(0, 1) == 1 };
+    PutOrder { terms, version, ..whole(&orderid, wanted) }
 }
 
 fn between(world: &World, from: u32, to: u32) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{IfShort, OrderVersion, Timestamp};
+use domain::{IfShort, OrderVersion, Terms, Timestamp};
 use service_layer::PutOrder;
 use testing::{Command, line, new_batch, whole};
 
@@ -98,7 +98,8 @@ async fn every_schedule_of_an_order_that_is_put_and_cancelled(_: Arc<Servers>) -
 
 /// Stock that comes while an order begins to wait for it is not left beside it.
 async fn every_schedule_of_an_order_that_waits_and_stock_that_arrives(_: Arc<Servers>) -> Outcome {
-    let waits = PutOrder { if_short: IfShort::Wait, ..wants("o1", &[("S", 2), ("T", 1)]) };
+    let waits =
+        PutOrder { terms: Terms { if_short: IfShort::Wait, ..Terms::default() }, ..wants("o1", &[("S", 2), ("T", 1)]) };
     let plan = of(vec![Command::PutOrder(waits), create("b3", 2)]);
     let before = [create("b1", 1), create_t("b2", 1)];
     every_schedule("an order that waits and stock that arrives", &before, &plan, &[A_CRASH, A_DUPLICATE])
@@ -107,7 +108,7 @@ async fn every_schedule_of_an_order_that_waits_and_stock_that_arrives(_: Arc<Ser
 /// When the run begins, the hold is over by one millisecond for clocks that are ahead, and not for the others.
 fn held(orderid: &str) -> Command {
     let hold_until = Some(Timestamp(1_000_001));
-    Command::PutOrder(PutOrder { hold_until, ..wants(orderid, &[("S", 2)]) })
+    Command::PutOrder(PutOrder { terms: Terms { hold_until, ..Terms::default() }, ..wants(orderid, &[("S", 2)]) })
 }
 
 const SKEWED: Adversity = Adversity { skew: 1, ..NOTHING };

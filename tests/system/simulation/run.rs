@@ -9,7 +9,7 @@ use std::time::Duration;
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
 use adapters::{queued, sqs};
 use aws_lambda_events::sqs::SqsBatchResponse;
-use domain::{Event, OrderLine, Part, Place, Product, Refusal, Revision, SkuLines};
+use domain::{Event, OrderLine, Part, PartId, Place, Product, Refusal, Revision, SkuLines};
 use futures_util::FutureExt as _;
 use lambda_runtime::Context;
 use serde_json::json;
@@ -24,7 +24,7 @@ use super::choices::Odds;
 use super::plan::{Outbox, Plan};
 use super::queue::{Entry, Queue, RECEIVES, Source, event_of, ids};
 use super::world::{Clocked, World};
-use crate::history::{self, Asked, Index, Request, Told};
+use crate::history::{self, Asked, Index, Request, Told, ToldLine};
 
 /// As template.yaml has them.
 const HTTP_LIMIT: Duration = Duration::from_secs(10);
@@ -484,8 +484,8 @@ impl Run {
             let stands = |part: &&Part| part.line.orderid == orderid && part.place.is_standing();
             for part in store.parts().values().filter(stands) {
                 let asks_for = |flight: &&Flight| match &flight.command {
-                    Command::Allocate(line) => *line == part.line,
-                    Command::PutOrder(put) => put.wanted.lines().contains(&part.line),
+                    Command::Allocate(line) => *line == part.whole_line(),
+                    Command::PutOrder(put) => put.wanted.lines().contains(&part.whole_line()),
                     _ => false,
                 };
                 let line: Vec<_> = self.flights.iter().filter(asks_for).collect();
@@ -497,17 +497,18 @@ impl Run {
                 if crossed_until.is_none() || line.iter().chain(&order).any(|flight| began_later(&flight)) {
                     return Err(format!("{:?} stands at {:?}, and its order is cancelled", part.line, part.place));
                 }
-                let lines = SkuLines::of([part.line.clone()]).pop().unwrap();
+                let line = part.whole_line();
+                let lines = SkuLines::of([line.clone()]).pop().unwrap();
                 for asks in [0, 1, 2] {
                     let copy = store.copied();
                     let bus = MessageBus::new(&copy, InMemoryEnvironment::starting_at(1), ());
                     let call = call_until(Timestamp(1_000_000));
                     match asks {
                         0 => drop(bus.handle(&CancelOrder(orderid.clone()), &call).now_or_never()),
-                        1 => drop(bus.handle(&Allocate(part.line.clone()), &call).now_or_never()),
+                        1 => drop(bus.handle(&Allocate(line.clone()), &call).now_or_never()),
                         _ => drop(bus.handle(&AllocateLines::of(lines.clone()), &call).now_or_never()),
                     }
-                    let place = copy.parts().get(&part.line.id()).map(|part| part.place.clone());
+                    let place = copy.parts().get(&PartId::first_of(line.id())).map(|part| part.place.clone());
                     if place != Some(Place::Cancelled) {
                         return Err(format!("{:?} is asked for again, and stands at {place:?}", part.line));
                     }
@@ -530,8 +531,8 @@ impl Run {
             Ok(Reply::OutOfStock) => Some(Told::OutOfStock),
             Ok(Reply::Done) => Some(Told::Done),
             Ok(Reply::OrderCancelled(_)) => Some(Told::OrderCancelled),
-            Ok(Reply::Cancelled(lines)) => Some(Told::Cancelled(lines.clone())),
-            Ok(Reply::Put(lines)) => Some(Told::put(lines.clone())),
+            Ok(Reply::Cancelled(parts)) => Some(Told::Cancelled(ToldLine::all(parts))),
+            Ok(Reply::Put(parts)) => Some(Told::Put(ToldLine::all(parts))),
             Ok(Reply::Short(lines)) => Some(Told::Short(lines.clone())),
             Err(error) => Told::of_error(error),
         };

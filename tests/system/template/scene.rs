@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{IfShort, OrderLine, Revision, SkuLines};
+use domain::{IfShort, OrderLine, Revision, SkuLines, Terms};
 use service_layer::ports::{Environment as _, Holds as _, Inbox as _, Timestamp};
 use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _};
 use service_layer::{
@@ -124,7 +124,7 @@ impl Scene {
         after.create_batch(&new)?;
         // An order holds its piece, until a time that is over.
         let holds = line(&unique("order"), &sku, 1);
-        after.arrange(&[holds], &[], IfShort::Refuse, Some(Timestamp(1)))?;
+        after.arrange(&[holds], &[], &Terms { hold_until: Some(Timestamp(1)), ..Terms::default() })?;
         let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {
             products: &[Changed { before: Some(&before), after: &after }],
@@ -138,7 +138,10 @@ impl Scene {
     async fn hold(&self, sku: &str) -> anyhow::Result<()> {
         let orderid = unique("order");
         self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
-        let held = PutOrder { hold_until: Some(Timestamp(1)), ..whole(&orderid, vec![line(&orderid, sku, 1)]) };
+        let held = PutOrder {
+            terms: Terms { hold_until: Some(Timestamp(1)), ..Terms::default() },
+            ..whole(&orderid, vec![line(&orderid, sku, 1)])
+        };
         self.before(Command::PutOrder(held)).await
     }
 
@@ -213,7 +216,7 @@ impl Scene {
         self.recorded.dry_run(&order(&[1, 2]), &soon()).await?;
         self.does(Command::PutOrder(order(&[1, 2]))).await?;
         self.does(Command::PutOrder(order(&[1]))).await?;
-        let short = PutOrder { if_short: IfShort::Partial, ..order(&[1, 9]) };
+        let short = PutOrder { terms: Terms { if_short: IfShort::Partial, ..Terms::default() }, ..order(&[1, 9]) };
         self.does(Command::PutOrder(short)).await
     }
 
@@ -241,7 +244,7 @@ impl Scene {
         let call = &soon();
         let first = Wanted::first(9);
         let order = views.order(&line.orderid, &first, call).await?;
-        let reference = order.entries[0].part.place.batch().expect("its batch");
+        let reference = order.entries[0].parts[0].part.place.batch().expect("its batch");
         self.before(Command::CreateBatch(new_batch(reference.as_str(), &unique("LAMP"), 1))).await?;
         views.allocations(&line.orderid, (0, usize::MAX), call).await?;
         views.product(&line.sku, call).await?;

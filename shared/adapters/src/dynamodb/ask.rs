@@ -26,17 +26,27 @@ impl Lists for DynamoDb {
             None => query.key_condition_expression("PK = :partition"),
             Some(line) => query
                 .key_condition_expression("PK = :partition AND SK > :after")
-                .expression_attribute_values(":after", AttributeValue::S(Key::line(line).sk)),
+                .expression_attribute_values(":after", AttributeValue::S(Key::after_line(line).sk)),
         };
-        let mut lines = OrderLines::default();
+        let (mut lines, mut known) = (OrderLines::default(), 0_usize);
         self.pages(query, |item| {
             match Kind::of(&item) {
                 Kind::Cancelled => lines.is_cancelled = true,
                 // What asks was not promised, and neither is what is wanted.
                 Kind::Asking | Kind::LastPut => {}
-                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Turn | Kind::Line => lines.parts.push(read_part(item)?),
+                Kind::Head | Kind::Batch | Kind::Inbox | Kind::Turn | Kind::Line => {
+                    let part = read_part(item)?;
+                    let is_next = lines.parts.last().is_none_or(|last: &Part| last.line.id() != part.line.id());
+                    if is_next && known == at_most {
+                        return Ok(More::Enough);
+                    }
+                    known = known.saturating_add(usize::from(is_next));
+                    lines.parts.push(part);
+                }
             }
-            Ok(if lines.parts.len() < at_most { More::Needed } else { More::Enough })
+            // Of a line that may be split, more parts may follow.
+            let may_have_more = known < at_most || lines.parts.last().is_some_and(|last| !last.is_whole());
+            Ok(if may_have_more { More::Needed } else { More::Enough })
         })
         .await?;
         Ok(lines)

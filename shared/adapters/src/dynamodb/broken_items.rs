@@ -63,7 +63,7 @@ fn asking() -> Asking {
 fn shared_head() -> Item {
     let mut product = product().committed();
     for orderid in ["o7", "o8"] {
-        product.allocate(&line(orderid, "LAMP", 1), None).unwrap();
+        product.allocate(&line(orderid, "LAMP", 1), &[]).unwrap();
     }
     let (correlation, at) = ("c1".try_into().unwrap(), Timestamp(1_700_000_000_000));
     let origins = Origins::from([(line("o8", "LAMP", 1).id(), "c8".try_into().unwrap())]);
@@ -81,7 +81,7 @@ fn new_batch() -> NewBatch {
 }
 
 fn part(place: Place) -> Part {
-    Part { line: line("o1", "LAMP", 3), place, age: Version(2), since: Version(3), held_until: None }
+    Part { line: line("o1", "LAMP", 3), split: None, place, age: Version(2), since: Version(3), held_until: None }
 }
 
 /// A product that has refused a line; its last commit took one off a batch and put it on another.
@@ -400,7 +400,7 @@ proptest! {
             (None, false) => Place::Waiting,
             (None, true) => Place::Cancelled,
         };
-        let part = Part { line, place, age: Version(age), since: Version(since), held_until: None };
+        let part = Part { line, split: None, place, age: Version(age), since: Version(since), held_until: None };
         prop_assert_eq!(read_part(item_of(&part)).unwrap(), part);
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use domain::Batch;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use domain::{Batch, LineId};
 use futures_util::future::{try_join, try_join_all};
 use service_layer::ports::StoredBatch;
 use service_layer::store::{Found, ReadSet, StoreError, Stored};
@@ -38,6 +39,8 @@ struct Reading {
     found: Found,
     /// The counters of full batches.
     full: Vec<Batch>,
+    /// Lines all parts of which were read.
+    completed: Vec<LineId>,
 }
 
 impl DynamoDb {
@@ -74,6 +77,10 @@ impl DynamoDb {
                     added => added?,
                 }
             }
+            items = self.other_parts(&mut reading).await?;
+            if !items.is_empty() {
+                continue;
+            }
             keys = reading.missing();
             if keys.is_empty() {
                 return reading.closed();
@@ -82,10 +89,26 @@ impl DynamoDb {
         }
     }
 
+    /// The parts of lines that were found in part, and not looked for yet. Mostly, there is no such line.
+    async fn other_parts(&self, reading: &mut Reading) -> Result<Vec<Item>, StoreError> {
+        let lines = reading.in_part();
+        let parts_of = |line: &LineId| {
+            let Key { pk, sk } = Key::other_parts(line);
+            let query = self.stored_in(pk).key_condition_expression("PK = :partition AND begins_with(SK, :line)");
+            Box::pin(self.all(query.expression_attribute_values(":line", AttributeValue::S(sk))))
+        };
+        let parts = try_join_all(lines.iter().map(parts_of)).await?;
+        reading.completed.extend(lines);
+        Ok(parts.concat())
+    }
+
     /// All that a partition of the table has: the batches that share a reference, or what is stored of an order.
     async fn all_in(&self, partition: String) -> Result<Vec<Item>, StoreError> {
+        self.all(self.stored_in(partition).key_condition_expression("PK = :partition")).await
+    }
+
+    async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
-        let query = self.stored_in(partition).key_condition_expression("PK = :partition");
         self.pages(query, |item| {
             items.push(item);
             Ok(More::Needed)
@@ -167,6 +190,14 @@ impl Reading {
             Kind::Line | Kind::Inbox | Kind::Turn => self.found.parts.push(read_part(item)?),
         }
         Ok(())
+    }
+
+    /// Lines of which a part was read, and not all.
+    fn in_part(&self) -> Vec<LineId> {
+        let firsts = self.found.parts.iter().filter(|part| !part.is_whole()).map(|part| part.line.id());
+        let is_read =
+            |line: &LineId| self.completed.contains(line) || self.found.whole_order.as_ref() == Some(&line.orderid);
+        firsts.filter(|line| !is_read(line)).collect()
     }
 
     /// What is named, not known, and was not asked for yet.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-use domain::{Batch, BatchRef, LineId, NewBatch, OrderId, Part, Place, Product, Sku};
+use domain::{Batch, BatchRef, NewBatch, OrderId, Part, PartId, Place, Product, Sku};
 use service_layer::ports::StoredBatch;
 use service_layer::store::StoreError;
 
@@ -26,7 +26,7 @@ pub enum Row {
     Head(Product),
     /// A batch as it was added and, if it is full, its counters.
     Batch(NewBatch, Option<Batch>),
-    /// A promised line, and where it stands.
+    /// A part of a promised line, which mostly is all of it.
     Line(Part),
     /// An entry of the inbox, which counts for nothing here.
     Inbox,
@@ -104,15 +104,15 @@ impl DynamoDb {
             Place::Shipped(_) | Place::Cancelled => Vec::new(),
         };
         // A line that moved may be listed where it was and where it is.
-        let mut listed: BTreeSet<LineId> = BTreeSet::new();
+        let mut listed: BTreeSet<PartId> = BTreeSet::new();
         for partition in partitions {
             self.pages(self.listed_in(partition), |item| {
-                listed.insert(read_part(item)?.line.id());
+                listed.insert(read_part(item)?.id());
                 Ok(More::Needed)
             })
             .await?;
         }
-        let keys: Vec<Item> = listed.iter().map(|id| Key::line(id).into_item()).collect();
+        let keys: Vec<Item> = listed.iter().map(|id| Key::part(id).into_item()).collect();
         let mut parts = Vec::new();
         for keys in keys.chunks(KEYS) {
             for item in self.get_all(keys.to_vec(), TRIES).await? {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{Batch, LineId, Move, OrderId, Part, Product};
+use domain::{Batch, Move, OrderId, Part, PartId, Product};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Asking, Changed, Commit, Put as Wish, StoreError};
 
@@ -31,7 +31,7 @@ impl DynamoDb {
             }
         }
         for part in commit.kept {
-            others.push(self.check(&part.line.id(), Still::since(part))?);
+            others.push(self.check(&part.id(), Still::since(part))?);
         }
         for asking in commit.dismissed {
             others.push(self.dismiss(asking)?);
@@ -148,21 +148,24 @@ impl DynamoDb {
         update.build().map_err(fault)
     }
 
-    /// Puts a line where it goes. One that is turned away is not written: it must have no place still.
+    /// Puts a part of a line where it goes. One that is no more is deleted. A line that is turned away is not written: it must
+    /// have no place still.
     fn put_line(
         &self,
         moved: &Move,
         product: &Product,
         commit: &Commit<'_>,
     ) -> Result<Option<TransactWriteItem>, StoreError> {
-        let id = moved.line.id();
-        let still = Still::of(moved, commit.asking(&id));
+        let (id, line) = (moved.id(), moved.line.id());
+        let asking = commit.asking(&line).filter(|_| id.first == 0);
+        let still = Still::of(moved, asking);
         let Some(part) = moved.part_at(product.version()) else {
-            // One item is written once.
-            if commit.dismisses(&id) {
-                return Ok(None);
+            if moved.from.is_some() {
+                return Ok(Some(self.delete(&id, still)?));
             }
-            return Ok(Some(self.check(&id, still)?));
+            // One item is written once.
+            let is_written = commit.dismisses(&line);
+            return if is_written { Ok(None) } else { Ok(Some(self.check(&id, still)?)) };
         };
         let put = Put::builder()
             .table_name(&self.table)
@@ -173,11 +176,11 @@ impl DynamoDb {
         Ok(Some(TransactWriteItem::builder().put(put.build().map_err(fault)?).build()))
     }
 
-    /// Writes nothing, but has a line be as it was found.
-    fn check(&self, line: &LineId, still: Still) -> Result<TransactWriteItem, StoreError> {
+    /// Writes nothing, but has a part of a line be as it was found.
+    fn check(&self, part: &PartId, still: Still) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(Key::line(line).into_item()))
+            .set_key(Some(Key::part(part).into_item()))
             .condition_expression(still.condition)
             .set_expression_attribute_names(still.names)
             .set_expression_attribute_values(still.values);
@@ -186,10 +189,13 @@ impl DynamoDb {
 
     /// Has a line ask no more.
     fn dismiss(&self, asking: &Asking) -> Result<TransactWriteItem, StoreError> {
-        let still = Still::asking(asking);
+        self.delete(&PartId::first_of(asking.line.id()), Still::asking(asking))
+    }
+
+    fn delete(&self, part: &PartId, still: Still) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .set_key(Some(Key::line(&asking.line.id()).into_item()))
+            .set_key(Some(Key::part(part).into_item()))
             .condition_expression(still.condition)
             .set_expression_attribute_names(still.names)
             .set_expression_attribute_values(still.values);

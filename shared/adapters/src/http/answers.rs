@@ -186,7 +186,7 @@ fn refused(route: Route, refusal: &Refusal) -> (StatusCode, Code) {
         Refusal::OrderCancelled(_) => (StatusCode::CONFLICT, Code::OrderCancelled),
         Refusal::OrderOutdated { .. } => (StatusCode::CONFLICT, Code::OrderOutdated),
         Refusal::TooManyBatches(_) => (StatusCode::CONFLICT, Code::TooManyBatches),
-        Refusal::TooManyChanges(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::TooManyLines),
+        Refusal::TooManyChanges(_) | Refusal::TooManyParts(_) => (StatusCode::UNPROCESSABLE_ENTITY, Code::TooManyLines),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{LineId, LineName, OrderId, Sku, Version};
+use domain::{LineId, LineName, OrderId, PartId, Sku, Version};
 use lambda_http::{Request, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,20 +44,22 @@ impl Token for LineId {
     }
 }
 
-/// A line of a SKU.
+/// A part of a line of a SKU.
 #[derive(Serialize, Deserialize)]
-pub(super) struct OfSku(u64, OrderId, LineName);
+pub(super) struct OfSku(u64, OrderId, LineName, u32);
 
 impl Token for Rank {
     type Written = OfSku;
     type Of = Sku;
 
     fn written(self) -> OfSku {
-        OfSku(self.age.0, self.line.orderid, self.line.name)
+        let PartId { line, first } = self.part;
+        OfSku(self.age.0, line.orderid, line.name, first)
     }
 
-    fn read(OfSku(age, orderid, name): OfSku, sku: &Sku) -> Option<Self> {
-        Some(Self { age: Version(age), line: LineId::named(orderid, sku.clone(), Some(name), None).ok()? })
+    fn read(OfSku(age, orderid, name, first): OfSku, sku: &Sku) -> Option<Self> {
+        let line = LineId::named(orderid, sku.clone(), Some(name), None).ok()?;
+        Some(Self { age: Version(age), part: PartId { line, first } })
     }
 }
 

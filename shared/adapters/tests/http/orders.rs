@@ -226,6 +226,8 @@ async fn what_no_order_can_be_is_refused_with_its_place() {
     let api = Api::with_lamps_and_desks().await;
     let before = contents(api.0.store());
     let long = format!(r#"{{"lines": [{{"sku": "{}", "qty": 1, "line": "{}"}}]}}"#, "🪑".repeat(250), "x".repeat(20));
+    let named = format!(r#"{{"sku": "{}", "qty": 1, "line": "{}"}}"#, "🪑".repeat(250), "x".repeat(10));
+    let for_parts = format!(r#"{{"lines": [{named}], "split": true}}"#);
     for (body, field, reason) in [
         ("{}", "lines", "missing field `lines`"),
         (r#"{"lines": 5}"#, "lines", "invalid type: integer `5`, expected a sequence"),
@@ -244,7 +246,8 @@ async fn what_no_order_can_be_is_refused_with_its_place() {
         (r#"{"lines": [], "if_short": {"wait": null}}"#, "if_short", "expected a string"),
         (r#"{"lines": [], "version": -1}"#, "version", "invalid value"),
         (r#"{"lines": [], "dry_run": "yes"}"#, "dry_run", "expected a boolean"),
-        (r#"{"lines": [], "split": true}"#, "split", "must not be true"),
+        (r#"{"lines": [], "split": "yes"}"#, "split", "expected a boolean"),
+        (&for_parts, "lines[0].line", "at most 1009 bytes in UTF-8 together with sku if it may be split, not 1010"),
     ] {
         let told = api.refuses(400, body).await;
         assert_eq!((&told["code"], &told["field"]), (&json!("invalid_input"), &json!(field)), "{body}: {told}");

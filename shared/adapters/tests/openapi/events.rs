@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{EventType, Revision};
+use domain::{EventType, Revision, Terms};
 use serde_json::{Map, Value, json};
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
@@ -127,11 +127,11 @@ fn told() -> Vec<Envelope> {
         Command::PutOrder(whole("order-004", vec![asked("order-004", 2)])),
         Command::PutOrder(whole("order-004", vec![asked("order-004", 3)])),
         Command::PutOrder(PutOrder {
-            hold_until: Some(Timestamp(20_000)),
+            terms: Terms { hold_until: Some(Timestamp(20_000)), ..Terms::default() },
             ..whole("order-005", vec![asked("order-005", 1)])
         }),
         Command::PutOrder(PutOrder {
-            hold_until: Some(Timestamp(30_000)),
+            terms: Terms { hold_until: Some(Timestamp(30_000)), ..Terms::default() },
             ..whole("order-005", vec![asked("order-005", 1)])
         }),
         Command::PutOrder(whole("order-005", vec![asked("order-005", 1)])),

@@ -1,9 +1,10 @@
 //! Bringing an order's lines of one SKU to what the order wants: lines are placed, exchanged and given back in one change.
 
+use super::Product;
 use super::cancel::cancelled;
 use super::displaced::out_of_stock;
-use super::{Product, allocated, preferred};
-use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Refusal, Timestamp};
+use super::split::{MOST_PARTS, Pieces};
+use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Quantity, Refusal, Split, Terms};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,45 +28,46 @@ impl Product {
     /// Brings an order's lines to those that it wants. What it wants no more is given back first, so that its other lines
     /// can have it; what they leave is for those that wait, see [`Product::has_backlog`].
     ///
-    /// With `hold_until`, those that are not promised for good yet are promised until then; without it, all are promised for
-    /// good.
-    ///
-    /// `parts` are the order's lines of this SKU as they stand. A line that has its place keeps it, one that asks for
-    /// another quantity is exchanged, and one that was cancelled comes back. With [`IfShort::Refuse`] and lines that are
-    /// short the product is to be thrown away: see [`Product::tell_refused`].
+    /// `parts` are the order's lines of this SKU as they stand, each with all its parts. A line that has its place keeps it;
+    /// one that asks for another quantity is exchanged, and so is one that waits and may be split now, or no more; one that
+    /// was cancelled comes back. With [`IfShort::Refuse`] and lines that are short the product is to be thrown away: see
+    /// [`Product::tell_refused`].
     ///
     /// # Errors
-    /// When a line is to have another quantity that was shipped; or when a batch was full, pieces of which are given back,
-    /// and the product can hold no more batches with free stock. The product is to be thrown away then.
-    pub fn arrange(
-        &mut self,
-        wanted: &[OrderLine],
-        parts: &[Part],
-        if_short: IfShort,
-        hold_until: Option<Timestamp>,
-    ) -> Result<Arranged, Refusal> {
-        for part in parts {
-            let line = wanted.iter().find(|line| line.is_same(&part.line));
-            self.release(part, line)?;
+    /// When a line is to have another quantity that was shipped, or would have too many parts; or when a batch was full,
+    /// pieces of which are given back, and the product can hold no more batches with free stock. The product is to be thrown
+    /// away then.
+    pub fn arrange(&mut self, wanted: &[OrderLine], parts: &[Part], terms: &Terms) -> Result<Arranged, Refusal> {
+        let known = Part::by_line(parts);
+        let parts_of = |line: &OrderLine| {
+            let known = known.iter().find(|parts| parts.iter().any(|part| part.line.is_same(line)));
+            known.map_or(&[][..], Vec::as_slice)
+        };
+        for parts in &known {
+            let line = parts.first().and_then(|part| wanted.iter().find(|line| line.is_same(&part.line)));
+            self.release(parts, line, terms)?;
         }
         let available = self.available();
         let mut short = Vec::new();
         for line in wanted {
-            let part = parts.iter().find(|part| part.line.is_same(line));
-            if !self.place_wanted(line, part, if_short, hold_until) {
+            if !self.place_wanted(line, parts_of(line), terms)? {
                 short.push(line.clone());
             }
         }
         Ok(Arranged { short, available })
     }
 
-    /// Tells that a line is refused which fits on no batch, once for a stock, and changes nothing else. `part` is where it
-    /// stands: only if it was never promised, the commit must find that it has no place still.
-    pub fn tell_refused(&mut self, line: &OrderLine, part: Option<&Part>) {
-        match part {
-            _ if self.has_room_for(line) => {}
-            None => self.turn_away(line),
-            Some(_) => self.tell_refusal(line),
+    /// Tells that a line is refused which is short, once for a stock, and changes nothing else. `parts` are where it stands:
+    /// only if it was never promised, the commit must find that it has no place still.
+    pub fn tell_refused(&mut self, line: &OrderLine, parts: &[&Part], terms: &Terms) {
+        let wanted = Pieces::wanted(line, parts, terms);
+        if self.shares(&wanted, None).left == 0 {
+            return;
+        }
+        if parts.is_empty() {
+            self.turn_away(line);
+        } else {
+            self.tell_refusal(line);
         }
     }
 
@@ -85,67 +87,92 @@ impl Product {
     }
 
     /// Gives back what the order wants no more of a line: all of it, or the pieces that it is exchanged for.
-    fn release(&mut self, part: &Part, wanted: Option<&OrderLine>) -> Result<(), Refusal> {
-        let changes = wanted.is_some_and(|line| line.qty != part.line.qty);
-        match &part.place {
-            Place::Shipped(_) if changes => Err(Refusal::LineShipped(part.line.id())),
-            Place::Batch(_) | Place::Waiting if wanted.is_none() => {
-                self.cancel_at_once(part, CancellationReason::Edited).map(drop)
+    fn release(&mut self, parts: &[&Part], wanted: Option<&OrderLine>, terms: &Terms) -> Result<(), Refusal> {
+        let Some(first) = parts.first().filter(|part| part.place != Place::Cancelled) else { return Ok(()) };
+        match wanted {
+            Some(line) if first.place.is_shipped() && line.qty != first.whole_qty() => {
+                Err(Refusal::LineShipped(line.id()))
             }
-            Place::Batch(reference) if changes => self.give_back(reference, part.line.qty),
-            Place::Batch(_) | Place::Waiting | Place::Shipped(_) | Place::Cancelled => Ok(()),
+            _ if first.place.is_shipped() => Ok(()),
+            Some(line) if is_exchanged(line, parts, terms) => self.free(parts),
+            Some(_) => Ok(()),
+            None => self.cancel_at_once(parts, CancellationReason::Edited).map(drop),
         }
     }
 
     /// False: it is short. A line that waits already for as much is no news, and no reason to refuse its order.
-    fn place_wanted(
-        &mut self,
-        line: &OrderLine,
-        part: Option<&Part>,
-        if_short: IfShort,
-        hold_until: Option<Timestamp>,
-    ) -> bool {
-        let exchanged = part.filter(|part| part.place.is_standing() && part.line.qty != line.qty);
-        let kept = part.filter(|part| part.place != Place::Cancelled && exchanged.is_none());
-        if let Some(part) = kept.filter(|part| part.place != Place::Waiting) {
-            self.hold(part, hold_until);
-            return true;
-        }
-        // What was promised for good stays so.
-        let is_for_good = part.is_some_and(|part| part.place.is_standing() && part.held_until.is_none());
-        let hold_until = hold_until.filter(|_| !is_for_good);
-        if let Some(batch) = preferred(&mut self.state.batches, line, None) {
-            batch.take(line.qty);
-            let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch, hold_until));
-            self.tell_exchange(exchanged);
-            self.put_until(line.clone(), part, Place::Batch(batchref), hold_until);
-            self.record(allocated);
-            return true;
-        }
-        if let Some(waits) = kept {
-            self.hold(waits, hold_until);
-            return true;
-        }
-        match (if_short, part, exchanged) {
-            (IfShort::Wait, ..) => {
-                self.tell_exchange(exchanged);
-                self.put_until(line.clone(), part, Place::Waiting, hold_until);
-                self.record(out_of_stock(line));
+    fn place_wanted(&mut self, line: &OrderLine, parts: &[&Part], terms: &Terms) -> Result<bool, Refusal> {
+        let is_known = parts.first().is_some_and(|part| part.place != Place::Cancelled);
+        let is_exchanged = is_exchanged(line, parts, terms);
+        if is_known && !is_exchanged {
+            for part in parts {
+                self.keep(part, terms);
             }
-            (IfShort::Refuse | IfShort::Partial, None, _) => self.turn_away(line),
-            (IfShort::Refuse | IfShort::Partial, Some(_), Some(old)) => {
-                self.put(old.line.clone(), Some(old), Place::Cancelled);
-                self.tell_exchange(exchanged);
-                self.tell_refusal(line);
-            }
-            (IfShort::Refuse | IfShort::Partial, Some(_), None) => self.tell_refusal(line),
+            return Ok(true);
         }
-        false
+        let pieces = Pieces::wanted(line, parts, terms);
+        let shares = self.shares(&pieces, None);
+        let is_short = shares.left > 0;
+        if is_short && terms.if_short != IfShort::Wait {
+            match parts {
+                [] => self.turn_away(line),
+                // What it had is free already.
+                _ if is_exchanged => {
+                    self.end(parts, CancellationReason::Edited);
+                    self.tell_refusal(line);
+                }
+                _ => self.tell_refusal(line),
+            }
+            return Ok(false);
+        }
+        if shares.parts() > MOST_PARTS {
+            return Err(Refusal::TooManyParts(line.id()));
+        }
+        for old in parts.iter().filter(|_| is_exchanged) {
+            self.record(cancelled(old, CancellationReason::Edited));
+        }
+        let waits = Quantity::try_from(shares.left).ok();
+        self.lay_out(&pieces, shares, &Place::Waiting);
+        if let Some(qty) = waits {
+            self.record(out_of_stock(&OrderLine { qty, ..line.clone() }));
+        }
+        Ok(!is_short)
     }
 
-    fn tell_exchange(&mut self, exchanged: Option<&Part>) {
-        if let Some(old) = exchanged {
-            self.record(cancelled(old, CancellationReason::Edited));
+    /// Leaves a part where it is, but for one that waits and has room now.
+    fn keep(&mut self, part: &Part, terms: &Terms) {
+        let is_held = part.held_until.is_some();
+        let pieces = Pieces { held_until: terms.hold_until.filter(|_| is_held), ..Pieces::of(&part) };
+        let shares = Some(&part.place).filter(|place| **place == Place::Waiting).map(|_| self.shares(&pieces, None));
+        match shares.filter(|shares| !shares.on.is_empty()) {
+            Some(shares) => self.lay_out(&pieces, shares, &Place::Waiting),
+            None => self.hold(part, terms.hold_until),
+        }
+    }
+}
+
+/// Whether a line that stands is to be placed anew: with other pieces; or on other batches, as it waits.
+fn is_exchanged(line: &OrderLine, parts: &[&Part], terms: &Terms) -> bool {
+    let waits = parts.iter().any(|part| part.place == Place::Waiting);
+    parts.first().is_some_and(|part| {
+        let may_be_split = part.split.is_some();
+        part.place.is_standing() && (part.whole_qty() != line.qty || waits && may_be_split != terms.may_split)
+    })
+}
+
+impl<'a> Pieces<'a> {
+    /// All of a line that is placed anew.
+    fn wanted(line: &'a OrderLine, parts: &'a [&'a Part], terms: &Terms) -> Self {
+        // One that was cancelled comes back as a new promise.
+        let promised = parts.first().filter(|part| part.place != Place::Cancelled);
+        Self {
+            line,
+            split: terms.may_split.then_some(Split { first: 0, of: line.qty }),
+            parts,
+            age: promised.map(|part| part.age),
+            // What was promised for good stays so.
+            held_until: terms.hold_until.filter(|_| promised.is_none_or(|part| part.held_until.is_some())),
+            least: 1,
         }
     }
 }
@@ -163,14 +190,14 @@ mod tests {
 
     /// What becomes of an order that has these lines.
     fn arranged(product: &mut Product, wanted: &[OrderLine], parts: &[Part], if_short: IfShort) -> Vec<OrderLine> {
-        product.arrange(wanted, parts, if_short, None).unwrap().short
+        product.arrange(wanted, parts, &terms(if_short, None)).unwrap().short
     }
 
     /// A batch with lines on it.
     fn with_lines(qty: u32, placed: &[OrderLine]) -> (Product, Vec<Part>) {
         let mut product = product(&[batch("b1", qty, None)]);
         for line in placed {
-            product.allocate(line, None).unwrap();
+            product.allocate(line, &[]).unwrap();
         }
         let parts = placed.iter().map(|line| on("b1", 8, line.clone())).collect();
         (product.committed(), parts)
@@ -223,7 +250,7 @@ mod tests {
     fn lines_that_are_wanted_no_more_are_given_back_for_those_that_wait() {
         let waits = [waiting(3, line("o2", 2))];
         let mut product = product_with_waiting(&[batch("b1", 4, None)], Tally::of(&waits));
-        product.allocate(&named("gone", 4), None).unwrap();
+        product.allocate(&named("gone", 4), &[]).unwrap();
         let mut product = product.committed();
         let parts = [on("b1", 8, named("gone", 4))];
         assert_eq!(
@@ -259,7 +286,7 @@ mod tests {
             assert!(product.events().is_empty());
         }
         let (mut product, _) = with_lines(5, &[]);
-        let refused = product.arrange(&[named("sent", 3)], &[shipped], IfShort::Refuse, None);
+        let refused = product.arrange(&[named("sent", 3)], &[shipped], &terms(IfShort::Refuse, None));
         assert_eq!(refused, Err(Refusal::LineShipped(named("sent", 3).id())));
     }
 
@@ -314,10 +341,10 @@ mod tests {
             batch("as-late", 2, Some("2011-01-02")),
             batch("last", 3, Some("2011-02-01")),
         ]);
-        product.allocate(&named("left", 3), None).unwrap();
+        product.allocate(&named("left", 3), &[]).unwrap();
         let mut product = product.committed();
         let parts = [on("b1", 8, named("left", 3))];
-        let refused = product.arrange(&[named("left", 7)], &parts, IfShort::Refuse, None).unwrap();
+        let refused = product.arrange(&[named("left", 7)], &parts, &terms(IfShort::Refuse, None)).unwrap();
         let eta = |date: &str| Eta::try_from(date.to_owned()).unwrap();
         let incoming = vec![(eta("2011-01-02"), 8), (eta("2011-02-01"), 3)];
         assert_eq!(refused.available, Available { free: 5, incoming }, "its own three are among them");
@@ -327,11 +354,11 @@ mod tests {
     #[test]
     fn a_refusal_is_told_once_for_a_stock_and_only_if_the_line_does_not_fit_by_itself() {
         let (mut product, parts) = with_lines(5, &[named("left", 3)]);
-        product.tell_refused(&named("fits", 2), None);
+        product.tell_refused(&named("fits", 2), &[], &Terms::default());
         assert!(product.events().is_empty());
-        product.tell_refused(&named("left", 4), Some(&parts[0]));
+        product.tell_refused(&named("left", 4), &[&parts[0]], &Terms::default());
         assert_eq!((story(&product), product.moves().len()), (vec!["4 of o1 out of stock".to_owned()], 0));
-        product.tell_refused(&named("new", 4), None);
+        product.tell_refused(&named("new", 4), &[], &Terms::default());
         assert_eq!((product.events().len(), product.turned_away().count()), (1, 1));
     }
 }

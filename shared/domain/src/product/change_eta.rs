@@ -2,7 +2,7 @@
 
 use super::change_quantity::outdated;
 use super::displaced::deallocated;
-use super::{ChangeOutcome, Product, allocated, items_to_place, preferred};
+use super::{ChangeOutcome, Product, allocated, items_to_place};
 use crate::{Batch, BatchRef, Budget, DeallocationReason, Eta, Event, Part, Place, Refusal, Revision, Step};
 
 /// The warehouse's word on when a batch comes.
@@ -75,17 +75,16 @@ impl Product {
         for part in oldest_first {
             let line = &part.line;
             // Preferred are those that come first, so that none comes earlier if this one does not.
-            let next = preferred(&mut self.state.batches, line, Some(&change.reference));
+            let next = self.preferred(line, Some(&change.reference));
             let Some(next) = next.filter(|next| next.eta < change.eta) else { continue };
             let deallocated = deallocated(line, &change.reference, DeallocationReason::Delayed);
-            let allocated = allocated(line, next, part.held_until);
-            if !budget.spend(items_to_place(line, next), &[&deallocated, &allocated]) {
+            let (allocated, to) = (allocated(line, next, part.held_until), next.reference.clone());
+            if !budget.spend(items_to_place(line, next), [&deallocated, &allocated]) {
                 return Ok(Step::GoOn);
             }
-            next.take(line.qty);
-            let to = Place::Batch(next.reference.clone());
+            self.take(&to, line.qty);
             self.give_back(&change.reference, line.qty)?;
-            self.put(line.clone(), Some(part), to);
+            self.put(part, Place::Batch(to));
             self.record(deallocated);
             self.record(allocated);
         }

@@ -137,7 +137,7 @@ impl Product {
             self.stock_came_free();
         }
         if !self.state.backlog {
-            self.place_displaced();
+            self.place_displaced(budget);
         }
         self.record(Event::BatchQuantityChanged {
             batchref: change.reference.clone(),
@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn reallocates_if_necessary() {
         let mut product = product(&[batch("batch1", 50, None), batch("batch2", 50, Some("2011-01-01"))]);
-        product.allocate(&line("order1", 20), None).unwrap();
-        product.allocate(&line("order2", 20), None).unwrap();
+        product.allocate(&line("order1", 20), &[]).unwrap();
+        product.allocate(&line("order2", 20), &[]).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 9, line("order2", 20)), on("batch1", 8, line("order1", 20))];
         product.change_batch_quantity(&change("batch1", 25, 1), &youngest, &mut ample()).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         let mut product = product(&[batch("batch1", 3, None)]);
         let orders = ["o1", "o2", "o3"];
         for orderid in orders {
-            product.allocate(&line(orderid, 1), None).unwrap();
+            product.allocate(&line(orderid, 1), &[]).unwrap();
         }
         let mut product = product.committed();
         let youngest = [on("batch1", 10, line("o3", 1)), on("batch1", 9, line("o2", 1))];
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_older_change_takes_no_pieces_from_lines() {
         let mut product = product(&[batch("batch1", 10, None)]);
-        product.allocate(&line("o1", 9), None).unwrap();
+        product.allocate(&line("o1", 9), &[]).unwrap();
         product.change_batch_quantity(&change("batch1", 10, 2), &[], &mut ample()).unwrap();
         assert_eq!(product.shortfall(&change("batch1", 5, 1)), 0);
         assert_eq!(product.shortfall(&change("batch1", 5, 3)), 4);
@@ -288,7 +288,7 @@ mod tests {
         let count = counted(Counted::OnHand(4), 1);
         product.change_batch_quantity(&count, &[], &mut ample()).unwrap();
         let mut product = product.committed();
-        product.ship(&on("batch1", 3, line("o1", 3))).unwrap();
+        product.ship(&[&on("batch1", 3, line("o1", 3))]).unwrap();
         let mut product = product.committed();
         let again = product.change_batch_quantity(&count, &[], &mut ample());
         assert_eq!((again, free(&product, "batch1")), (Ok(Step::Finish(ChangeOutcome::Known)), 1));

@@ -1,7 +1,8 @@
 //! Lines that give way, since their batch is smaller than promised, and are placed again.
 
-use super::{Product, allocated, preferred};
-use crate::{BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place};
+use super::split::{Pieces, Shares};
+use super::{Product, allocated};
+use crate::{BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Quantity};
 
 /// A line that was taken off its batch and is to be placed, and what tells that it was taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,31 +55,44 @@ impl Product {
             let items = if index < can_be_filled { 2 } else { 1 };
             let placed =
                 longest.map_or_else(|| out_of_stock(&part.line), |batch| allocated(&part.line, batch, part.held_until));
-            budget.spend(items, &[deallocated, &placed])
+            budget.spend(items, [deallocated, &placed])
         };
         victims.iter().enumerate().map(is_affordable).take_while(|affordable| *affordable).count()
     }
 
     /// Places the lines that gave way, the oldest promise first. Some keep their batch, which is no change; those that
-    /// fit nowhere wait.
-    pub(super) fn place_displaced(&mut self) {
+    /// fit nowhere wait, and so does what fits nowhere of those that may be split. The budget has paid for one place of
+    /// each.
+    pub(super) fn place_displaced(&mut self, budget: &mut Budget) {
         for Displaced { part, deallocated } in std::mem::take(&mut self.pending.displaced) {
-            let line = &part.line;
+            let part = &part;
             // Their own batch may have pieces that are owed to waiting lines still.
             let except = part.place.batch().filter(|_| self.state.backlog);
-            let (to, told) = match preferred(&mut self.state.batches, line, except) {
-                Some(batch) => {
-                    batch.take(line.qty);
-                    (Place::Batch(batch.reference.clone()), allocated(line, batch, part.held_until))
-                }
-                None => (Place::Waiting, out_of_stock(line)),
+            let pieces = Pieces::of(&part);
+            let mut shares = self.shares(&pieces, except);
+            let waits = |left: u32| {
+                let qty = Quantity::try_from(left).ok()?;
+                Some(out_of_stock(&OrderLine { qty, ..part.line.clone() }))
             };
-            if to == part.place {
+            let more = shares.items().saturating_sub(1);
+            if shares.parts() > 1 && !budget.spend(more, shares.allocated().chain(&waits(shares.left))) {
+                // All of it waits for the next commit.
+                shares = Shares::none(part.line.qty);
+                self.state.backlog = true;
+            }
+            if let [share] = &shares.on[..]
+                && shares.left == 0
+                && part.place.batch() == Some(&share.batchref)
+            {
+                self.take(&share.batchref, share.pieces);
                 continue;
             }
-            self.put(line.clone(), Some(&part), to);
+            let waits = waits(shares.left);
             self.record(deallocated);
-            self.record(told);
+            self.lay_out(&pieces, shares, &Place::Waiting);
+            if let Some(told) = waits {
+                self.record(told);
+            }
         }
     }
 }
@@ -100,7 +114,7 @@ mod tests {
     #[test]
     fn a_line_that_fits_nowhere_waits() {
         let mut product = product(&[batch("batch1", 20, None)]);
-        product.allocate(&line("o1", 20), None).unwrap();
+        product.allocate(&line("o1", 20), &[]).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 8, line("o1", 20))];
         product.change_batch_quantity(&change("batch1", 0, 1), &youngest, &mut ample()).unwrap();
@@ -111,8 +125,8 @@ mod tests {
     #[test]
     fn no_line_waits_for_room_that_its_own_batch_still_has() {
         let mut product = product(&[batch("batch1", 12, None)]);
-        product.allocate(&line("large", 10), None).unwrap();
-        product.allocate(&line("small", 2), None).unwrap();
+        product.allocate(&line("large", 10), &[]).unwrap();
+        product.allocate(&line("small", 2), &[]).unwrap();
         let mut product = product.committed();
         let youngest = [on("batch1", 9, line("small", 2)), on("batch1", 8, line("large", 10))];
         product.change_batch_quantity(&change("batch1", 5, 1), &youngest, &mut ample()).unwrap();
@@ -125,7 +139,7 @@ mod tests {
         let mut product = product(&[batch("batch1", 10, None), batch("spare", 6, Some("2011-01-01"))]);
         let parts: Vec<_> = (1..=10).map(|number| on("batch1", number, line(&format!("o{number:02}"), 1))).collect();
         for part in &parts {
-            product.allocate(&part.line, None).unwrap();
+            product.allocate(&part.line, &[]).unwrap();
         }
         let mut product = product.committed();
         let youngest: Vec<_> = parts.into_iter().rev().collect();
@@ -145,7 +159,7 @@ mod tests {
         let story_of = |waits: &[Part]| {
             let mut product = product_with_waiting(&[batch("batch1", 20, None)], Tally::of(waits));
             for placed in [line("keeps", 9), line("large", 9), line("small", 1), line("young", 1)] {
-                product.allocate(&placed, None).unwrap();
+                product.allocate(&placed, &[]).unwrap();
             }
             let mut product = product.committed();
             let youngest = [on("batch1", 5, line("young", 1)), on("batch1", 4, line("small", 1))];

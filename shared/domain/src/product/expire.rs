@@ -24,12 +24,15 @@ impl Product {
     pub fn expire(&mut self, first: &[Part], now: Timestamp, budget: &mut Budget) {
         let is_all = Tally::of(first) == self.state.held.tally;
         let mut next: Option<Timestamp> = None;
-        for part in first {
-            let Some(until) = part.held_until else { continue };
+        for parts in Part::by_line(first) {
+            let Some(until) = parts.first().and_then(|part| part.held_until) else { continue };
             let stays_until = if until > now {
                 Some(until)
+            } else if !Part::are_all(&parts) {
+                // The others are listed when the index has caught up.
+                Some(now.plus(LATER))
             } else {
-                match self.cancel_because(part, CancellationReason::Expired, budget) {
+                match self.cancel_because(&parts, CancellationReason::Expired, budget) {
                     Some(Ok(_)) => None,
                     Some(Err(_)) => Some(now.plus(LATER)),
                     None => Some(until),
@@ -52,7 +55,7 @@ impl Product {
             (Some(_), None) => self.confirm(part),
             (Some(before), Some(held_until)) if before != held_until => {
                 let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
-                self.put_until(line.clone(), Some(part), part.place.clone(), Some(held_until));
+                self.put_until(part, part.place.clone(), Some(held_until));
                 self.record(Event::HoldChanged { line, batchref, held_until });
             }
             (Some(_), Some(_)) | (None, _) => {}
@@ -62,7 +65,7 @@ impl Product {
     /// Promises a line for good that is held.
     pub(super) fn confirm(&mut self, part: &Part) {
         let confirmed = self.confirmed(part);
-        self.put_until(part.line.clone(), Some(part), part.place.clone(), None);
+        self.put_until(part, part.place.clone(), None);
         self.record(confirmed);
     }
 
@@ -88,7 +91,7 @@ mod tests {
     /// Ten pieces, and lines of an order that are held on them.
     fn with_held(lines: &[OrderLine], until: Timestamp) -> (Product, Vec<Part>) {
         let mut product = product(&[batch("b1", 10, None)]);
-        product.arrange(lines, &[], IfShort::Refuse, Some(until)).unwrap();
+        product.arrange(lines, &[], &terms(IfShort::Refuse, Some(until))).unwrap();
         let version = product.version();
         let parts = product.moves().iter().map(|moved| moved.part_at(version).unwrap()).collect();
         (product.committed(), parts)
@@ -112,7 +115,7 @@ mod tests {
     #[test]
     fn only_what_is_due_is_given_back_and_the_rest_is_due_in_its_time() {
         let (mut product, mut held) = with_held(&[line("o1", 1)], later(60));
-        product.arrange(&[line("o2", 2)], &[], IfShort::Refuse, Some(later(90))).unwrap();
+        product.arrange(&[line("o2", 2)], &[], &terms(IfShort::Refuse, Some(later(90)))).unwrap();
         held.push(product.moves()[0].part_at(product.version()).unwrap());
         let mut product = product.committed();
         expire(&mut product, &held, later(70), &mut ample());
@@ -149,9 +152,10 @@ mod tests {
     #[test]
     fn a_held_line_is_confirmed_by_its_order_or_by_whoever_asks_for_it() {
         let (product, held) = with_held(&[line("o1", 4)], later(60));
-        let by_order = |product: &mut Product| drop(product.arrange(&[line("o1", 4)], &held, IfShort::Refuse, None));
+        let by_order =
+            |product: &mut Product| drop(product.arrange(&[line("o1", 4)], &held, &terms(IfShort::Refuse, None)));
         let by_line = |product: &mut Product| {
-            let answer = product.allocate(&line("o1", 4), Some(&held[0]));
+            let answer = product.allocate(&line("o1", 4), &[&held[0]]);
             assert_eq!(answer, Ok(Allocation::Allocated("b1".try_into().unwrap())));
         };
         for confirm in [&by_order as &dyn Fn(&mut Product), &by_line] {
@@ -163,7 +167,7 @@ mod tests {
             assert_eq!(product.held(), super::super::Held::default());
             // Asked for once more with a time, what is promised for good stays so.
             let mut product = product.committed();
-            product.arrange(&[line("o1", 4)], &[part], IfShort::Refuse, Some(later(90))).unwrap();
+            product.arrange(&[line("o1", 4)], &[part], &terms(IfShort::Refuse, Some(later(90)))).unwrap();
             assert!(product.events().is_empty());
         }
     }
@@ -171,13 +175,13 @@ mod tests {
     #[test]
     fn a_line_that_is_held_for_longer_keeps_its_place_and_makes_no_refusal_news() {
         let (mut product, held) = with_held(&[line("o1", 4)], later(60));
-        product.allocate(&line("o2", 99), None).unwrap();
+        product.allocate(&line("o2", 99), &[]).unwrap();
         let mut product = product.committed();
         product.create_batch(&batch("a-better-one", 9, None)).unwrap();
-        product.allocate(&line("o2", 99), None).unwrap();
+        product.allocate(&line("o2", 99), &[]).unwrap();
         let mut product = product.committed();
         let wanted = [line("o1", 4), line("o1", 9)];
-        product.arrange(&wanted, &held, IfShort::Refuse, Some(later(90))).unwrap();
+        product.arrange(&wanted, &held, &terms(IfShort::Refuse, Some(later(90)))).unwrap();
         assert_eq!(story(&product), ["4 of o1 is held until 1970-01-01T00:18:10.000Z", "9 of o1 on a-better-one"]);
         let part = product.moves()[0].part_at(product.version()).unwrap();
         assert_eq!((part.place, part.held_until), (held[0].place.clone(), Some(later(90))));
@@ -188,12 +192,12 @@ mod tests {
     #[test]
     fn a_waiting_line_that_is_held_for_longer_goes_on_waiting_under_each_policy() {
         let mut product = product(&[]);
-        product.arrange(&[line("o1", 4)], &[], IfShort::Wait, Some(later(60))).unwrap();
+        product.arrange(&[line("o1", 4)], &[], &terms(IfShort::Wait, Some(later(60)))).unwrap();
         let waits = [product.moves()[0].part_at(product.version()).unwrap()];
         let product = product.committed();
         for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait] {
             let mut product = product.clone();
-            let arranged = product.arrange(&[line("o1", 4)], &waits, if_short, Some(later(90))).unwrap();
+            let arranged = product.arrange(&[line("o1", 4)], &waits, &terms(if_short, Some(later(90)))).unwrap();
             assert_eq!((arranged.short.len(), story(&product).len()), (0, 1), "{if_short:?}");
             let part = product.moves()[0].part_at(product.version()).unwrap();
             assert_eq!((part.place, part.age, part.held_until), (Place::Waiting, waits[0].age, Some(later(90))));
@@ -212,7 +216,7 @@ mod tests {
         }
         // Where others are listed that are not due, what lacks is at most as late as the index.
         let (mut product, mut some) = with_held(&lines, later(60));
-        product.arrange(&[line("o2", 3)], &[], IfShort::Refuse, Some(later(600))).unwrap();
+        product.arrange(&[line("o2", 3)], &[], &terms(IfShort::Refuse, Some(later(600)))).unwrap();
         some[1] = product.moves()[0].part_at(product.version()).unwrap();
         let mut product = product.committed();
         expire(&mut product, &some, later(70), &mut ample());
@@ -234,6 +238,6 @@ mod tests {
     #[test]
     fn a_held_line_is_not_shipped() {
         let (mut product, held) = with_held(&[line("o1", 4)], later(60));
-        assert_eq!(product.ship(&held[0]), Err(Refusal::NotAllocated(line("o1", 4).id())));
+        assert_eq!(product.ship(&[&held[0]]), Err(Refusal::NotAllocated(line("o1", 4).id())));
     }
 }

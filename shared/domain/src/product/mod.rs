@@ -10,6 +10,7 @@ mod displaced;
 mod expire;
 mod offer;
 mod ship;
+mod split;
 
 pub use allocate::{Allocation, Answered};
 pub use arrange::{Arranged, Available};
@@ -172,7 +173,8 @@ impl Product {
         &self.pending.events
     }
 
-    /// The lines that the change under way puts elsewhere or turns away, each at most once.
+    /// The parts that the change under way puts elsewhere, makes or does away with, and the lines that it turns away: each
+    /// at most once.
     #[must_use]
     pub fn moves(&self) -> &[Move] {
         &self.pending.moves
@@ -180,7 +182,7 @@ impl Product {
 
     /// The lines that the change under way turns away, whether it has an event of that or not.
     pub fn turned_away(&self) -> impl Iterator<Item = &OrderLine> {
-        self.moves().iter().filter(|moved| moved.from.is_none() && moved.to.is_none()).map(|moved| &moved.line)
+        self.moves().iter().filter(|moved| moved.turns_away()).map(|moved| &moved.line)
     }
 
     /// The batches that the change under way adds.
@@ -218,19 +220,35 @@ impl Product {
         }
     }
 
+    /// The best batch for a line, if any has room for it.
+    fn preferred(&self, line: &OrderLine, except: Option<&BatchRef>) -> Option<&Batch> {
+        let batches = self.state.batches.iter();
+        let have_room = batches.filter(|batch| Some(&batch.reference) != except && batch.can_allocate(line));
+        have_room.min_by(|one, other| one.preference().cmp(&other.preference()))
+    }
+
     fn batch_mut(&mut self, reference: &BatchRef) -> Option<&mut Batch> {
         self.state.batches.iter_mut().find(|batch| batch.reference == *reference)
     }
 
-    /// Puts a line elsewhere. It stays held for as long as it was, if it has not ended.
-    fn put(&mut self, line: OrderLine, from: Option<&Part>, to: Place) {
-        self.put_until(line, from, to, from.and_then(|from| from.held_until));
+    /// Puts a part elsewhere. It stays held for as long as it was, if it has not ended.
+    fn put(&mut self, part: &Part, to: Place) {
+        self.put_until(part, to, part.held_until);
     }
 
-    /// Puts a line somewhere, for a while or for good.
-    fn put_until(&mut self, line: OrderLine, from: Option<&Part>, to: Place, held_until: Option<Timestamp>) {
-        if let Some(from) = from {
-            let ProductState { waiting, held, .. } = &mut self.state;
+    /// Puts a part somewhere, for a while or for good.
+    fn put_until(&mut self, part: &Part, to: Place, held_until: Option<Timestamp>) {
+        let (line, split, from, age) = (part.line.clone(), part.split, Some(part.clone()), Some(part.age));
+        self.note(Move { line, split, from, to: Some(to), age, held_until });
+    }
+
+    /// Notes what becomes of a part, and counts it where it is listed.
+    fn note(&mut self, moved: Move) {
+        // The version that this change makes, also if this is the first thing it does.
+        let since = self.changed_version();
+        let held_until = moved.held_until.filter(|_| moved.to.as_ref().is_some_and(Place::is_standing));
+        let ProductState { waiting, held, .. } = &mut self.state;
+        if let Some(from) = &moved.from {
             if from.place == Place::Waiting {
                 *waiting = waiting.without(from.line.qty, from.since);
             }
@@ -238,21 +256,24 @@ impl Product {
                 held.tally = held.tally.without(from.line.qty, from.since);
             }
         }
-        // The version that this change makes, also if this is the first thing it does.
-        let since = self.changed_version();
-        let ProductState { waiting, held, .. } = &mut self.state;
-        if to == Place::Waiting {
-            *waiting = waiting.with(line.qty, since);
+        if moved.to == Some(Place::Waiting) {
+            *waiting = waiting.with(moved.line.qty, since);
         }
-        let held_until = held_until.filter(|_| to.is_standing());
         if let Some(until) = held_until {
-            held.tally = held.tally.with(line.qty, since);
+            held.tally = held.tally.with(moved.line.qty, since);
             held.due = held.due.into_iter().chain([until]).min();
         }
         if held.tally.count == 0 {
             held.due = None;
         }
-        self.pending.moves.push(Move { line, from: from.cloned(), to: Some(to), held_until });
+        self.pending.moves.push(Move { held_until, ..moved });
+    }
+
+    /// Takes pieces of a batch for a line.
+    fn take(&mut self, reference: &BatchRef, pieces: Quantity) {
+        if let Some(batch) = self.batch_mut(reference) {
+            batch.take(pieces);
+        }
     }
 
     /// Takes pieces off a batch that are nobody's any more; or changes nothing, if it was full and there is no room for
@@ -292,14 +313,6 @@ impl Product {
         let total = others.fold(size(reference), |sum, other| sum.saturating_add(size(other)));
         if total > BATCHES_SIZE { Err(Refusal::TooManyBatches(self.sku().clone())) } else { Ok(()) }
     }
-}
-
-/// The best batch for a line, if any has room for it.
-fn preferred<'a>(batches: &'a mut [Batch], line: &OrderLine, except: Option<&BatchRef>) -> Option<&'a mut Batch> {
-    batches
-        .iter_mut()
-        .filter(|batch| Some(&batch.reference) != except && batch.can_allocate(line))
-        .min_by(|one, other| one.preference().cmp(&other.preference()))
 }
 
 /// That a line has a place on a batch, for a while or for good.

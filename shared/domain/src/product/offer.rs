@@ -1,9 +1,10 @@
 //! Offering free stock to lines that wait.
 
-use super::{Product, allocated, items_to_place, preferred};
+use super::Product;
+use super::split::Pieces;
 use crate::{Budget, Part, Place, Step, Tally};
 
-/// All lines of a product that waited before a change.
+/// All that waited of a product's lines before a change.
 #[derive(Clone, Copy, Debug)]
 pub struct AllWaiting<'a>(&'a [Part]);
 
@@ -16,32 +17,30 @@ impl<'a> AllWaiting<'a> {
 }
 
 impl Product {
-    /// Offers free stock to waiting lines, the oldest promise first; a line that fits nowhere goes on waiting. After
-    /// them come the lines that the change under way has displaced. A line that it has cancelled waits no more.
+    /// Offers free stock to waiting lines, the oldest promise first; a line that fits nowhere goes on waiting, and so does
+    /// what fits nowhere of a line that may be split. After them come the lines that the change under way has displaced. A
+    /// line that it has cancelled waits no more.
     pub fn offer(&mut self, waiting: &AllWaiting<'_>, budget: &mut Budget) {
-        let has_left = |part: &&Part| self.pending.moves.iter().any(|moved| moved.is_of(&part.line));
+        let has_left = |part: &&Part| self.pending.moves.iter().any(|moved| moved.is_of(part));
         let mut oldest_first: Vec<&Part> = waiting.0.iter().filter(|part| !has_left(part)).collect();
         oldest_first.sort_by_key(|part| part.seniority());
         self.state.backlog = self.offer_to(&oldest_first, budget) == Step::GoOn;
-        self.place_displaced();
+        self.place_displaced(budget);
     }
 
     fn offer_to(&mut self, oldest_first: &[&Part], budget: &mut Budget) -> Step {
         for part in oldest_first {
-            let line = &part.line;
-            let Some(batch) = preferred(&mut self.state.batches, line, None) else {
+            let pieces = Pieces::of(part);
+            let shares = self.shares(&pieces, None);
+            if shares.on.is_empty() {
                 continue;
-            };
-            let allocated = allocated(line, batch, part.held_until);
+            }
             // The product is an item too: the one that the command names has its room, but others may have a backlog.
-            let items = items_to_place(line, batch).saturating_add(usize::from(self.pending.events.is_empty()));
-            if !budget.spend(items, &[&allocated]) {
+            let items = shares.items().saturating_add(usize::from(self.pending.events.is_empty()));
+            if !budget.spend(items, shares.allocated()) {
                 return Step::GoOn;
             }
-            batch.take(line.qty);
-            let to = Place::Batch(batch.reference.clone());
-            self.put(line.clone(), Some(part), to);
-            self.record(allocated);
+            self.lay_out(&pieces, shares, &Place::Waiting);
         }
         Step::Finish(())
     }
@@ -82,10 +81,10 @@ mod tests {
     fn a_line_that_the_same_change_cancels_is_offered_nothing() {
         let lines = [waiting(3, line("o1", 3)), waiting(4, line("o2", 3))];
         let mut product = product_with_waiting(&[batch("b1", 4, None)], Tally::of(&lines));
-        product.allocate(&line("o1", 4), None).unwrap();
+        product.allocate(&line("o1", 4), &[]).unwrap();
         let mut product = product.committed();
-        product.cancel(&lines[0], &mut ample()).unwrap().unwrap();
-        product.cancel(&on("b1", 8, line("o1", 4)), &mut ample()).unwrap().unwrap();
+        product.cancel(&[&lines[0]], &mut ample()).unwrap().unwrap();
+        product.cancel(&[&on("b1", 8, line("o1", 4))], &mut ample()).unwrap().unwrap();
         product.offer(&all(&lines), &mut ample());
         assert_eq!(story(&product), ["3 of o1 cancelled", "4 of o1 cancelled, off b1", "3 of o2 on b1"]);
     }

@@ -21,13 +21,13 @@ impl Handler for Allocate {
 
     fn decide(&self, case: &mut Case) -> Result<Step<Self::Answer>, Refusal> {
         let Self(line) = self;
-        let (product, part) = (case.draft.product(&line.sku), case.found.part(&line.id()));
+        let (product, parts) = (case.draft.product(&line.sku), case.found.parts_of(&line.id()));
         if case.found.is_cancelled(&line.orderid) {
             // Whoever asks for a SKU that there is not is told that its order is cancelled, all the same.
             let Ok(product) = product else { return Err(Refusal::OrderCancelled(line.orderid.clone())) };
-            let answer = product.allocate_cancelled(line, part, &mut case.budget);
+            let answer = product.allocate_cancelled(line, &parts, &mut case.budget);
             return Ok(answer.map_or(Step::GoOn, Step::Finish));
         }
-        Ok(Step::Finish(Ok(product?.allocate(line, part)?)))
+        Ok(Step::Finish(Ok(product?.allocate(line, &parts)?)))
     }
 }

@@ -56,7 +56,7 @@ impl AllocateAlone<'_> {
             return true;
         }
         // What is refused takes no commit, mostly, and what is known none at all.
-        let wants_a_commit = found.part(&line.id()).is_none() && !found.is_cancelled(&line.orderid);
+        let wants_a_commit = found.parts_of(&line.id()).is_empty() && !found.is_cancelled(&line.orderid);
         let is_crowded = found.products.iter().any(|stored| {
             let shared = stored.crowded_at.is_some_and(|at| self.now < at.plus(CROWDED));
             shared && stored.product.has_room_for(line)

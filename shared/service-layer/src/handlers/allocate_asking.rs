@@ -67,7 +67,7 @@ impl AllocateAsking {
 
     fn place(&self, lines: &SkuLines, case: &mut Case) -> Result<(), Refusal> {
         let product = case.draft.product(&self.sku)?;
-        product.allocate_each(lines, |_| None, &[], &mut case.budget);
+        product.allocate_each(lines, |_| Vec::new(), &[], &mut case.budget);
         let turned_away: Vec<LineId> = product.turned_away().map(OrderLine::id).collect();
         for line in &turned_away {
             case.dismiss(line);

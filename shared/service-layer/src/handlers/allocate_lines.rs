@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Answered, LineName, OrderId, OrderLine, Refusal, SkuLines, Step};
+use domain::{Answered, LineName, OrderId, OrderLine, Part, Refusal, SkuLines, Step};
 
 use super::{Case, Handler};
 use crate::store::{Origins, ReadSet};
@@ -37,9 +37,10 @@ impl Handler for AllocateLines {
     fn decide(&self, case: &mut Case) -> Result<Step<Answered>, Refusal> {
         let product = case.draft.product(self.lines.sku())?;
         // They are all of one SKU.
-        let parts: HashMap<_, _> = case.found.parts.iter().map(|part| (within_sku(&part.line), part)).collect();
-        let part_of = |line: &OrderLine| parts.get(&within_sku(line)).copied();
-        let answered = product.allocate_each(&self.lines, part_of, &case.found.cancelled, &mut case.budget);
+        let lines = Part::by_line(&case.found.parts).into_iter();
+        let known: HashMap<_, _> = lines.filter_map(|parts| Some((within_sku(&parts.first()?.line), parts))).collect();
+        let parts_of = |line: &OrderLine| known.get(&within_sku(line)).cloned().unwrap_or_default();
+        let answered = product.allocate_each(&self.lines, parts_of, &case.found.cancelled, &mut case.budget);
         for (line, correlation) in &self.origins {
             case.draft.comes_of(line.clone(), correlation.clone());
         }

@@ -46,14 +46,8 @@ impl Handler for CancelOrder {
         let found = &case.found;
         let cancels = found.parts.iter().any(|part| part.place.is_standing());
         let done = if case.goes_on || cancels { Done::Now } else { Done::Before };
-        let mut lines = OrderedLine::all(found.parts.clone(), found);
-        lines.sort_by_cached_key(|line| line.part.line.id());
-        for line in lines.iter_mut().filter(|line| line.part.place.is_standing()) {
-            *line = OrderedLine {
-                part: Part { place: Place::Cancelled, held_until: None, ..line.part.clone() },
-                eta: None,
-            };
-        }
+        let lines = OrderedLine::all(&found.parts, found);
+        let lines = lines.into_iter().map(OrderedLine::ended).collect();
         Ok(Step::Finish(CancelledOrder { done, lines }))
     }
 }
@@ -65,12 +59,16 @@ impl Handler for CancelOrder {
 /// When there is nothing to commit, and a line is left that can't be cancelled.
 pub(super) fn cancel_lines(case: &mut Case) -> Result<Step<()>, Refusal> {
     let Case { found, draft, budget, .. } = case;
-    let mut standing: Vec<&Part> = found.parts.iter().filter(|part| part.place.is_standing()).collect();
+    let mut standing = Part::by_line(found.parts.iter().filter(|part| part.place.is_standing()));
     // Those that wait come first, so that they are not given what the others give back.
-    standing.sort_by_cached_key(|part| (part.place != Place::Waiting, part.line.id()));
+    standing.sort_by_cached_key(|parts| {
+        let waits = parts.iter().any(|part| part.place == Place::Waiting);
+        (!waits, parts.first().map(|part| part.line.id()))
+    });
     let mut stuck = None;
-    for part in standing {
-        match draft.product(&part.line.sku)?.cancel(part, budget) {
+    for parts in standing {
+        let Some(first) = parts.first() else { continue };
+        match draft.product(&first.line.sku)?.cancel(&parts, budget) {
             Some(Ok(_)) => {}
             Some(Err(refusal)) => stuck = Some(refusal),
             None => return Ok(Step::GoOn),

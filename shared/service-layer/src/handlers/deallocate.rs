@@ -17,8 +17,11 @@ impl Handler for Deallocate {
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
-        let part = case.found.part(&self.0).ok_or_else(|| Refusal::UnknownLine(self.0.clone()))?;
-        match case.draft.product(&self.0.sku)?.cancel(part, &mut case.budget) {
+        let parts = case.found.parts_of(&self.0);
+        if parts.is_empty() {
+            return Err(Refusal::UnknownLine(self.0.clone()));
+        }
+        match case.draft.product(&self.0.sku)?.cancel(&parts, &mut case.budget) {
             Some(done) => Ok(Step::Finish(done?)),
             None => Ok(Step::GoOn),
         }

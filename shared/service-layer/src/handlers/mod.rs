@@ -18,7 +18,7 @@ mod ship;
 
 use std::collections::BTreeMap;
 
-use domain::{BatchRef, Budget, LineId, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
+use domain::{BatchRef, Budget, LineId, Move, OrderId, OrderLine, Part, Product, Refusal, Sku, Step};
 
 pub use allocate::Allocate;
 pub(crate) use allocate_alone::{AllocateAlone, Alone, CROWDED};
@@ -113,7 +113,7 @@ impl Case {
     /// What there is to find now: with the products as they were drafted, and committed under this id if they were.
     pub(crate) fn into_found(self, commit: Option<CommitId>) -> Found {
         let Self { found, draft, .. } = self;
-        let parts = found.parts.into_iter().map(|part| draft.moved(&part).unwrap_or(part)).collect();
+        let parts = draft.parts_after(&found);
         let stored = |product: Product| {
             let changed_by = commit.filter(|_| !product.events().is_empty());
             let before = found.products.iter().find(|stored| stored.product.sku() == product.sku());
@@ -248,14 +248,22 @@ impl Draft {
 
     /// Whether a part is where it was.
     pub(crate) fn stays(&self, part: &Part) -> bool {
-        self.moved(part).is_none()
+        let moves = self.products.get(&part.line.sku).map(Product::moves);
+        !moves.unwrap_or_default().iter().any(|moved| moved.is_of(part))
     }
 
-    /// The part where the change puts it, if it does.
-    fn moved(&self, part: &Part) -> Option<Part> {
-        let product = self.products.get(&part.line.sku)?;
-        let moved = product.moves().iter().find(|moved| moved.is_of(&part.line))?;
-        moved.part_at(product.version())
+    /// What the change leaves of the parts that were found, with those that it makes of their lines, or of their order.
+    pub(crate) fn parts_after(&self, found: &Found) -> Vec<Part> {
+        let stay = found.parts.iter().filter(|part| self.stays(part)).cloned();
+        let is_wanted = |moved: &&Move| {
+            let is_of_order = found.whole_order.as_ref() == Some(&moved.line.orderid);
+            is_of_order || found.parts.iter().any(|part| part.line.is_same(&moved.line))
+        };
+        let parts_of = |product: &Product| {
+            let moves = product.moves().iter().filter(is_wanted);
+            moves.filter_map(|moved| moved.part_at(product.version())).collect::<Vec<_>>()
+        };
+        stay.chain(self.products().flat_map(parts_of)).collect()
     }
 }
 
@@ -287,7 +295,7 @@ mod tests {
     #[test]
     fn after_a_commit_the_products_that_it_changed_carry_its_id() {
         let mut case = case(Vec::new());
-        case.draft.product(&"LAMP".try_into().unwrap()).unwrap().allocate(&line("o1", "LAMP", 1), None).unwrap();
+        case.draft.product(&"LAMP".try_into().unwrap()).unwrap().allocate(&line("o1", "LAMP", 1), &[]).unwrap();
         case.draft.product_or_new(&"BED".try_into().unwrap()).create_batch(&new_batch("b3", "BED", 1)).unwrap();
         let found = case.into_found(Some(CommitId(3)));
         assert_eq!(commits(&found), [("BED", 3), ("DESK", 2), ("LAMP", 3)]);

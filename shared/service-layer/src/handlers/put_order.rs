@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use domain::{
     Available, Batch, Budget, Done, Event, IfShort, LastPut, OrderId, OrderLine, OrderVersion, Part, Place, Product,
-    Refusal, Sku, Step, Timestamp, WantedOrder,
+    Refusal, Sku, Step, Terms, WantedOrder,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -24,12 +24,10 @@ const MOST_ITEMS: usize = 100;
 pub struct PutOrder {
     /// The lines that it is to have.
     pub wanted: WantedOrder,
-    /// What happens to lines that fit nowhere.
-    pub if_short: IfShort,
+    /// On which terms.
+    pub terms: Terms,
     /// The shop's own count of what it wants. Once there was one, what is older is refused.
     pub version: Option<OrderVersion>,
-    /// Until when lines are promised that are not promised for good yet. None: all are, from now on.
-    pub hold_until: Option<Timestamp>,
 }
 
 /// An order as it was wanted.
@@ -93,15 +91,16 @@ impl Handler for PutOrder {
             return Ok(placed(Done::Before, case));
         }
         let short = self.arrange(case)?;
-        if self.if_short == IfShort::Refuse && !short.is_empty() {
+        if self.terms.if_short == IfShort::Refuse && !short.is_empty() {
             case.draft = Draft::of(&case.found);
             for ShortLine { line, .. } in &short {
-                case.draft.product(&line.sku)?.tell_refused(line, case.found.part(&line.id()));
+                let parts = case.found.parts_of(&line.id());
+                case.draft.product(&line.sku)?.tell_refused(line, &parts, &self.terms);
             }
             case.draft.rest_on(self.orderid().clone());
             return Ok(Step::Finish(PutOrderAnswer::Short(short)));
         }
-        if self.if_short == IfShort::Partial && !short.is_empty() {
+        if self.terms.if_short == IfShort::Partial && !short.is_empty() {
             case.draft.rest_on(self.orderid().clone());
         }
         let writes = case.draft.is_changed() || self.version.is_some();
@@ -129,17 +128,20 @@ impl PutOrder {
         let mut lines: Vec<&OrderLine> = self.wanted.lines().iter().collect();
         lines.sort_unstable();
         let mut digest = Sha256::new();
-        digest.update(match self.if_short {
+        digest.update(match self.terms.if_short {
             IfShort::Refuse => b"refuse ",
             IfShort::Partial => b"partial",
             IfShort::Wait => b"wait   ",
         });
-        digest.update(self.hold_until.map_or(0, |until| until.0).to_be_bytes());
+        digest.update(self.terms.hold_until.map_or(0, |until| until.0).to_be_bytes());
         for OrderLine { orderid: _, sku, qty, name } in lines {
             for part in [sku.as_str().as_bytes(), name.as_str().as_bytes(), &qty.get().to_be_bytes()] {
                 digest.update(part.len().to_be_bytes());
                 digest.update(part);
             }
+        }
+        if self.terms.may_split {
+            digest.update(b"may be split");
         }
         digest.finalize().iter().fold(String::new(), |mut text, byte| {
             // To a text, that can't fail.
@@ -158,7 +160,7 @@ impl PutOrder {
             let of_sku = case.found.parts.iter().filter(|part| part.line.sku == sku);
             let parts: Vec<Part> = of_sku.cloned().collect();
             let product = case.draft.product(&sku)?;
-            let arranged = product.arrange(&self.wanted.lines_of(&sku), &parts, self.if_short, self.hold_until)?;
+            let arranged = product.arrange(&self.wanted.lines_of(&sku), &parts, &self.terms)?;
             let available = &arranged.available;
             all_short.extend(arranged.short.into_iter().map(|line| ShortLine { line, available: available.clone() }));
         }
@@ -189,18 +191,12 @@ fn placed(done: Done, case: &Case) -> Step<PutOrderAnswer> {
 
 /// Where an order's lines stand after the change.
 fn lines_after(case: &Case) -> Vec<OrderedLine> {
-    let stay = case.found.parts.iter().filter(|part| case.draft.stays(part)).cloned();
-    let parts_of = |product: &Product| {
-        let version = product.version();
-        product.moves().iter().filter_map(move |moved| moved.part_at(version)).collect::<Vec<_>>()
-    };
-    let elsewhere = case.draft.products().flat_map(parts_of);
-    let mut parts: Vec<Part> = stay.chain(elsewhere).filter(|part| part.place != Place::Cancelled).collect();
-    parts.sort_by_cached_key(|part| part.line.id());
-    OrderedLine::all(parts, &case.found)
+    let mut parts = case.draft.parts_after(&case.found);
+    parts.retain(|part| part.place != Place::Cancelled);
+    OrderedLine::all(&parts, &case.found)
 }
 
-/// What a product's change takes of a transaction: the product, each line that moves, and each batch that becomes full, or
+/// What a product's change takes of a transaction: the product, each part that moves, and each batch that becomes full, or
 /// open, or is full and changes.
 fn items(before: Option<&Product>, after: &Product) -> usize {
     let full = |batch: &Batch| (!batch.is_open()).then(|| batch.clone());

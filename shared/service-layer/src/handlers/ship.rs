@@ -5,7 +5,7 @@ use domain::{Done, LineId, Refusal, Step};
 use super::{Case, Handler};
 use crate::store::ReadSet;
 
-/// Notes that a line went to its customer, with pieces of the batch that it is on.
+/// Notes that a line went to its customer, with pieces of the batches that it is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ship(pub LineId);
 
@@ -17,7 +17,10 @@ impl Handler for Ship {
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
-        let part = case.found.part(&self.0).ok_or_else(|| Refusal::UnknownLine(self.0.clone()))?;
-        Ok(Step::Finish(case.draft.product(&self.0.sku)?.ship(part)?))
+        let parts = case.found.parts_of(&self.0);
+        if parts.is_empty() {
+            return Err(Refusal::UnknownLine(self.0.clone()));
+        }
+        Ok(Step::Finish(case.draft.product(&self.0.sku)?.ship(&parts)?))
     }
 }

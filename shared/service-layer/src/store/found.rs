@@ -83,12 +83,12 @@ impl ReadSet {
 /// all.
 ///
 /// It is *closed*: it has the product of each SKU that a found part or batch names, and that product has the counters
-/// of each batch that they name, also of a full one.
+/// of each batch that they name, also of a full one. And of each line it has all parts or none.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Products; those of which a batch was ever added.
     pub products: Vec<Stored>,
-    /// Where those lines stand that were promised.
+    /// Where those lines stand that were promised, with all their parts.
     pub parts: Vec<Part>,
     /// Those lines that ask, and were not promised.
     pub asking: Vec<Asking>,
@@ -140,10 +140,12 @@ impl Found {
         self.products.iter().map(|stored| &stored.product).find(|product| product.sku() == sku)
     }
 
-    /// Where a line stands, if it was promised.
+    /// Where a line stands, if it was promised: its parts, in their order.
     #[must_use]
-    pub fn part(&self, id: &LineId) -> Option<&Part> {
-        self.parts.iter().find(|part| id.names(&part.line))
+    pub fn parts_of(&self, id: &LineId) -> Vec<&Part> {
+        let mut parts: Vec<&Part> = self.parts.iter().filter(|part| id.names(&part.line)).collect();
+        parts.sort_by_key(|part| part.first());
+        parts
     }
 
     /// A line that asks, if it does.
@@ -181,7 +183,14 @@ impl Found {
         let knows = |product: &Product, named: Option<&BatchRef>| {
             named.is_none_or(|reference| product.batch(reference).is_some())
         };
-        self.named().all(|(sku, named)| self.product(sku).is_some_and(|product| knows(product, named)))
+        let is_known = |(sku, named)| self.product(sku).is_some_and(|product| knows(product, named));
+        self.split_lines().iter().all(|parts| Part::are_all(parts)) && self.named().all(is_known)
+    }
+
+    /// The parts of each line of which not all is in one place.
+    #[must_use]
+    pub fn split_lines(&self) -> Vec<Vec<&Part>> {
+        Part::by_line(self.parts.iter().filter(|part| !part.is_whole()))
     }
 
     /// The same with these products as they are by now. None if that leaves something open: it must be read again.

@@ -148,7 +148,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
         let again = self.store.find(&ReadSet { lines: lines.clone(), whole_order, ..ReadSet::default() }).await?;
         let known = case.found.parts.iter().chain(&again.parts).map(|part| part.line.id());
         let lines: BTreeSet<LineId> = if lines.is_empty() { known.collect() } else { lines.into_iter().collect() };
-        Ok(lines.iter().all(|line| again.part(line) == case.found.part(line)))
+        Ok(lines.iter().all(|line| again.parts_of(line) == case.found.parts_of(line)))
     }
 
     /// What the handler wants listed. Of what the last commit left of its list, as much may do.
@@ -171,7 +171,7 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     async fn commit(&mut self, case: &Case, made: Made<H::Answer>) -> Result<CommitId, StoreError> {
         let changed = |after| Changed { before: case.found.product(Product::sku(after)), after };
         let products: Vec<_> = case.draft.changed().map(changed).collect();
-        if moves_a_line_twice(&products) {
+        if moves_a_part_twice(&products) {
             // One of the two lists is older than the other; or a line came back to its batch, and the index shows both.
             // DynamoDB takes no two writes of one item, and would call that a fault.
             return Err(StoreError::Conflict(Vec::new()));
@@ -247,8 +247,8 @@ pub(super) async fn offer<S: Products>(
     Ok(())
 }
 
-fn moves_a_line_twice(products: &[Changed<'_>]) -> bool {
+fn moves_a_part_twice(products: &[Changed<'_>]) -> bool {
     let mut seen = HashSet::new();
     let mut moves = products.iter().flat_map(|changed| changed.after.moves());
-    !moves.all(|moved| seen.insert(moved.line.id()))
+    !moves.all(|moved| seen.insert(moved.id()))
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{Allocation, Event, LineId, OrderLine, Place, Refusal, SkuLines};
+use domain::{Allocation, Event, LineId, OrderLine, PartId, Place, Refusal, SkuLines};
 use service_layer::ports::{Environment as _, Timestamp};
 use service_layer::store::{Asked, Asking, AskingId, Asks, Commit, Look, Products as _, StoreError};
 use service_layer::{Allocate, AllocateLines, Call, CommandFigures, Error, Figures, MessageBus};
@@ -52,7 +52,7 @@ fn version_of(store: &InMemoryStore) -> u64 {
 }
 
 fn place_of(store: &InMemoryStore, asked: &OrderLine) -> Option<Place> {
-    store.parts().get(&asked.id()).map(|part| part.place.clone())
+    store.parts().get(&PartId::first_of(asked.id())).map(|part| part.place.clone())
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{IfShort, Part, Sku, Tally, WantedOrder};
+use domain::{IfShort, Part, PartId, Sku, Tally, Terms, WantedOrder};
 use service_layer::ports::{Environment, Timestamp};
 use service_layer::store::{Listing, Products, StoreError};
 use service_layer::{MessageBus, PutOrder, PutOrderAnswer, Swept, sweep};
@@ -27,9 +27,8 @@ async fn put(store: &InMemoryStore, orderid: &str, sku: &str, quantities: &[u32]
     let lines = quantities.iter().map(|qty| line(orderid, sku, *qty)).collect();
     let order = PutOrder {
         wanted: WantedOrder::of(orderid.try_into().unwrap(), lines).unwrap(),
-        if_short: IfShort::Wait,
+        terms: Terms { if_short: IfShort::Wait, hold_until, may_split: false },
         version: None,
-        hold_until,
     };
     let answer = MessageBus::new(store, another_environment(), ()).handle(&order, &call()).await.unwrap();
     assert!(matches!(answer, PutOrderAnswer::Placed(_)), "{answer:?}");
@@ -73,7 +72,10 @@ async fn what_comes_free_goes_to_those_that_wait_and_not_to_who_comes_by() {
     let store = shop(&[5]).await;
     put(&store, "waits", "LAMP", &[5], None).await;
     assert_eq!(do_at(&store, UNTIL, allocate("o2", "LAMP", 1)).await, Reply::OutOfStock);
-    assert_eq!(store.parts()[&line("waits", "LAMP", 5).id()].place.batch(), Some(&"b1".try_into().unwrap()));
+    assert_eq!(
+        store.parts()[&PartId::first_of(line("waits", "LAMP", 5).id())].place.batch(),
+        Some(&"b1".try_into().unwrap())
+    );
 }
 
 #[tokio::test]

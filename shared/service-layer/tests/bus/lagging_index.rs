@@ -8,7 +8,14 @@ use crate::common::{Handle as _, Meddles, add, allocate, batch_of, do_it, resize
 
 /// An entry of the index that is no longer true.
 fn stale(orderid: &str, qty: u32, place: Place, since: u64) -> Part {
-    Part { line: line(orderid, "LAMP", qty), place, age: Version(since), since: Version(since), held_until: None }
+    Part {
+        line: line(orderid, "LAMP", qty),
+        split: None,
+        place,
+        age: Version(since),
+        since: Version(since),
+        held_until: None,
+    }
 }
 
 #[tokio::test]

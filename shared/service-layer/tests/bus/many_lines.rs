@@ -178,7 +178,7 @@ async fn lines_of_a_stock_that_was_refused_before_make_no_commit_and_are_found_t
     let meddling = Meddles::default().overtaken_at_finds([vec![], twin.into()]).with(&store);
     assert_eq!(allocate_lines(&meddling, &lines_of(0..3, 2)).await.unwrap(), 3);
     assert_eq!(meddling.hooks.finds(), 3, "all is read again, and o0 and o2 are refused by the new stock");
-    let placed: Vec<_> = store.parts().into_keys().map(|id| id.orderid.to_string()).collect();
+    let placed: Vec<_> = store.parts().into_keys().map(|id| id.line.orderid.to_string()).collect();
     assert_eq!((placed, store.outbox().len()), (vec!["o1".to_owned()], told + 3));
 }
 

@@ -2,7 +2,7 @@
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore};
 use domain::{Done, Part, Place, Refusal, Revision};
-use service_layer::{AllocateLines, CancelOrder, CancelledOrder, Error, MessageBus, Remembering};
+use service_layer::{AllocateLines, CancelOrder, CancelledOrder, Error, MessageBus, OrderedPart, Remembering};
 use testing::{Command, Reply, line};
 
 use crate::common::{
@@ -33,7 +33,8 @@ fn shown(order: &CancelledOrder) -> Vec<String> {
     order
         .lines
         .iter()
-        .map(|line| format!("{} {} {}", line.part.line.qty, line.part.line.sku, place(&line.part)))
+        .flat_map(|line| &line.parts)
+        .map(|OrderedPart { part, .. }| format!("{} {} {}", part.line.qty, part.line.sku, place(part)))
         .collect()
 }
 
@@ -158,7 +159,7 @@ async fn a_large_order_is_cancelled_in_several_commits_each_of_which_a_store_can
     let meddling = Meddles::default().with(&store);
     let order = cancel(&meddling, "o1").await.unwrap();
     assert_eq!((order.done, order.lines.len()), (Done::Now, 70));
-    assert!(order.lines.iter().all(|line| line.part.place == Place::Cancelled));
+    assert!(order.lines.iter().all(|line| line.parts[0].part.place == Place::Cancelled));
     let is_on = |part: &Part| matches!(part.place, Place::Batch(_));
     assert_eq!(store.parts().values().filter(|part| is_on(part)).count(), 210, "who waited has what came free");
 }

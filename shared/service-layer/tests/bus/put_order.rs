@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use adapters::in_memory::InMemoryStore;
-use domain::{Done, IfShort, OrderLine, OrderVersion, Part, Place, Refusal, WantedOrder};
+use domain::{Done, IfShort, OrderLine, OrderVersion, Part, PartId, Place, Refusal, Terms, WantedOrder};
 use service_layer::ports::Timestamp;
 use service_layer::store::{Asking, AskingId, Asks, Changed, Commit, CommitId, Origins, Products, StoreError};
-use service_layer::{CorrelationId, Error, MessageBus, OrderedLine, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
+use service_layer::{CorrelationId, Error, MessageBus, OrderedPart, PlacedOrder, PutOrder, PutOrderAnswer, ShortLine};
 use testing::{Command, Hooked, Hooks, line, new_batch};
 
 use crate::common::{Meddle, Meddles, add, allocate, another_environment, call, do_it};
@@ -15,9 +15,8 @@ fn order(lines: &[(&str, u32)], if_short: IfShort) -> PutOrder {
     let lines = lines.iter().map(|(sku, qty)| line("o1", sku, *qty)).collect();
     PutOrder {
         wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(),
-        if_short,
+        terms: Terms { if_short, ..Terms::default() },
         version: None,
-        hold_until: None,
     }
 }
 
@@ -45,7 +44,7 @@ async fn put(store: &InMemoryStore, order: &PutOrder) -> Result<PlacedOrder, Vec
 
 /// Each line of an order, and where it is.
 fn shown(order: &PlacedOrder) -> Vec<String> {
-    order.lines.iter().map(|line| told(&line.part)).collect()
+    order.lines.iter().flat_map(|line| &line.parts).map(|part| told(&part.part)).collect()
 }
 
 fn told(part: &Part) -> String {
@@ -131,7 +130,7 @@ async fn what_waits_is_served_when_stock_comes() {
     let store = shop().await;
     put(&store, &order(&[("LAMP", 9)], IfShort::Wait)).await.unwrap();
     do_it(&store, add("b4", "LAMP", 9)).await;
-    assert_eq!(told(&store.parts()[&line("o1", "LAMP", 9).id()]), "9 LAMP on b4");
+    assert_eq!(told(&store.parts()[&PartId::first_of(line("o1", "LAMP", 9).id())]), "9 LAMP on b4");
 }
 
 #[tokio::test]
@@ -142,9 +141,8 @@ async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_w
         &store,
         &PutOrder {
             wanted: WantedOrder::of("o2".try_into().unwrap(), vec![line("o2", "DESK", 2)]).unwrap(),
-            if_short: IfShort::Wait,
+            terms: Terms { if_short: IfShort::Wait, ..Terms::default() },
             version: None,
-            hold_until: None,
         },
     )
     .await
@@ -152,9 +150,9 @@ async fn an_edit_takes_the_orders_own_pieces_and_leaves_the_rest_to_those_that_w
     // Five lamps are all that there are, and three of them its own.
     let edited = put(&store, &order(&[("LAMP", 5), ("DESK", 3)], IfShort::Refuse)).await.unwrap();
     assert_eq!((edited.done, shown(&edited)), (Done::Now, vec!["3 DESK on b2".to_owned(), "5 LAMP on b1".to_owned()]));
-    assert_eq!(told(&store.parts()[&line("o2", "DESK", 2).id()]), "2 DESK on b2");
+    assert_eq!(told(&store.parts()[&PartId::first_of(line("o2", "DESK", 2).id())]), "2 DESK on b2");
     assert_eq!(versions(&store), [3, 4, 3], "chairs, desks and lamps: one commit more for each");
-    assert_eq!(told(&store.parts()[&line("o1", "CHAIR", 1).id()]), "1 CHAIR cancelled");
+    assert_eq!(told(&store.parts()[&PartId::first_of(line("o1", "CHAIR", 1).id())]), "1 CHAIR cancelled");
     // Nothing is wanted any more, and later a line again.
     put(&store, &order(&[], IfShort::Refuse)).await.unwrap();
     let back = put(&store, &order(&[("CHAIR", 1)], IfShort::Refuse)).await.unwrap();
@@ -172,7 +170,11 @@ async fn a_cancelled_order_an_unknown_sku_and_a_shipped_line_refuse_all_of_it() 
     do_it(&store, Command::Ship(named.id())).await;
     named.qty = 3.try_into().unwrap();
     let wanted = WantedOrder::of("o1".try_into().unwrap(), vec![line("o1", "DESK", 1), named]).unwrap();
-    let shipped = put_in(&store, &PutOrder { wanted, if_short: IfShort::Wait, version: None, hold_until: None }).await;
+    let shipped = put_in(
+        &store,
+        &PutOrder { wanted, terms: Terms { if_short: IfShort::Wait, ..Terms::default() }, version: None },
+    )
+    .await;
     assert!(matches!(shipped, Err(Error::Refused(Refusal::LineShipped(_)))), "{shipped:?}");
     do_it(&store, Command::CancelOrder("o1".try_into().unwrap())).await;
     let cancelled = put_in(&store, &order(&[("DESK", 1)], IfShort::Refuse)).await.unwrap();
@@ -234,9 +236,8 @@ async fn thirty_lines_fit_in_one_commit_whatever_they_fill_but_not_twice_as_many
         let lines = numbers.map(|number| line("o1", &sku(number), 1)).collect();
         PutOrder {
             wanted: WantedOrder::of("o1".try_into().unwrap(), lines).unwrap(),
-            if_short: IfShort::Refuse,
+            terms: Terms::default(),
             version: None,
-            hold_until: None,
         }
     };
     // The store of these tests holds commits to DynamoDB's limit.
@@ -259,17 +260,15 @@ async fn what_an_order_gives_back_goes_to_no_more_waiting_lines_than_its_commit_
         WantedOrder::of(orderid.try_into().unwrap(), lines.collect()).unwrap()
     };
     let watched = Meddles::default().with(&store);
-    put_by(
-        &watched,
-        &PutOrder { wanted: named("o1", 10, 10), if_short: IfShort::Refuse, version: None, hold_until: None },
-    )
-    .await
-    .unwrap();
+    put_by(&watched, &PutOrder { wanted: named("o1", 10, 10), terms: Terms::default(), version: None }).await.unwrap();
     for number in 0..4 {
         let waits = named(&format!("waits-{number}"), 30, 1);
-        put_by(&watched, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None, hold_until: None })
-            .await
-            .unwrap();
+        put_by(
+            &watched,
+            &PutOrder { wanted: waits, terms: Terms { if_short: IfShort::Wait, ..Terms::default() }, version: None },
+        )
+        .await
+        .unwrap();
     }
     let before = versions(&store)[0];
     put_by(&watched, &order(&[], IfShort::Refuse)).await.unwrap();
@@ -303,9 +302,11 @@ async fn a_dry_run_says_what_then_happens_and_writes_nothing() {
             let tried = dry_run(&store, &order).await.map_err(|error| error.to_string());
             assert_eq!(store.outbox().len(), events);
             let done = put_in(&store, &order).await.map_err(|error| error.to_string());
-            let place = |line: &OrderedLine| (line.part.line.clone(), line.part.place.clone(), line.eta);
+            let place = |part: &OrderedPart| (part.part.line.clone(), part.part.place.clone(), part.eta);
             let told = |answer: PutOrderAnswer| {
-                placed(answer).map(|order| (order.done, order.lines.iter().map(place).collect::<Vec<_>>()))
+                placed(answer).map(|order| {
+                    (order.done, order.lines.iter().flat_map(|line| &line.parts).map(place).collect::<Vec<_>>())
+                })
             };
             assert_eq!(tried.map(told), done.map(told), "{order:?}");
         }
@@ -317,9 +318,12 @@ async fn a_dry_run_gives_nothing_away_that_is_owed_to_those_that_wait() {
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 2)).await;
     let waits = WantedOrder::of("waits".try_into().unwrap(), vec![line("waits", "LAMP", 4)]).unwrap();
-    put_by(&store, &PutOrder { wanted: waits, if_short: IfShort::Wait, version: None, hold_until: None })
-        .await
-        .unwrap();
+    put_by(
+        &store,
+        &PutOrder { wanted: waits, terms: Terms { if_short: IfShort::Wait, ..Terms::default() }, version: None },
+    )
+    .await
+    .unwrap();
     // Stock comes, and whoever brings it dies before the waiting line has it.
     let mut product = store.products().pop().unwrap();
     product.create_batch(&new_batch("b2", "LAMP", 5)).unwrap();
@@ -353,7 +357,7 @@ async fn once_an_order_had_a_version_only_newer_ones_count() {
     for late in [
         at_version(Some(6), &[("LAMP", 3)]),
         at_version(Some(7), &[("LAMP", 3)]),
-        PutOrder { if_short: IfShort::Wait, ..seven.clone() },
+        PutOrder { terms: Terms { if_short: IfShort::Wait, ..Terms::default() }, ..seven.clone() },
         at_version(None, &[("LAMP", 2), ("DESK", 1)]),
     ] {
         assert!(is_outdated(&put_in(&store, &late).await, 7), "{late:?}");
@@ -456,7 +460,7 @@ async fn a_line_that_is_cancelled_meanwhile_is_not_told_to_be_there() {
 async fn nobody_is_refused_by_lines_that_are_elsewhere_by_now() {
     let named = |qty: u32| OrderLine { name: "left".try_into().unwrap(), ..line("o1", "LAMP", qty) };
     let wanted = |qty| WantedOrder::of("o1".try_into().unwrap(), vec![named(qty)]).unwrap();
-    let left = |qty| PutOrder { wanted: wanted(qty), if_short: IfShort::Refuse, version: None, hold_until: None };
+    let left = |qty| PutOrder { wanted: wanted(qty), terms: Terms::default(), version: None };
     let store = InMemoryStore::default();
     do_it(&store, add("b1", "LAMP", 4)).await;
     put(&store, &left(3)).await.unwrap();

@@ -1,8 +1,10 @@
-//! A line: where its pieces stand. An index lists lines by place.
+//! A part of a line, which mostly is all of it: where its pieces stand. An index lists parts by place.
 
 use std::time::Duration;
 
-use domain::{BatchRef, InvalidName, LineId, OrderId, OrderLine, Part, Place, Quantity, Sku, Version};
+use domain::{
+    BatchRef, InvalidName, LineId, LineName, OrderId, OrderLine, Part, PartId, Place, Quantity, Sku, Split, Version,
+};
 use serde::{Deserialize, Serialize};
 use service_layer::ports::Timestamp;
 
@@ -23,6 +25,28 @@ impl Key {
     pub(in crate::dynamodb) fn line(id: &LineId) -> Self {
         let LineId { orderid, sku, name } = id;
         Self { pk: order_partition(orderid), sk: format!("{LINE_PREFIX}{sku}{UNIT_SEPARATOR}{name}") }
+    }
+
+    /// The first part of a line has the line's key; the others follow it, in their order and before any other line.
+    pub(in crate::dynamodb) fn part(PartId { line, first }: &PartId) -> Self {
+        let Self { pk, sk } = Self::line(line);
+        match first {
+            0 => Self { pk, sk },
+            first => Self { pk, sk: format!("{sk}{UNIT_SEPARATOR}{first:08x}") },
+        }
+    }
+
+    /// How the sort keys of all parts of a line begin, but for the first one's.
+    pub(in crate::dynamodb) fn other_parts(line: &LineId) -> Self {
+        let Self { pk, sk } = Self::line(line);
+        Self { pk, sk: format!("{sk}{UNIT_SEPARATOR}") }
+    }
+
+    /// What comes after all parts of a line, and before the lines after it: no name ends with a blank, so that nothing has
+    /// this key.
+    pub(in crate::dynamodb) fn after_line(line: &LineId) -> Self {
+        let Self { pk, sk } = Self::line(line);
+        Self { pk, sk: format!("{sk} ") }
     }
 }
 
@@ -60,12 +84,16 @@ pub(in crate::dynamodb) fn held_partition(sku: &Sku) -> String {
     format!("HELD#{sku}")
 }
 
-/// Where a line stands.
+/// Where a part of a line stands.
 #[derive(Serialize, Deserialize)]
 pub(in crate::dynamodb) struct LineItem {
     #[serde(flatten)]
     key: Key,
+    /// Its pieces.
     qty: Quantity,
+    /// Those of the line, if it may be split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<Quantity>,
     /// Unless it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
@@ -101,8 +129,9 @@ impl LineItem {
             Place::Cancelled => Some(Ended::Cancelled),
         };
         Self {
-            key: Key::line(&part.line.id()),
+            key: Key::part(&part.id()),
             qty: part.line.qty,
+            of: part.split.map(|split| split.of),
             place: index_partition(part),
             expires_at: ended.is_some().then(|| at.plus(kept).seconds()),
             ended,
@@ -114,10 +143,13 @@ impl LineItem {
     }
 }
 
-/// Reads a line: who asked for what, and where it stands.
+/// Reads a part of a line: who asked for what, and where it stands.
 pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem> {
-    let LineItem { key, qty, place, ended, age, since, hold, due, expires_at: _ } = from_item(item)?;
-    let line = line_of(&key, qty).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
+    let LineItem { key, qty, of, place, ended, age, since, hold, due, expires_at: _ } = from_item(item)?;
+    let PartId { line, first } = named_by(&key).ok_or_else(|| key.unreadable("PK and SK name no order line"))?;
+    let LineId { orderid, sku, name } = line;
+    let line = OrderLine { orderid, sku, qty, name };
+    let split = split(first, qty, of).map_err(|reason| key.unreadable(reason))?;
     let stands = match (&place, ended) {
         (Some(place), None) => listed_in(place).map_err(|error| key.unreadable(format!("place: {error}")))?,
         (None, Some(Ended::Shipped(reference))) => Place::Shipped(reference),
@@ -125,7 +157,7 @@ pub(in crate::dynamodb) fn read_part(item: Item) -> Result<Part, UnreadableItem>
         (Some(_), Some(_)) => return Err(key.unreadable("place: must not be there beside ended")),
         (None, None) => return Err(key.unreadable("missing field `place` or `ended`")),
     };
-    let part = Part { line, place: stands, age, since, held_until: due.map(Timestamp) };
+    let part = Part { line, split, place: stands, age, since, held_until: due.map(Timestamp) };
     if part.held_until.is_some() && !part.place.is_standing() {
         return Err(key.unreadable("due: must not be there beside ended"));
     }
@@ -149,13 +181,35 @@ fn listed_in(partition: &str) -> Result<Place, InvalidName> {
     reference.map_or(Ok(Place::Waiting), |reference| BatchRef::try_from(reference).map(Place::Batch))
 }
 
+/// Which pieces of its line a part has.
+fn split(first: u32, qty: Quantity, of: Option<Quantity>) -> Result<Option<Split>, String> {
+    let Some(of) = of else {
+        return if first == 0 { Ok(None) } else { Err("missing field `of`".to_owned()) };
+    };
+    if u64::from(first).saturating_add(qty.get().into()) > of.get().into() {
+        return Err(format!("qty: must be at most {of} with the {first} before it, as `of` says, not {qty}"));
+    }
+    Ok(Some(Split { first, of }))
+}
+
+/// The part of a line that a key names.
+fn named_by(key: &Key) -> Option<PartId> {
+    let orderid: OrderId = key.pk.strip_prefix("ORDER#")?.try_into().ok()?;
+    let names: Vec<&str> = key.sk.strip_prefix(LINE_PREFIX)?.split(UNIT_SEPARATOR).collect();
+    let (sku, name, first) = match names[..] {
+        [sku, name] => (sku, name, 0),
+        [sku, name, first] => (sku, name, u32::from_str_radix(first, 16).ok().filter(|first| *first > 0)?),
+        _ => return None,
+    };
+    let (sku, name): (Sku, LineName) = (sku.try_into().ok()?, name.try_into().ok()?);
+    let id = PartId { line: LineId { orderid, sku, name }, first };
+    (Key::part(&id) == *key).then_some(id)
+}
+
 /// The line that a key names.
 pub(super) fn line_of(key: &Key, qty: Quantity) -> Option<OrderLine> {
-    let orderid = key.pk.strip_prefix("ORDER#")?;
-    let names = key.sk.strip_prefix(LINE_PREFIX)?;
-    let (sku, name) = names.split_once(UNIT_SEPARATOR)?;
-    let (orderid, sku, name) = (orderid.try_into().ok()?, sku.try_into().ok()?, name.try_into().ok()?);
-    Some(OrderLine { orderid, sku, qty, name })
+    let PartId { line: LineId { orderid, sku, name }, first } = named_by(key)?;
+    (first == 0).then_some(OrderLine { orderid, sku, qty, name })
 }
 
 #[cfg(test)]
@@ -172,6 +226,7 @@ mod tests {
             let place = Place::Batch(reference.clone());
             index_partition(&Part {
                 line: line.clone(),
+                split: None,
                 place,
                 age: Version(1),
                 since: Version(since),

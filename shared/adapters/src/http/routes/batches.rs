@@ -71,8 +71,9 @@ struct BatchLine<'a> {
 }
 
 impl<'a> BatchLine<'a> {
-    fn of(Part { line, since, held_until, .. }: &'a Part) -> Self {
-        let (qty, batchqty, held_until) = (line.qty, line.qty, *held_until);
+    fn of(part: &'a Part) -> Self {
+        let Part { line, since, held_until, .. } = part;
+        let (qty, batchqty, held_until) = (part.whole_qty(), line.qty, *held_until);
         Self { orderid: &line.orderid, sku: &line.sku, line: &line.name, qty, batchqty, since: *since, held_until }
     }
 }

@@ -1,12 +1,12 @@
 //! `DELETE /orders/{orderid}` and `GET /orders/{orderid}`: whole orders.
 
-use domain::{BatchRef, Eta, LineId, LineName, OrderId, Place, Quantity, Sku, Timestamp};
+use domain::{BatchRef, Eta, LineId, LineName, OrderId, Part, Place, Quantity, Sku, Timestamp};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use service_layer::ports::{Environment, Lists};
 use service_layer::store::Products;
-use service_layer::{CancelOrder, CancelledOrder, MessageBus, OrderedLine, Page, Views};
+use service_layer::{CancelOrder, CancelledOrder, MessageBus, OrderedLine, OrderedPart, Page, Views};
 
 use crate::http::answers::{json, replayed_unless_new};
 use crate::http::pages::{self, DEFAULT_LIMIT};
@@ -32,14 +32,15 @@ pub(super) struct ShownLine<'a> {
     parts: Vec<ShownPart<'a>>,
 }
 
-#[derive(Serialize)]
+/// What is told of a line. A part that waits tells more than those that have a batch.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
-    Allocated,
-    Waiting,
-    Held,
-    Shipped,
     Cancelled,
+    Shipped,
+    Allocated,
+    Held,
+    Waiting,
 }
 
 /// Pieces of a line that are some batch's, shipped or not.
@@ -52,20 +53,28 @@ struct ShownPart<'a> {
 
 impl<'a> ShownLine<'a> {
     /// As it is at this time: what is due reads as cancelled, whether somebody has given it back or not.
-    pub(super) fn at(now: Timestamp, OrderedLine { part, eta }: &'a OrderedLine) -> Self {
-        let state = match part.place {
-            _ if part.is_due(now) => State::Cancelled,
-            Place::Batch(_) if part.held_until.is_some() => State::Held,
-            Place::Batch(_) => State::Allocated,
-            Place::Waiting => State::Waiting,
-            Place::Shipped(_) => State::Shipped,
-            Place::Cancelled => State::Cancelled,
+    pub(super) fn at(now: Timestamp, OrderedLine { line, parts }: &'a OrderedLine) -> Self {
+        let standing = || parts.iter().filter(|OrderedPart { part, .. }| !part.is_due(now));
+        let state = standing().map(|OrderedPart { part, .. }| State::of(part)).max().unwrap_or(State::Cancelled);
+        let held_until = standing().find_map(|OrderedPart { part, .. }| part.held_until);
+        let on_batch = |OrderedPart { part, eta }: &'a OrderedPart| {
+            Some(ShownPart { batchref: part.place.batch()?, eta: *eta, qty: part.line.qty })
         };
-        let (line, qty, is_due) = (&part.line, part.line.qty, part.is_due(now));
-        let batch = part.place.batch().filter(|_| !is_due);
-        let parts = batch.map(|batchref| ShownPart { batchref, eta: *eta, qty }).into_iter().collect();
-        let held_until = part.held_until.filter(|_| !is_due);
-        Self { sku: &line.sku, line: &line.name, qty, state, held_until, parts }
+        let parts = standing().filter_map(on_batch).collect();
+        Self { sku: &line.sku, line: &line.name, qty: line.qty, state, held_until, parts }
+    }
+}
+
+impl State {
+    /// Of a part that is not due.
+    fn of(part: &Part) -> Self {
+        match part.place {
+            Place::Batch(_) if part.held_until.is_some() => Self::Held,
+            Place::Batch(_) => Self::Allocated,
+            Place::Waiting => Self::Waiting,
+            Place::Shipped(_) => Self::Shipped,
+            Place::Cancelled => Self::Cancelled,
+        }
     }
 }
 
@@ -84,7 +93,7 @@ pub(super) async fn cancel_order<S: Products, E: Environment>(
     answered(route, bus.environment(), &request, async |call| {
         let command = CancelOrder(named(route, &request)?);
         let CancelledOrder { done, lines } = bus.handle(&command, call).await?;
-        let lines = Page::first(lines, DEFAULT_LIMIT, |line| line.part.line.id());
+        let lines = Page::first(lines, DEFAULT_LIMIT, |line| line.line.id());
         Ok(replayed_unless_new(done, show(bus.environment().now(), &command.0, lines)))
     })
     .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    IfShort, LineId, LineName, OrderId, OrderLine, OrderVersion, Quantity, Refusal, Sku, WantedOrder, WrongOrder,
+    IfShort, LineId, LineName, OrderId, OrderLine, OrderVersion, Quantity, Refusal, Sku, Terms, WantedOrder, WrongOrder,
 };
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -61,13 +61,15 @@ pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E
     answered(route, bus.environment(), &request, async |call| {
         let OrderBody { lines, version, if_short, hold_until, dry_run, split } = body(&request)?;
         let orderid: OrderId = named(route, &request)?;
+        let may_split = split == Some(true);
         let (wanted, version) = (wanted(&orderid, lines)?, version.map(|Count(version)| OrderVersion(version)));
-        if split == Some(true) {
-            return Err(invalid("split: must not be true, since a line gets all its pieces on one batch"));
+        if may_split {
+            check_names(&wanted)?;
         }
         let now = bus.environment().now();
         let until = hold_until.map(|until| Timestamp::try_from(until).unwrap_or_default());
-        let command = PutOrder { wanted, if_short: if_short.unwrap_or_default(), version, hold_until: until };
+        let terms = Terms { if_short: if_short.unwrap_or_default(), hold_until: until, may_split };
+        let command = PutOrder { wanted, terms, version };
         if let Some(reason) = until.and_then(|until| wrong_hold(until, now)) {
             // It may have been right when it was sent first.
             let is_repeated =
@@ -84,7 +86,7 @@ pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E
                 let shown = ShownOrder { orderid: &orderid, lines, version };
                 Ok(replayed_unless_new(done, json(StatusCode::OK, &shown)))
             }
-            PutOrderAnswer::Short(lines) => Ok(short(&orderid, &lines)),
+            PutOrderAnswer::Short(lines) => Ok(short(&orderid, &lines, may_split)),
             PutOrderAnswer::OrderCancelled(orderid) => Err(Error::from(Refusal::OrderCancelled(orderid)).into()),
         }
     })
@@ -117,16 +119,25 @@ fn wanted(orderid: &OrderId, lines: Vec<Object<LineBody>>) -> Result<WantedOrder
     })
 }
 
-fn short(orderid: &OrderId, lines: &[ShortLine]) -> Response<Body> {
+/// Whether there is room for the names of parts.
+fn check_names(wanted: &WantedOrder) -> Result<(), Failure> {
+    let wrong = |(index, line): (usize, &OrderLine)| {
+        line.id().check_for_parts().map_err(|reason| invalid(&format!("lines[{index}].{reason}")))
+    };
+    wanted.lines().iter().enumerate().try_for_each(wrong)
+}
+
+fn short(orderid: &OrderId, lines: &[ShortLine], may_split: bool) -> Response<Body> {
     let others = match lines.len() {
         ..2 => String::new(),
         2 => ", nor enough for another of its lines".to_owned(),
         count => format!(", nor enough for {} others of its lines", count.saturating_sub(1)),
     };
+    let holder = if may_split { "all batches together do not have" } else { "no batch has" };
     let first = lines.first().map(|short| &short.line);
     let (qty, sku) = first.map_or((0, ""), |line| (line.qty.get(), line.sku.as_str()));
     let reason =
-        format!("no batch has {qty} left of sku {sku:?} for order {:?}{others}; nothing was changed", orderid.as_str());
+        format!("{holder} {qty} left of sku {sku:?} for order {:?}{others}; nothing was changed", orderid.as_str());
     let details = Details::Lines(lines.iter().map(Short::of).collect());
     problem(StatusCode::CONFLICT, Code::OutOfStock, &reason, Some(details))
 }
