@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapters::dynamodb::Row;
-use domain::{Batch, BatchRef, Held, NewBatch, Part, Place, Product, Quantity, Sku, Tally, Timestamp, Version};
+use domain::{Batch, BatchRef, Held, LineId, NewBatch, Part, Place, Product, Quantity, Sku, Tally, Timestamp, Version};
 
 /// A counter that the rows contradict, or rows that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,11 +37,13 @@ pub enum Drift {
     FullWithStock { batch: BatchRef, free: u32 },
     #[error("batch {batch} was added otherwise than its counters say: reference, ETA or first quantity differ")]
     AddedOtherwise { batch: BatchRef },
+    #[error("line {:?} of order {:?} has {qty} pieces, but its {parts} parts have {pieces}, or have one twice", .line.name.as_str(), .line.orderid.as_str())]
+    Parts { line: LineId, qty: Quantity, parts: usize, pieces: u64 },
     #[error("a line got to its place at version {since}, but the product is at {version}")]
     FromTheFuture { since: Version, version: Version },
     #[error("stock is owed to waiting lines, but none waits")]
     BacklogWithoutLines,
-    #[error("a line of {qty} waits beside batch {batch}, which has {free} free, and nothing is owed")]
+    #[error("a line that takes {qty} waits beside batch {batch}, which has {free} free, and nothing is owed")]
     WaitsBesideStock { batch: BatchRef, free: u32, qty: u32 },
     #[error("a line of {qty} counts as refused, but batch {batch} has {free} free: a refusal would not be told")]
     RefusedBesideStock { batch: BatchRef, free: u32, qty: u32 },
@@ -58,6 +60,8 @@ pub(crate) struct Sums {
     first_due: Option<Timestamp>,
     smallest_waiting: Option<u32>,
     newest: Version,
+    /// Those of lines that are split, and have not ended.
+    parts: Vec<Part>,
 }
 
 /// The lines on one batch.
@@ -83,6 +87,9 @@ impl Sums {
             self.held = self.held.with_part(part);
             self.first_due = self.first_due.into_iter().chain([until]).min();
         }
+        if part.place.is_standing() && !part.is_whole() {
+            self.parts.push(part.clone());
+        }
         match &part.place {
             Place::Batch(batch) => {
                 let standing = self.standing.entry(batch.clone()).or_default();
@@ -91,7 +98,8 @@ impl Sums {
             }
             Place::Waiting => {
                 self.waiting = self.waiting.with_part(part);
-                self.smallest_waiting = Some(self.smallest_waiting.map_or(qty, |other| other.min(qty)));
+                let share = part.least_share();
+                self.smallest_waiting = Some(self.smallest_waiting.map_or(share, |other| other.min(share)));
             }
             // These expire, and no counter says how many are left.
             Place::Shipped(_) | Place::Cancelled => {}
@@ -141,6 +149,7 @@ impl Sums {
         if self.newest > head.version() {
             drift.push(Drift::FromTheFuture { since: self.newest, version: head.version() });
         }
+        self.check_parts(&mut drift);
         self.check_backlog(head, &mut drift);
         let room = head.batches().iter().max_by_key(|batch| batch.free());
         if let (Some(qty), Some(batch)) = (head.refused().map(Quantity::get), room)
@@ -205,6 +214,15 @@ impl Sums {
         let (bound, purchased) = (counters.bound(), *purchased);
         if bound > purchased {
             drift.push(Drift::Oversold { batch: reference.clone(), bound, purchased });
+        }
+    }
+
+    /// The parts of a line are all its pieces, each once.
+    fn check_parts(&self, drift: &mut Vec<Drift>) {
+        for parts in Part::by_line(&self.parts).iter().filter(|parts| !Part::are_all(parts)) {
+            let Some(first) = parts.first() else { continue };
+            let pieces = parts.iter().map(|part| u64::from(part.line.qty.get())).sum();
+            drift.push(Drift::Parts { line: first.line.id(), qty: first.whole_qty(), parts: parts.len(), pieces });
         }
     }
 

@@ -158,7 +158,7 @@ async fn items_that_were_edited_by_hand_are_named(servers: Arc<Servers>) -> Outc
         told(&report),
         [
             "A: batch open-A: 3 pieces are counted as allocated, but its 1 lines hold 4",
-            "A: a line of 7 waits beside batch open-A, which has 7 free, and nothing is owed",
+            "A: a line that takes 7 waits beside batch open-A, which has 7 free, and nothing is owed",
             "B: the head counts 2 waiting lines (7 pieces, sum of versions 7), but 1 wait (7, 7)",
             "C: batch open-C: 4 pieces are counted as allocated, but its 0 lines hold 0",
             "D: batch full-D is neither in the head nor full",

@@ -1,6 +1,6 @@
 //! Rows that agree, and each way in which they may not.
 
-use domain::{OrderLine, ProductState, Revision};
+use domain::{OrderLine, ProductState, Revision, Split};
 
 use super::*;
 
@@ -118,7 +118,7 @@ fn waiting_lines() {
     );
     assert_eq!(
         told(|rows| rows.open[0].purchased = 11),
-        ["a line of 7 waits beside batch open, which has 7 free, and nothing is owed"]
+        ["a line that takes 7 waits beside batch open, which has 7 free, and nothing is owed"]
     );
     let nobody_waits = |rows: &mut Rows| {
         rows.lines.pop();
@@ -201,4 +201,55 @@ fn rows_without_a_head() {
     sums.add_part(&line("o1", 1, on("b"), 1));
     sums.add_batch(added("b", "LAMP", 1), None);
     assert_eq!(sums.drift(), [Drift::NoHead { batches: 1, lines: 1 }]);
+}
+
+#[test]
+fn parts_of_a_line() {
+    let of_ten = |first: u32, qty: u32, place: Place, since: u64| {
+        let split = Some(Split { first, of: 10.try_into().unwrap() });
+        let part = line("o6", qty, place, since);
+        Part { split, line: OrderLine { name: "10".try_into().unwrap(), ..part.line }, ..part }
+    };
+    let told = |parts: Vec<Part>| {
+        let pieces = parts.iter().map(|part| part.line.qty.get()).sum::<u32>();
+        told(|rows| {
+            rows.open[0].allocated += pieces;
+            rows.open[0].purchased += pieces;
+            rows.lines.extend(parts);
+        })
+    };
+    assert_eq!(told(vec![of_ten(0, 4, on("open"), 5), of_ten(4, 6, on("open"), 6)]), [""; 0]);
+    assert_eq!(
+        told(vec![of_ten(0, 4, on("open"), 5), of_ten(5, 5, on("open"), 6)]),
+        [r#"line "10" of order "o6" has 10 pieces, but its 2 parts have 9, or have one twice"#]
+    );
+    assert_eq!(
+        told(vec![of_ten(0, 5, on("open"), 5), of_ten(4, 5, on("open"), 6)]),
+        [r#"line "10" of order "o6" has 10 pieces, but its 2 parts have 10, or have one twice"#]
+    );
+}
+
+#[test]
+fn a_line_that_may_be_split_waits_beside_no_more_than_is_of_no_use_to_it() {
+    let waits = |pieces: u32, all: u32| {
+        told(|rows| {
+            let split = Some(Split { first: 0, of: all.try_into().unwrap() });
+            rows.lines[3] = Part { split, ..line("o4", pieces, Place::Waiting, 6) };
+            rows.waiting.pieces = pieces.into();
+            rows.refused = None;
+            rows.lines.extend((pieces < all).then(|| Part {
+                split: Some(Split { first: pieces, of: all.try_into().unwrap() }),
+                line: OrderLine {
+                    name: pieces.to_string().as_str().try_into().unwrap(),
+                    ..line("o4", all - pieces, on("full"), 3).line
+                },
+                ..line("o4", all - pieces, on("full"), 3)
+            }));
+            rows.items[1].1 = Some(counters("full", 3 + all - pieces, 3 + all - pieces));
+        })
+    };
+    // Six are free.
+    assert_eq!(waits(100, 100), [""; 0], "a sixteenth is seven");
+    assert_eq!(waits(7, 100), [""; 0], "no part is smaller than that");
+    assert_eq!(waits(96, 96), ["a line that takes 6 waits beside batch open, which has 6 free, and nothing is owed"]);
 }

@@ -22,6 +22,9 @@ pub enum Event {
         /// Until when it is promised, if that is for a while only.
         #[serde(skip_serializing_if = "Option::is_none")]
         held_until: Option<Timestamp>,
+        /// How many pieces the line has, if it may be split: these are all, or a part.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line_qty: Option<Quantity>,
     },
     /// A line that was promised for a while is promised for good, where it stands.
     Confirmed {
@@ -60,6 +63,9 @@ pub enum Event {
         line: OrderLine,
         /// Whether it is promised and waits for stock now; otherwise it is refused, and not kept.
         waiting: bool,
+        /// How many pieces the line has, if it may be split: these are all, or a part.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line_qty: Option<Quantity>,
     },
     /// A line went to its customer.
     Shipped {
@@ -156,6 +162,7 @@ struct EventFields {
     reason: Option<Reason>,
     waiting: Option<bool>,
     held_until: Option<Timestamp>,
+    line_qty: Option<Quantity>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -209,8 +216,20 @@ impl TryFrom<EventFields> for Event {
     type Error = String;
 
     fn try_from(fields: EventFields) -> Result<Self, String> {
-        let EventFields { r#type, orderid, sku, qty, line: name, batchref, eta, was, reason, waiting, held_until } =
-            fields;
+        let EventFields {
+            r#type,
+            orderid,
+            sku,
+            qty,
+            line: name,
+            batchref,
+            eta,
+            was,
+            reason,
+            waiting,
+            held_until,
+            line_qty,
+        } = fields;
         let pieces = || qty.map(|Pieces(pieces)| pieces).ok_or("missing field `qty`");
         let quantity = || Quantity::try_from(pieces()?).map_err(|error| format!("qty: {error}"));
         let some_batchref = || batchref.clone().ok_or("missing field `batchref`");
@@ -219,7 +238,9 @@ impl TryFrom<EventFields> for Event {
             Ok::<_, String>(OrderLine { orderid, sku, qty: quantity()?, name: name.ok_or("missing field `line`")? })
         };
         Ok(match r#type {
-            EventType::Allocated => Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta, held_until },
+            EventType::Allocated => {
+                Self::Allocated { line: line(sku)?, batchref: some_batchref()?, eta, held_until, line_qty }
+            }
             EventType::Confirmed => Self::Confirmed { line: line(sku)?, batchref, eta },
             EventType::HoldChanged => {
                 let held_until = held_until.ok_or("missing field `held_until`")?;
@@ -232,7 +253,7 @@ impl TryFrom<EventFields> for Event {
                 Self::Deallocated { line: line(sku)?, batchref: some_batchref()?, reason }
             }
             EventType::OutOfStock => {
-                Self::OutOfStock { line: line(sku)?, waiting: waiting.ok_or("missing field `waiting`")? }
+                Self::OutOfStock { line: line(sku)?, waiting: waiting.ok_or("missing field `waiting`")?, line_qty }
             }
             EventType::Shipped => Self::Shipped { line: line(sku)?, batchref: some_batchref()? },
             EventType::Cancelled => {
@@ -324,10 +345,15 @@ impl Event {
         const OVERHEAD: usize = 150;
         /// A time with its field name.
         const HELD_UNTIL: usize = 45;
+        /// A quantity with its field name.
+        const LINE_QTY: usize = 25;
         let (orderid, name) = self.line().map_or(("", ""), |line| (line.orderid.as_str(), line.name.as_str()));
         let batchref = self.batchref().map_or("", BatchRef::as_str);
         let is_held = matches!(self, Self::Allocated { held_until: Some(_), .. } | Self::HoldChanged { .. });
-        let own = if is_held { OVERHEAD.saturating_add(HELD_UNTIL) } else { OVERHEAD };
+        let may_be_split =
+            matches!(self, Self::Allocated { line_qty: Some(_), .. } | Self::OutOfStock { line_qty: Some(_), .. });
+        let own = OVERHEAD.saturating_add(if is_held { HELD_UNTIL } else { 0 });
+        let own = own.saturating_add(if may_be_split { LINE_QTY } else { 0 });
         [orderid, name, self.sku().as_str(), batchref].iter().fold(own, |sum, name| sum.saturating_add(name.len()))
     }
 }
@@ -376,6 +402,7 @@ mod tests {
             batchref: "b1".try_into().unwrap(),
             eta: Some("2011-01-31".to_owned().try_into().unwrap()),
             held_until: None,
+            line_qty: None,
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(
@@ -429,6 +456,7 @@ mod tests {
                 batchref: batchref.clone(),
                 eta,
                 held_until: Some(Timestamp(u64::MAX)),
+                line_qty: Some(qty),
             },
             Event::Confirmed { line: line.clone(), batchref: Some(batchref.clone()), eta },
             Event::HoldChanged {
@@ -437,7 +465,7 @@ mod tests {
                 held_until: Timestamp(u64::MAX),
             },
             Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason: DeallocationReason::Shrunk },
-            Event::OutOfStock { line: line.clone(), waiting: false },
+            Event::OutOfStock { line: line.clone(), waiting: false, line_qty: Some(qty) },
             Event::Shipped { line: line.clone(), batchref: batchref.clone() },
             Event::Cancelled { line, batchref: Some(batchref.clone()), reason: CancellationReason::Asked },
             Event::BatchCreated { batchref: batchref.clone(), sku: sku.clone(), qty, eta },

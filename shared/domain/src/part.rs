@@ -124,6 +124,16 @@ impl Part {
         self.line.qty == self.whole_qty()
     }
 
+    /// How many pieces a batch must have free to be of use to it while it waits.
+    #[must_use]
+    pub fn least_share(&self) -> u32 {
+        let pieces = self.line.qty.get();
+        match self.split.map(Split::least) {
+            Some(least) if pieces >= least.saturating_mul(2) => least,
+            Some(_) | None => pieces,
+        }
+    }
+
     /// Whether it is promised no more at this time, though nobody has given it back yet.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
 )]
@@ -509,14 +510,14 @@ impl Shop {
         }
         let is_kept = |line: &OrderLine| self.parts.contains_key(&PartId::first_of(line.id()));
         for event in product.events() {
-            if let Event::OutOfStock { line, waiting: false } = event
+            if let Event::OutOfStock { line, waiting: false, .. } = event
                 && is_kept(line)
             {
                 (self.refused, self.told_since) = (Some(line.qty), Some(line.qty));
             }
         }
         for line in product.turned_away() {
-            let told = Event::OutOfStock { line: line.clone(), waiting: false };
+            let told = Event::OutOfStock { line: line.clone(), waiting: false, line_qty: None };
             if product.events().contains(&told) {
                 assert!(self.told_since.is_none_or(|known| line.qty < known), "{line:?} is no news");
                 (self.refused, self.told_since) = (Some(line.qty), Some(line.qty));

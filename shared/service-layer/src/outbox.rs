@@ -170,9 +170,15 @@ mod tests {
         let reason = DeallocationReason::Shrunk;
         let events = vec![
             Event::Deallocated { line: gives_way("o1"), batchref: batchref(), reason },
-            Event::Allocated { line: gives_way("o1"), batchref: "b2".try_into().unwrap(), eta: None, held_until: None },
+            Event::Allocated {
+                line: gives_way("o1"),
+                batchref: "b2".try_into().unwrap(),
+                eta: None,
+                held_until: None,
+                line_qty: None,
+            },
             Event::Deallocated { line: gives_way("o2"), batchref: batchref(), reason },
-            Event::OutOfStock { line: gives_way("o2"), waiting: true },
+            Event::OutOfStock { line: gives_way("o2"), waiting: true, line_qty: None },
             Event::BatchQuantityChanged { batchref: batchref(), sku: lamp.clone(), qty },
         ];
         let events = events.into_iter().map(|event| (event, None)).collect();

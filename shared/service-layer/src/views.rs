@@ -208,7 +208,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
                 let Some(batch) = part.place.batch().filter(|_| part.held_until.is_none()).cloned() else { continue };
                 let names = part.line.sku.as_str().len().saturating_add(batch.as_str().len());
                 bytes = bytes.saturating_add(row_bytes).saturating_add(names);
-                allocated.push((part.line, batch));
+                allocated.push((part.whole_line(), part.first(), batch));
             }
             if bytes > most_bytes {
                 return Ok(None);
@@ -220,7 +220,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         }
         // Names of lines are text, in which 10 comes before 2.
         allocated.sort();
-        Ok(Some(allocated.into_iter().map(|(line, batch)| (line.sku, batch)).collect()))
+        Ok(Some(allocated.into_iter().map(|(line, _, batch)| (line.sku, batch)).collect()))
     }
 
     /// Lines of an order, each with all its parts, and whether anybody asked for it.

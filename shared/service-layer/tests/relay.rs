@@ -51,7 +51,8 @@ impl Publisher for Topic {
 
 /// What one commit has to tell.
 fn record(sku: &str, version: u64, count: u32) -> Record {
-    let event = |number: u32| Event::OutOfStock { line: line(&format!("o{number}"), sku, 1), waiting: false };
+    let event =
+        |number: u32| Event::OutOfStock { line: line(&format!("o{number}"), sku, 1), waiting: false, line_qty: None };
     let events = (0..count).map(|number| (event(number), None)).collect();
     let envelopes = Ok(envelopes(&sku.try_into().unwrap(), Version(version), Timestamp(0), events));
     Record { sequence_number: format!("{sku} {version}"), envelopes }

@@ -7,6 +7,7 @@ mod orders;
 mod pages;
 mod places;
 mod several;
+mod splits;
 mod story;
 
 use std::time::Duration;
@@ -54,6 +55,11 @@ use several::{
     what_is_found_is_closed,
 };
 
+use splits::{
+    a_line_that_is_given_back_leaves_one_mark_and_comes_back_as_it_is_wanted,
+    a_page_of_an_order_has_all_parts_of_its_lines, a_part_that_moved_meanwhile_is_in_the_way,
+    a_split_line_is_found_with_all_its_parts, parts_are_listed_where_they_stand,
+};
 use story::the_same_commands_have_the_same_answers_and_the_same_ends;
 
 /// A store under test.
@@ -114,6 +120,11 @@ contract![
     held_lines_are_listed_by_when_they_are_due_and_where_they_stand_too,
     a_held_line_that_is_confirmed_or_expires_is_listed_no_more,
     products_are_listed_from_when_their_first_held_line_is_due,
+    a_split_line_is_found_with_all_its_parts,
+    a_page_of_an_order_has_all_parts_of_its_lines,
+    parts_are_listed_where_they_stand,
+    a_line_that_is_given_back_leaves_one_mark_and_comes_back_as_it_is_wanted,
+    a_part_that_moved_meanwhile_is_in_the_way,
     lines_of_an_order_come_by_sku_and_name,
     that_an_order_is_cancelled_is_told_beside_its_first_lines,
     lines_on_a_batch_come_in_pages_the_youngest_first,

@@ -36,7 +36,7 @@ pub(super) async fn lines_of_an_order_come_by_sku_and_name<S: Store>(store: &S) 
     // A blank and an exclamation mark come before most characters that could separate names.
     for sku in [start.clone(), format!("{start} 2"), format!("{start}!"), format!("{start}#3"), format!("{start}-4")] {
         let mut product = with_batch(store, &sku, &unique("batch"), 10).await?;
-        for name in ["10", "2", "a", "a#1", "ä"] {
+        for name in ["10", "10 a", "2", "a", "a#1", "ä"] {
             let line = named(&order, &sku, name);
             product = with_line(store, &product, &line).await?;
             expected.push(line);

@@ -101,9 +101,26 @@ fn commands(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
     for (lines, version) in [(&[][..], 1), (&[left, right][..], 2), (&[][..], 3), (&[][..], 3)] {
         commands.push(put(lines, IfShort::Refuse, Some(version)));
     }
+    commands.extend(of_a_split_line(sku, prefix)?);
     for number in [0, 6, 12, 18, 12, 99] {
         commands.push(Command::CancelOrder(format!("{prefix}-o{number:02}").try_into()?));
     }
     commands.push(Command::Allocate(line(&format!("{prefix}-o12"), sku, 1)));
     Ok(commands)
+}
+
+/// Split over what there is, the rest waits; and again; served, shrunk, edited, shipped, and given back.
+fn of_a_split_line(sku: &str, prefix: &str) -> anyhow::Result<Vec<Command>> {
+    let orderid = format!("{prefix}-split");
+    let named = |name: &str, qty| OrderLine { name: name.try_into().unwrap(), ..line(&orderid, sku, qty) };
+    let split = |qty| {
+        let terms = Terms { if_short: IfShort::Wait, hold_until: None, may_split: true };
+        Command::PutOrder(PutOrder { terms, ..whole(&orderid, vec![named("left", qty), named("right", qty)]) })
+    };
+    let create = |number: u32, qty| Command::CreateBatch(new_batch(&format!("{prefix}-s{number}"), sku, qty));
+    let shrink = Command::ChangeBatch(holds(&format!("{prefix}-s1"), 4, Revision::AsOf(50)));
+    let ship = Command::Ship(named("left", 1).id());
+    let placed = [create(1, 7), split(12), split(12), create(2, 5), shrink, split(12), split(5), create(3, 90)];
+    let ended = [ship.clone(), ship, Command::CancelOrder(orderid.as_str().try_into()?)];
+    Ok(placed.into_iter().chain(ended).collect())
 }

@@ -23,6 +23,7 @@ use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use orders::{
+    a_split_line_takes_two_units_for_each_part_and_two_for_each_batch_that_it_fills,
     an_order_takes_two_round_trips_however_many_skus_it_has, giving_back_what_is_due_takes_three_round_trips_more,
 };
 use past::{filled, full_batches, name, orders};
@@ -55,6 +56,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             lines_that_wait_are_read_once,
             remembering_pays_where_one_process_has_a_product_to_itself,
             an_order_takes_two_round_trips_however_many_skus_it_has,
+            a_split_line_takes_two_units_for_each_part_and_two_for_each_batch_that_it_fills,
             giving_back_what_is_due_takes_three_round_trips_more,
             an_order_of_a_hundred_lines_is_shown_in_two_round_trips,
             an_order_of_a_megabyte_is_viewed_in_one_page,

@@ -69,6 +69,40 @@ pub(super) async fn an_order_takes_two_round_trips_however_many_skus_it_has(serv
     Ok(())
 }
 
+/// Beside what a line takes: each further part, each batch that is filled, and in the index each part. Who ends it reads its
+/// first part, and then the others.
+pub(super) async fn a_split_line_takes_two_units_for_each_part_and_two_for_each_batch_that_it_fills(
+    servers: Arc<Servers>,
+) -> Outcome {
+    let ((store, meter), plain) = (metered(&servers).await?, servers.store().await?);
+    for parts in [2_u32, 5, 30] {
+        let (sku, orderid) = (name("SKU"), name("order"));
+        for _ in 0..parts {
+            do_it(&plain, Command::CreateBatch(new_batch(&name("batch"), &sku, 2))).await?;
+        }
+        let of_order = line(&orderid, &sku, 2 * parts - 1);
+        let terms = Terms { may_split: true, ..Terms::default() };
+        meter.read();
+        do_it(&store, Command::PutOrder(PutOrder { terms, ..whole(&orderid, vec![of_order.clone()]) })).await?;
+        let placed = meter.read();
+        do_it(&store, Command::Ship(of_order.id())).await?;
+        let shipped = meter.read();
+        println!("a line in {parts} parts: placed {placed:?}, shipped {shipped:?}");
+
+        assert_eq!((placed.round_trips, placed.writes), (2, 1));
+        // What was last wanted, the head, the parts, and all batches but the last, which has a piece left.
+        let written = f64::from(2 + 2 + 2 * parts + 2 * (parts - 1));
+        // Of thirty parts, the events alone are more than three KB of the head.
+        let written = if parts == 30 { written + 6.0 } else { written };
+        assert_eq!(placed.write_units[0], written);
+        assert_eq!(placed.write_units[1], f64::from(parts));
+        // The line and the head, its other parts, and the batches that are full.
+        assert_eq!((shipped.round_trips, shipped.writes), (4, 1));
+        assert_eq!(shipped.write_units[0], written - 2.0, "all but what was wanted");
+    }
+    Ok(())
+}
+
 /// What is held, a commit, and all anew.
 pub(super) async fn giving_back_what_is_due_takes_three_round_trips_more(servers: Arc<Servers>) -> Outcome {
     let ((store, meter), plain) = (metered(&servers).await?, servers.store().await?);

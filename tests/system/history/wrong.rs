@@ -192,8 +192,13 @@ async fn too_much_was_sold(_: Arc<Servers>) -> Outcome {
     let mut shop = Shop::default();
     shop.create("b1", 5).allocate("o1", 3).allocate("o2", 3);
     let mut messages = shop.messages();
-    messages[2].event =
-        Event::Allocated { line: line("o2", "S", 3), batchref: "b1".try_into()?, eta: None, held_until: None };
+    messages[2].event = Event::Allocated {
+        line: line("o2", "S", 3),
+        batchref: "b1".try_into()?,
+        eta: None,
+        held_until: None,
+        line_qty: None,
+    };
     shop.tell(2, Told::Allocated("b1".try_into()?));
     refused(shop.verdict_on(&messages), "it tells 3 of o2 on b1; but");
     refused(shop.verdict_on(&messages), "the model makes of it: 3 of o2 out of stock");
@@ -278,8 +283,13 @@ async fn an_event_is_told_twice_and_differently(_: Arc<Servers>) -> Outcome {
     shop.create("b1", 5).allocate("o1", 2);
     let mut messages = shop.messages();
     let mut other = messages[1].clone();
-    other.event =
-        Event::Allocated { line: line("o1", "S", 3), batchref: "b1".try_into()?, eta: None, held_until: None };
+    other.event = Event::Allocated {
+        line: line("o1", "S", 3),
+        batchref: "b1".try_into()?,
+        eta: None,
+        held_until: None,
+        line_qty: None,
+    };
     messages.push(other);
     refused(shop.verdict_on(&messages), "event S#2#1 was told twice, and differently");
     Ok(())
@@ -314,7 +324,7 @@ async fn the_wrong_line_gives_way(_: Arc<Servers>) -> Outcome {
     let mut messages = shop.messages();
     messages[3].event =
         Event::Deallocated { line: line("o1", "S", 2), batchref: "b1".try_into()?, reason: DeallocationReason::Shrunk };
-    messages[4].event = Event::OutOfStock { line: line("o1", "S", 2), waiting: true };
+    messages[4].event = Event::OutOfStock { line: line("o1", "S", 2), waiting: true, line_qty: None };
     refused(shop.verdict_on(&messages), "makes of it: 2 of o2 off b1, 2 of o2 out of stock, b1 holds 2");
     // That is what an index makes of it which does not show the youngest line yet.
     assert!(check(&shop.requests, &messages, Index::MayLag).is_ok());

@@ -164,7 +164,9 @@ async fn until_drained(
             let heard_of: BTreeSet<_> = events.values().filter_map(|message| message.event.line()).collect();
             let refused_before = |line: &OrderLine| {
                 let tells_so = |message: &Envelope| match &message.event {
-                    Event::OutOfStock { line: told, waiting: false } => told.sku == line.sku && told.qty <= line.qty,
+                    Event::OutOfStock { line: told, waiting: false, .. } => {
+                        told.sku == line.sku && told.qty <= line.qty
+                    }
                     _ => false,
                 };
                 events.values().any(tells_so)

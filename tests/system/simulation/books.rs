@@ -157,6 +157,7 @@ impl Books {
     /// wait, or begin a promise.
     fn replay_of_line(&mut self, event: &Event, line: &OrderLine) -> Verdict {
         let (id, on) = (line.id(), |batchref: &BatchRef| Place::Batch(batchref.clone()));
+        let mut line_qty = None;
         let to = match event {
             Event::Deallocated { batchref, .. } => {
                 *self.displaced.entry(id).or_default() += line.qty.get();
@@ -167,8 +168,14 @@ impl Books {
                 self.take(line, &on(batchref))?;
                 Place::Shipped(batchref.clone())
             }
-            Event::Allocated { batchref, .. } => on(batchref),
-            Event::OutOfStock { waiting: true, .. } => Place::Waiting,
+            Event::Allocated { batchref, line_qty: all, .. } => {
+                line_qty = *all;
+                on(batchref)
+            }
+            Event::OutOfStock { waiting: true, line_qty: all, .. } => {
+                line_qty = *all;
+                Place::Waiting
+            }
             Event::OutOfStock { waiting: false, .. }
             | Event::Confirmed { .. }
             | Event::HoldChanged { .. }
@@ -188,7 +195,10 @@ impl Books {
         } else if !matches!(event, Event::Shipped { .. }) {
             // Whether somebody wanted a cancelled one back, the history tells.
             let comes_back = self.may_come_back.contains(&line.orderid);
-            ensure!(was.is_none() || comes_back, "{event}: but it was {was:?}, and neither moves nor comes back");
+            let known = was.as_ref().map(|was| was.values().sum::<u32>());
+            let is_next_part = line_qty.is_some_and(|all| known > Some(0) && known <= Some(all.get() - line.qty.get()));
+            let is_new = was.is_none() || is_next_part || comes_back && known == Some(0);
+            ensure!(is_new, "{event}: but it was {was:?}, and neither moves nor comes back");
             let is_shipped = was.is_some_and(|was| was.keys().any(Place::is_shipped));
             ensure!(!is_shipped, "{event}: but it was shipped");
         }
@@ -301,7 +311,7 @@ impl Books {
     /// that there was, the history tells.
     fn was_refused(&self, line: &OrderLine) -> bool {
         let refuses = |event: &Event| match event {
-            Event::OutOfStock { line: told, waiting } => {
+            Event::OutOfStock { line: told, waiting, .. } => {
                 told.id() == line.id() || (!waiting && told.sku == line.sku && told.qty <= line.qty)
             }
             _ => false,
@@ -424,8 +434,7 @@ fn check_product(product: &Product, parts: &BTreeMap<PartId, Part>) -> Verdict {
     ensure!(counted == waiting.len(), "{} counts {counted} waiting, of {}", product.sku(), waiting.len());
     if !product.has_backlog() {
         for part in waiting {
-            // What may be split makes no part below a sixteenth of its line. (All lines are small here.)
-            let has_room = |batch: &&Batch| batch.can_allocate(&part.line) || part.split.is_some() && batch.is_open();
+            let has_room = |batch: &&Batch| batch.free() >= part.least_share();
             if let Some(batch) = product.batches().iter().find(has_room) {
                 return Err(format!("{part:?} waits beside {batch:?}"));
             }

@@ -21,7 +21,9 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use choices::{Choices, Odds, shrink};
-use domain::{Counted, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision, Terms, Timestamp};
+use domain::{
+    Counted, Event, EventType, IfShort, LineId, NewBatch, OrderLine, OrderVersion, Revision, Terms, Timestamp,
+};
 use plan::{Outbox, Plan};
 use run::{Run, Verdict};
 use service_layer::ports::Environment as _;
@@ -79,6 +81,8 @@ struct Told {
     shared_a_commit: bool,
     /// Lines that stand at the end, though their order is cancelled.
     crossed: u32,
+    /// Whether a line came to lie on several batches, or to wait for a part of its pieces.
+    is_split: bool,
 }
 
 fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Plan) -> Told {
@@ -91,9 +95,17 @@ fn tell(choices: Choices, adversity: Adversity, plan: impl FnOnce(&World) -> Pla
     let verdict = state.wrong.take().map_or(verdict, Err);
     let choices = std::mem::replace(&mut state.choices, Choices::from_script(Vec::new()));
     let heard = state.store.outbox().iter().map(|message| message.event.event_type()).collect();
+    let is_split = state.store.outbox().iter().any(|message| tells_of_a_part(&message.event));
     let (story, refused_in_silence) = (std::mem::take(&mut state.story), state.refused_in_silence);
     let (shared_a_commit, crossed) = (state.shared_a_commit, state.crossed);
-    Told { verdict, choices, story, heard, refused_in_silence, shared_a_commit, crossed }
+    Told { verdict, choices, story, heard, refused_in_silence, shared_a_commit, crossed, is_split }
+}
+
+fn tells_of_a_part(event: &Event) -> bool {
+    match event {
+        Event::Allocated { line, line_qty: Some(all), .. } => line.qty < *all,
+        _ => false,
+    }
 }
 
 /// Shortens a failed run, and makes an error of its story.
@@ -224,7 +236,7 @@ enum Heard {
 
 fn random_worlds_that(test: &str, plan: fn(&World) -> Plan, wanted: Heard) -> Outcome {
     let (first, last) = asked_for().map_or((0, SEEDS), |seed| (seed, seed + 1));
-    let (mut heard, mut refused_in_silence, mut shared) = (BTreeSet::new(), 0, 0);
+    let (mut heard, mut refused_in_silence, mut shared, mut split) = (BTreeSet::new(), 0, 0, 0);
     for seed in first..last {
         let told = tell(Choices::from_seed(seed), MUCH, plan);
         if told.verdict.is_err() {
@@ -235,14 +247,16 @@ fn random_worlds_that(test: &str, plan: fn(&World) -> Plan, wanted: Heard) -> Ou
         heard.extend(told.heard);
         refused_in_silence += u64::from(told.refused_in_silence);
         shared += u64::from(told.shared_a_commit);
+        split += u64::from(told.is_split);
     }
     println!(
-        "{} random worlds; refusals without a commit in {refused_in_silence} of them, callers who share one in {shared}",
+        "{} random worlds; refusals without a commit in {refused_in_silence} of them, callers who share one in {shared}, split lines in {split}",
         last - first
     );
     if asked_for().is_none() {
         ensure!(refused_in_silence > 0, "no world comes to a refusal that is nothing new");
         ensure!(shared > 0, "in no world do callers share a commit");
+        ensure!(split > 0 || wanted == Heard::Some, "in no world is a line split");
         let is_all = wanted == Heard::Some || heard == EventType::ALL.iter().copied().collect();
         ensure!(is_all, "no world comes to some events: only {heard:?}");
     }

@@ -26,6 +26,10 @@ pub(super) fn add_to(layers: &mut Layers) {
             every_schedule_of_a_hold_its_confirmation_and_its_end,
             every_schedule_of_a_hold_that_ends_and_a_request_for_its_pieces,
             every_schedule_of_an_order_that_waits_and_stock_that_arrives,
+            every_schedule_of_a_split_line_and_stock_that_arrives,
+            every_schedule_of_a_split_line_its_shipment_and_a_shrink,
+            every_schedule_of_a_split_line_that_is_given_back_and_a_shrink,
+            every_schedule_of_a_split_line_that_is_held_and_ends,
         ]
     );
 }
@@ -103,6 +107,45 @@ async fn every_schedule_of_an_order_that_waits_and_stock_that_arrives(_: Arc<Ser
     let plan = of(vec![Command::PutOrder(waits), create("b3", 2)]);
     let before = [create("b1", 1), create_t("b2", 1)];
     every_schedule("an order that waits and stock that arrives", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// A line of three pieces, on as many batches as it takes.
+fn split(orderid: &str, terms: Terms) -> Command {
+    let terms = Terms { may_split: true, ..terms };
+    Command::PutOrder(PutOrder { terms, ..wants(orderid, &[("S", 3)]) })
+}
+
+fn split_or_wait(orderid: &str) -> Command {
+    split(orderid, Terms { if_short: IfShort::Wait, ..Terms::default() })
+}
+
+/// It has both batches, or one of them and waits for the other, and then has that too.
+async fn every_schedule_of_a_split_line_and_stock_that_arrives(_: Arc<Servers>) -> Outcome {
+    let plan = of(vec![split_or_wait("o1"), create("b2", 1)]);
+    every_schedule("a split line and stock that arrives", &[create("b1", 2)], &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// All of it is shipped, or nothing: then one piece waits.
+async fn every_schedule_of_a_split_line_its_shipment_and_a_shrink(_: Arc<Servers>) -> Outcome {
+    let before = [create("b1", 2), create("b2", 1), split_or_wait("o1")];
+    let plan = Plan { changes: vec![holds("b1", 1)], ..of(vec![Command::Ship(line("o1", "S", 3).id())]) };
+    every_schedule("a split line, its shipment and a shrink", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// Whether its parts are two or three by then.
+async fn every_schedule_of_a_split_line_that_is_given_back_and_a_shrink(_: Arc<Servers>) -> Outcome {
+    let before = [create("b1", 2), create("b2", 1), split_or_wait("o1")];
+    let plan = Plan { changes: vec![holds("b1", 1)], ..of(vec![Command::Deallocate(line("o1", "S", 3).id())]) };
+    every_schedule("a split line that is given back and a shrink", &before, &plan, &[A_CRASH, A_DUPLICATE])
+}
+
+/// It ends as a whole, whoever sees how much of it, on an index that lags.
+async fn every_schedule_of_a_split_line_that_is_held_and_ends(_: Arc<Servers>) -> Outcome {
+    let held = split("o1", Terms { hold_until: Some(Timestamp(1_000_001)), ..Terms::default() });
+    let before = [create("b1", 2), create("b2", 1), held];
+    let plan = of(vec![split("o1", Terms::default()), allocate("o2", 1)]);
+    let adversities = [SKEWED, Adversity { lags: 1, ..SKEWED }];
+    every_schedule("a split line that is held and ends", &before, &plan, &adversities)
 }
 
 /// When the run begins, the hold is over by one millisecond for clocks that are ahead, and not for the others.

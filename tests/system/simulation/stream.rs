@@ -164,7 +164,16 @@ fn tell(choices: Choices, settings: Settings, figures: &mut Figures) -> Told {
         .unwrap_or_else(|panic| Err(format!("panic: {:?}", panic.downcast_ref::<String>())));
     let verdict = checked.map(|of_run| *figures = figures.max(of_run));
     let (choices, story, heard) = (mapping.choices(), std::mem::take(&mut mapping.story), BTreeSet::new());
-    Told { verdict, choices, story, heard, refused_in_silence: false, shared_a_commit: false, crossed: 0 }
+    Told {
+        verdict,
+        choices,
+        story,
+        heard,
+        refused_in_silence: false,
+        shared_a_commit: false,
+        crossed: 0,
+        is_split: false,
+    }
 }
 
 async fn random_streams_lose_no_event(_: Arc<Servers>) -> Outcome {

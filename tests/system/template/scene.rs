@@ -87,6 +87,13 @@ pub(super) struct Scene {
     pub(super) played: Mutex<BTreeSet<Route>>,
 }
 
+const SPLIT: Terms = Terms { if_short: IfShort::Refuse, hold_until: None, may_split: true };
+
+/// A line that lies on several batches, where there is none that has all of it.
+fn split(line: &OrderLine) -> Command {
+    Command::PutOrder(PutOrder { terms: SPLIT, ..whole(line.orderid.as_str(), vec![line.clone()]) })
+}
+
 impl Scene {
     pub(super) async fn new(servers: &Servers) -> anyhow::Result<Self> {
         let recorder = Recorder::default();
@@ -110,21 +117,21 @@ impl Scene {
         Ok(())
     }
 
-    /// A product with a backlog: whoever added the batch stopped before it was offered to the line that waits, for
-    /// which it has room once what is due is given back.
+    /// A product with a backlog: whoever added two batches stopped before they were offered to the line that waits, for
+    /// which they have room once what is due is given back. Both that and the one that waits may be split.
     async fn with_backlog(&self) -> anyhow::Result<String> {
         let (sku, lost) = (unique("LAMP"), unique("batch"));
-        let waiting = line(&unique("order"), &sku, 1);
-        self.before(Command::CreateBatch(new_batch(&lost, &sku, 1))).await?;
-        self.before(Command::Allocate(waiting.clone())).await?;
+        self.before(Command::CreateBatch(new_batch(&lost, &sku, 2))).await?;
+        self.before(split(&line(&unique("order"), &sku, 2))).await?;
         self.before(change(&lost, 0)).await?;
-        let new = new_batch(&unique("batch"), &sku, 1);
         let before = found_product(self.others.store(), &sku).await?.expect("the product");
         let mut after = before.clone();
-        after.create_batch(&new)?;
-        // An order holds its piece, until a time that is over.
-        let holds = line(&unique("order"), &sku, 1);
-        after.arrange(&[holds], &[], &Terms { hold_until: Some(Timestamp(1)), ..Terms::default() })?;
+        for _ in 0..2 {
+            after.create_batch(&new_batch(&unique("batch"), &sku, 1))?;
+        }
+        // An order holds their pieces, until a time that is over.
+        let holds = line(&unique("order"), &sku, 2);
+        after.arrange(&[holds], &[], &Terms { hold_until: Some(Timestamp(1)), ..SPLIT })?;
         let (correlation, origins) = (CorrelationId::unknown(), Origins::new());
         let commit = Commit {
             products: &[Changed { before: Some(&before), after: &after }],
@@ -134,13 +141,15 @@ impl Scene {
         Ok(sku)
     }
 
-    /// A line that fills a batch, and is held until a time that is over.
+    /// A line that fills two batches, and is held until a time that is over.
     async fn hold(&self, sku: &str) -> anyhow::Result<()> {
         let orderid = unique("order");
-        self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
+        for _ in 0..2 {
+            self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
+        }
         let held = PutOrder {
-            terms: Terms { hold_until: Some(Timestamp(1)), ..Terms::default() },
-            ..whole(&orderid, vec![line(&orderid, sku, 1)])
+            terms: Terms { hold_until: Some(Timestamp(1)), ..SPLIT },
+            ..whole(&orderid, vec![line(&orderid, sku, 2)])
         };
         self.before(Command::PutOrder(held)).await
     }
@@ -181,15 +190,23 @@ impl Scene {
         Ok(())
     }
 
-    /// Each of them opens, or keeps full, the batch that it was on.
-    async fn end_lines(&self, sku: &str) -> anyhow::Result<()> {
+    /// Each of them opens, or keeps full, the batches that it was on.
+    async fn end_lines(&self) -> anyhow::Result<()> {
         for end in [Command::Ship, Command::Deallocate] {
-            self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
-            let ended = line(&unique("order"), sku, 1);
-            self.before(Command::Allocate(ended.clone())).await?;
+            let ended = self.with_split_line(&unique("LAMP")).await?;
             self.does(end(ended.id())).await?;
         }
         Ok(())
+    }
+
+    /// A line that fills two batches.
+    async fn with_split_line(&self, sku: &str) -> anyhow::Result<OrderLine> {
+        for _ in 0..2 {
+            self.before(Command::CreateBatch(new_batch(&unique("batch"), sku, 1))).await?;
+        }
+        let line = line(&unique("order"), sku, 2);
+        self.before(split(&line)).await?;
+        Ok(line)
     }
 
     async fn play_batches(&self) -> anyhow::Result<()> {
@@ -258,6 +275,17 @@ impl Scene {
         Ok(())
     }
 
+    /// Of a product with a backlog, and of one for which nobody else comes by.
+    async fn expire_holds(&self) -> anyhow::Result<()> {
+        let (sku, alone) = (self.with_backlog().await?, unique("LAMP"));
+        self.hold(&alone).await?;
+        self.recorded.store().due(System::default().now(), 9).await?;
+        for sku in [sku, alone] {
+            self.recorded.handle(&ExpireHolds(sku.as_str().try_into()?), &soon()).await?;
+        }
+        Ok(())
+    }
+
     /// All that a function does to the table: each way through its code that makes a call of its own.
     pub(super) async fn play(&self, function: &str) -> anyhow::Result<()> {
         match function {
@@ -271,7 +299,7 @@ impl Scene {
                 self.does(last.clone()).await?;
                 self.does(last).await?;
                 self.ask_beside_others(&sku).await?;
-                self.end_lines(&sku).await
+                self.end_lines().await
             }
             "allocate-queued" => {
                 let sku = self.with_backlog().await?;
@@ -283,6 +311,8 @@ impl Scene {
                 let last = lines(1);
                 self.recorded.handle(&last, &soon()).await?;
                 self.recorded.handle(&last, &soon()).await?;
+                let known = SkuLines::of([self.with_split_line(&unique("LAMP")).await?]).pop().expect("a line");
+                self.recorded.handle(&AllocateLines::of(known), &soon()).await?;
                 Ok(())
             }
             "batches" => self.play_batches().await,
@@ -294,20 +324,11 @@ impl Scene {
                 for change in self.changes().await? {
                     self.recorded.handle(&change, &soon()).await?;
                 }
-                let shipped = self.with_line().await?;
+                let shipped = self.with_split_line(&unique("LAMP")).await?;
                 self.recorded.handle(&Command::Ship(shipped.id()), &soon()).await?;
                 Ok(())
             }
-            "expire-holds" => {
-                let sku = self.with_backlog().await?;
-                let alone = unique("LAMP");
-                self.hold(&alone).await?;
-                self.recorded.store().due(System::default().now(), 9).await?;
-                for sku in [sku, alone] {
-                    self.recorded.handle(&ExpireHolds(sku.as_str().try_into()?), &soon()).await?;
-                }
-                Ok(())
-            }
+            "expire-holds" => self.expire_holds().await,
             "allocations-view" => self.ask().await,
             "handle-events" => {
                 let (id, now) = (unique("event"), System::default().now());

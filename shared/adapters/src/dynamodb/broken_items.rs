@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Batch, BatchRef, Budget, Held, LastPut, NewBatch, OrderVersion, Part, Place, Product, ProductState, Revision,
-    Tally, Version,
+    Split, Tally, Version,
 };
 use proptest::prelude::*;
 use service_layer::ports::{StoredBatch, Timestamp};
@@ -147,6 +147,11 @@ fn kinds() -> Vec<(&'static str, Item, Read)> {
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&Part { held_until: Some(now), ..on_batch.clone() }), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Shipped("b1".try_into().unwrap()))), line_item),
         ("ORDER#o1/LINE#LAMP\\u001f3", item_of(&part(Place::Cancelled)), line_item),
+        (
+            "ORDER#o1/LINE#LAMP\\u001f3\\u001f00000004",
+            item_of(&Part { split: Some(Split { first: 4, of: 7.try_into().unwrap() }), ..on_batch.clone() }),
+            line_item,
+        ),
         ("SKU#LAMP/PRODUCT", shared_head(), head),
         ("ORDER#o1/LINE#LAMP\\u001f3", to_item(&AskingItem::new(&asking())).unwrap(), asking_item),
         ("TURN#LAMP/TURN", to_item(&TurnItem::new(&"LAMP".try_into().unwrap(), now)).unwrap(), turn),
@@ -387,7 +392,8 @@ proptest! {
 
     #[test]
     fn lines_are_read_as_they_were_written(
-        orderid in name(), sku in name(), qty in 1..=u32::MAX, named in proptest::option::of("[a#/]{1,18}"),
+        orderid in name(), sku in name(), qty in 1..=u32::MAX, all in proptest::option::of(1..=u32::MAX),
+        first: u32, named in proptest::option::of("[a#/]{1,18}"),
         batch in proptest::option::of(name()), has_ended: bool, age: u64, since: u64,
     ) {
         let mut line = line(&orderid, &sku, qty);
@@ -400,7 +406,11 @@ proptest! {
             (None, false) => Place::Waiting,
             (None, true) => Place::Cancelled,
         };
-        let part = Part { line, split: None, place, age: Version(age), since: Version(since), held_until: None };
+        let split = all.map(|all| {
+            let of = qty.max(all);
+            Split { first: of.saturating_sub(qty).min(first), of: of.try_into().unwrap() }
+        });
+        let part = Part { line, split, place, age: Version(age), since: Version(since), held_until: None };
         prop_assert_eq!(read_part(item_of(&part)).unwrap(), part);
     }
 

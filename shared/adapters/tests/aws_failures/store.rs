@@ -103,9 +103,12 @@ impl Shop {
 
     /// Puts `o1` with the line that it has and another one.
     async fn put(&self) -> (Outcome, String) {
-        let parameters = HashMap::from([("orderid".to_owned(), "o1".to_owned())]);
-        let body = json!({"lines": [{"sku": "LAMP", "qty": 3}, {"sku": "LAMP", "qty": 2}]}).to_string();
-        let request = api_request(&api_event(Route::PutOrder, &body), self.context(self.limit));
+        self.put_order("o1", &json!({"lines": [{"sku": "LAMP", "qty": 3}, {"sku": "LAMP", "qty": 2}]})).await
+    }
+
+    async fn put_order(&self, orderid: &str, body: &Value) -> (Outcome, String) {
+        let parameters = HashMap::from([("orderid".to_owned(), orderid.to_owned())]);
+        let request = api_request(&api_event(Route::PutOrder, &body.to_string()), self.context(self.limit));
         let request = request.with_path_parameters(parameters);
         outcome(&Box::pin(answer(Route::PutOrder, &self.bus, NO_QUEUE, request)).await)
     }
@@ -348,6 +351,65 @@ async fn an_order_of_which_any_part_is_in_the_way() {
             shop.wire.fails("TransactWriteItems", &failure, strikes);
             assert_eq!((shop.put().await, shop.commits()), (whole_order(), 1), "{what}, {strikes:?}");
         }
+    }
+}
+
+/// `o2` has seven lamps on the first batch, which is full by that, and three on another one.
+async fn with_split_line(means: Means, strikes: Strikes) -> Shop {
+    let shop = Shop::open_for(means, strikes).await;
+    assert_eq!(shop.create_batch("b2", 5).await.0, Answered);
+    let placed = shop.put_order("o2", &json!({"lines": [{"sku": "LAMP", "qty": 10}], "split": true})).await;
+    assert!(
+        placed.1.contains(r#"{"batchref":"b1","eta":null,"qty":7},{"batchref":"b2","eta":null,"qty":3}"#),
+        "{placed:?}"
+    );
+    shop.wire.service(|table| table.commits = 0);
+    shop
+}
+
+/// Its other parts are found by a query, once the first one tells that there are some. All of it ends by one transaction: the
+/// product, the mark, the part that is deleted, and the batch that was full.
+#[tokio::test]
+async fn a_split_line_that_can_not_be_given_back_at_once() {
+    let line = json!({"orderid": "o2", "sku": "LAMP", "qty": 10});
+    let ends = async |shop: &Shop| shop.command(Route::Deallocate, &line).await.0;
+    let parts_of = |shop: &Shop| {
+        let second = shop.wire.service(|table| table.item("ORDER#o2", "LINE#LAMP\u{1f}10\u{1f}00000007").is_some());
+        let mark = shop.wire.service(|table| table.item("ORDER#o2", "LINE#LAMP\u{1f}10").unwrap()["ended"].is_object());
+        (mark, second)
+    };
+    for operation in ["BatchGetItem", "Query", "GetItem", "TransactWriteItems"] {
+        for (what, failure, means) in failures_of_any_call() {
+            for strikes in [Strikes::Once, Strikes::Twice, Strikes::Always] {
+                let shop = with_split_line(means, strikes).await;
+                shop.wire.fails(operation, &failure, strikes);
+                let expected = told(means, strikes);
+                assert_eq!(ends(&shop).await, expected, "{operation}, {what}, {strikes:?}");
+                let has_ended = expected == Answered;
+                assert_eq!(parts_of(&shop), (has_ended, !has_ended), "{operation}, {what}, {strikes:?}");
+                shop.wire.recovers();
+                assert_eq!(ends(&shop).await, Answered, "{operation}, {what}, {strikes:?}");
+                assert_eq!((parts_of(&shop), shop.commits()), ((true, false), 1), "{operation}, {what}, {strikes:?}");
+            }
+        }
+    }
+    for position in 0..4 {
+        for reason in ["ConditionalCheckFailed", "TransactionConflict"] {
+            let mut codes = ["None"; 4];
+            codes[position] = reason;
+            let shop = with_split_line(Race, Strikes::Once).await;
+            shop.wire.fails("TransactWriteItems", &Before(cancelled(&codes)), Strikes::Once);
+            assert_eq!(
+                (ends(&shop).await, parts_of(&shop), shop.commits()),
+                (Answered, (true, false), 1),
+                "{reason} at {position}"
+            );
+        }
+    }
+    for (what, failure) in lost_replies() {
+        let shop = with_split_line(Race, Strikes::Once).await;
+        shop.wire.fails("TransactWriteItems", &failure, Strikes::Always);
+        assert_eq!((ends(&shop).await, parts_of(&shop), shop.commits()), (Answered, (true, false), 1), "{what}");
     }
 }
 

@@ -132,10 +132,11 @@ impl Table {
         if self.tokens.contains(&token) {
             return (200, "{}".to_owned());
         }
-        let writes: Vec<&Value> = request["TransactItems"].as_array().unwrap().iter().map(only_member).collect();
+        let writes: Vec<(&String, &Value)> =
+            request["TransactItems"].as_array().unwrap().iter().map(only_member).collect();
         let reasons: Vec<Value> = writes
             .iter()
-            .map(|write| {
+            .map(|(_, write)| {
                 let key = key(if write["Item"].is_null() { &write["Key"] } else { &write["Item"] });
                 if self.holds(write, &key) {
                     json!({"Code": "None"})
@@ -148,8 +149,11 @@ impl Table {
             return cancellation(&reasons);
         }
         self.tokens.insert(token);
-        for write in writes {
-            self.write(write);
+        for (action, write) in writes {
+            match action.as_str() {
+                "Delete" => drop(self.items.remove(&key(&write["Key"]))),
+                _ => self.write(write),
+            }
         }
         (200, "{}".to_owned())
     }
@@ -182,7 +186,10 @@ impl Table {
             assert_consistent(query);
             ("PK", ":partition")
         };
-        let mut found: Vec<&Value> = self.items.values().filter(|item| item[attribute] == values[value]).collect();
+        let begins = values[":line"]["S"].as_str().unwrap_or_default();
+        let is_listed =
+            |item: &&Value| item[attribute] == values[value] && item["SK"]["S"].as_str().unwrap().starts_with(begins);
+        let mut found: Vec<&Value> = self.items.values().filter(is_listed).collect();
         found.sort_by_key(|item| item["age"]["N"].as_str().unwrap_or_default().parse::<u64>().unwrap_or_default());
         if query["ScanIndexForward"] == false {
             found.reverse();
@@ -231,6 +238,6 @@ fn key(item: &Value) -> Key {
     (text("PK"), text("SK"))
 }
 
-fn only_member(action: &Value) -> &Value {
-    action.as_object().unwrap().values().next().unwrap()
+fn only_member(action: &Value) -> (&String, &Value) {
+    action.as_object().unwrap().iter().next().unwrap()
 }

@@ -40,6 +40,7 @@ fn order(first: &str, second: &str) -> Object {
         ("version", "1"),
         ("if_short", "\"refuse\""),
         ("dry_run", "false"),
+        ("split", "true"),
         ("hold_until", "\"1970-01-01T00:10:00Z\""),
     ])
 }

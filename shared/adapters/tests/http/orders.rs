@@ -129,11 +129,107 @@ async fn an_order_that_is_short_is_refused_left_out_in_part_or_waits() {
 }
 
 #[tokio::test]
+async fn a_line_that_may_be_split_is_shown_with_each_of_its_parts() {
+    let api = Api::with_lamps_and_desks().await;
+    let split = |qty: u32, rest: &str| {
+        format!(r#"{{"lines": [{{"sku": "DESK", "qty": {qty}, "line": "a"}}], "split": true{rest}}}"#)
+    };
+    let placed = api.put(&split(7, "")).await;
+    assert_snapshot!(placed, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"a","qty":7,"state":"allocated","parts":[{"batchref":"b2","eta":null,"qty":5},{"batchref":"b3","eta":"2011-01-02","qty":2}]}]}
+    "#);
+    assert_eq!(api.put(&split(7, "")).await, replayed(&placed), "the same again");
+    assert_snapshot!(api.put(&split(11, "")).await, @r#"
+    409
+    content-type: application/json
+
+    {"message":"all batches together do not have 11 left of sku \"DESK\" for order \"o1\"; nothing was changed","code":"out_of_stock","lines":[{"sku":"DESK","line":"a","qty":11,"free":5,"incoming":[{"eta":"2011-01-02","free":4}]}]}
+    "#);
+    assert_snapshot!(api.put(&split(11, r#", "if_short": "wait""#)).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"a","qty":11,"state":"waiting","parts":[{"batchref":"b2","eta":null,"qty":5},{"batchref":"b3","eta":"2011-01-02","qty":4}]}]}
+    "#);
+    assert_snapshot!(api.ask(Route::ShowOrder, "o1", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"a","qty":11,"state":"waiting","parts":[{"batchref":"b2","eta":null,"qty":5},{"batchref":"b3","eta":"2011-01-02","qty":4}]}],"next":null}
+    "#);
+    assert_snapshot!(api.ask(Route::ViewAllocations, "o1", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    [{"sku":"DESK","batchref":"b2"},{"sku":"DESK","batchref":"b3"}]
+    "#);
+    assert_snapshot!(api.ask(Route::ListLines, "b3/lines", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"lines":[{"orderid":"o1","sku":"DESK","line":"a","qty":11,"batchqty":4,"since":5}],"next":null}
+    "#);
+    assert_snapshot!(api.ask(Route::ListWaiting, "DESK/waiting", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"lines":[{"orderid":"o1","sku":"DESK","line":"a","qty":2,"since":5}],"next":null}
+    "#);
+    let ship = r#"{"orderid": "o1", "sku": "DESK", "line": "a"}"#;
+    assert_snapshot!(show(&api.answer(Route::Ship, request(Route::Ship, None, ship, None)).await), @r#"
+    409
+    content-type: application/json
+
+    {"message":"line \"a\" of order \"o1\" and sku \"DESK\" waits for stock, or is held and not confirmed","code":"not_allocated"}
+    "#);
+    api.post_batch(r#"{"ref": "b4", "sku": "DESK", "qty": 2}"#).await;
+    assert!(show(&api.answer(Route::Ship, request(Route::Ship, None, ship, None)).await).starts_with("200\n"));
+    assert_snapshot!(api.ask(Route::ShowOrder, "o1", &[]).await, @r#"
+    200
+    content-type: application/json
+
+    {"orderid":"o1","lines":[{"sku":"DESK","line":"a","qty":11,"state":"shipped","parts":[{"batchref":"b2","eta":null,"qty":5},{"batchref":"b3","eta":"2011-01-02","qty":4},{"batchref":"b4","eta":null,"qty":2}]}],"next":null}
+    "#);
+}
+
+#[tokio::test]
+async fn that_a_line_may_be_split_is_part_of_what_is_wanted() {
+    let api = Api::with_lamps_and_desks().await;
+    let wanted = |rest: &str| format!(r#"{{"lines": [{{"sku": "DESK", "qty": 4}}], "version": 1{rest}}}"#);
+    let split = api.put(&wanted(r#", "split": true"#)).await;
+    assert!(split.starts_with("200\n"), "{split}");
+    assert_eq!(api.put(&wanted(r#", "split": true"#)).await, replayed(&split));
+    for other in ["", r#", "split": false"#] {
+        assert_eq!(api.refuses(409, &wanted(other)).await["code"], "order_outdated");
+    }
+}
+
+#[tokio::test]
+async fn a_line_on_more_batches_than_a_line_can_have_is_refused() {
+    let api = Api::new();
+    for number in 0..31 {
+        api.post_batch(&format!(r#"{{"ref": "b{number}", "sku": "LAMP", "qty": 1}}"#)).await;
+    }
+    let before = contents(api.0.store());
+    let told = api.refuses(422, r#"{"lines": [{"sku": "LAMP", "qty": 31}], "split": true}"#).await;
+    assert_eq!(told["code"], "too_many_lines");
+    assert_eq!(
+        told["message"],
+        r#"line "31" of order "o1" and sku "LAMP" would be split in too many parts: ask for it in several lines"#
+    );
+    assert_eq!(contents(api.0.store()), before);
+}
+
+#[tokio::test]
 async fn an_order_that_is_tried_out_is_told_what_then_happens() {
     let api = Api::with_lamps_and_desks().await;
     let with_dry_run = |body: &str| format!(r#"{{"dry_run": true, {}"#, &body[1..]);
     let large = r#"{"lines": [{"sku": "LAMP", "qty": 6}]}"#;
-    for body in [BASKET, large, r#"{"lines": [{"sku": "BED", "qty": 1}]}"#, r#"{"lines": [], "version": 1}"#] {
+    let split = r#"{"lines": [{"sku": "DESK", "qty": 8}], "split": true}"#;
+    for body in [split, BASKET, large, r#"{"lines": [{"sku": "BED", "qty": 1}]}"#, r#"{"lines": [], "version": 1}"#] {
         let (before, tried) = (contents(api.0.store()), api.put(&with_dry_run(body)).await);
         assert_eq!(contents(api.0.store()), before, "{body}");
         assert_eq!(api.put(body).await, tried, "{body}");

@@ -137,7 +137,8 @@ pub(crate) fn schemas() -> Value {
             ("line", schema("Name")),
             ("qty", schema("Quantity")),
             ("batchqty", json!({
-                "description": "The line's pieces that are on this batch.",
+                "description": "Its pieces that are on this batch: fewer than `qty` if it is split. One that has several parts \
+                    here is listed with each.",
                 "type": "integer", "format": "int64", "minimum": 1
             })),
             ("since", json!({

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use adapters::in_memory::{InMemoryEnvironment, InMemoryStore, call_until};
-use domain::{EventType, Revision, Terms};
+use domain::{EventType, IfShort, Revision, Terms};
 use serde_json::{Map, Value, json};
 use service_layer::outbox::Envelope;
 use service_layer::ports::Timestamp;
@@ -29,11 +29,18 @@ fn fields(event_type: EventType) -> Map<String, Value> {
             "description": "Until when the line is promised, if that is for a while only.", "type": "string", "format": "date-time"
         })
     };
+    let line_qty = || {
+        let described = "How many pieces the line has, if it may be split: `qty` are all of them, or a part.";
+        let mut quantity = pieces(1);
+        quantity["description"] = json!(described);
+        quantity
+    };
     let or_null = |schema: Value| json!({"anyOf": [schema, {"type": "null"}]});
     let of_line = || vec![("orderid", name()), ("qty", pieces(1)), ("line", name())];
     let own = match event_type {
         EventType::Allocated => {
-            [of_line(), vec![("batchref", name()), ("eta", eta()), ("held_until", held_until())]].concat()
+            let may_lack = vec![("held_until", held_until()), ("line_qty", line_qty())];
+            [of_line(), vec![("batchref", name()), ("eta", eta())], may_lack].concat()
         }
         EventType::HoldChanged => {
             [of_line(), vec![("batchref", or_null(name())), ("held_until", held_until())]].concat()
@@ -45,7 +52,8 @@ fn fields(event_type: EventType) -> Map<String, Value> {
         ]
         .concat(),
         EventType::OutOfStock => {
-            [of_line(), vec![("waiting", json!({"type": "boolean"})), ("lines", pieces(1))]].concat()
+            let own = vec![("waiting", json!({"type": "boolean"})), ("lines", pieces(1)), ("line_qty", line_qty())];
+            [of_line(), own].concat()
         }
         EventType::Shipped => [of_line(), vec![("batchref", name())]].concat(),
         EventType::Cancelled => [
@@ -77,8 +85,12 @@ fn schema(event_type: EventType) -> Value {
         ("at", json!({"description": "The time of the commit.", "type": "string", "format": "date-time"})),
     ];
     properties.extend(of_all.map(|(field, schema)| (field.to_owned(), schema)));
-    let required: Vec<&String> =
-        properties.keys().filter(|field| *field != "held_until" || event_type == EventType::HoldChanged).collect();
+    let may_lack = |field: &str| match field {
+        "held_until" => event_type != EventType::HoldChanged,
+        "line_qty" => true,
+        _ => false,
+    };
+    let required: Vec<&String> = properties.keys().filter(|field| !may_lack(field)).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
@@ -135,6 +147,10 @@ fn told() -> Vec<Envelope> {
             ..whole("order-005", vec![asked("order-005", 1)])
         }),
         Command::PutOrder(whole("order-005", vec![asked("order-005", 1)])),
+        Command::PutOrder(PutOrder {
+            terms: Terms { may_split: true, if_short: IfShort::Wait, hold_until: None },
+            ..whole("order-006", vec![asked("order-006", 20)])
+        }),
     ];
     for command in commands {
         crate::now(bus.handle(&command, &call_until(Timestamp(10_000)))).unwrap();

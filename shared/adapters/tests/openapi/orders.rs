@@ -54,6 +54,7 @@ fn put(shop: &Shop) -> Value {
     let partial = put("order-011", with(&without(&short, "version"), "if_short", json!("partial")));
     let waits = put("order-012", with(&without(&short, "version"), "if_short", json!("wait")));
     let held = put("order-015", json!({"lines": [clocks(2)], "hold_until": "1970-01-01T00:10:00Z"}));
+    let split = put("order-016", json!({"lines": [clocks(79)], "split": true, "dry_run": true}));
     let tried = put("order-013", json!({"lines": [clocks(2)], "dry_run": true}));
     // In this shop, that order is cancelled by now.
     let more_of_it = json!({"lines": [{"sku": "RETRO-CLOCK", "qty": 2, "line": "gift"}]});
@@ -71,7 +72,7 @@ fn put(shop: &Shop) -> Value {
             "200": response("The order is as it was wanted. Cancelled lines are not shown; with `partial`, lines that are \
                 short are missing; with `wait`, they wait. With `dry_run`, what would be answered.", "PlacedOrder", &[
                 ("placed", placed), ("again", again), ("larger", larger), ("partial", partial), ("waits", waits),
-                ("held", held), ("triedOut", tried),
+                ("held", held), ("split", split), ("triedOut", tried),
             ]),
             "400": response("The body or the order's id is not valid.", "Error",
                 &[("twice", put("order-010", json!({"lines": [clocks(1), clocks(2)]})))]),
@@ -87,8 +88,8 @@ fn put(shop: &Shop) -> Value {
                 ("shipped", shipped),
             ]),
             "413": shared("TooLarge"),
-            "422": response("There are more lines than one commit surely holds; or so many lines change at once. Nothing \
-                was changed.", "Error", &[("tooManyLines", too_many(shop))])
+            "422": response("There are more lines than one commit surely holds; or so many lines change at once, or a \
+                line would be split in so many parts. Nothing was changed.", "Error", &[("tooManyLines", too_many(shop))])
         }
     })
 }
@@ -194,7 +195,8 @@ pub(crate) fn schemas() -> Value {
             ("parts", list("ShownPart")),
         ])),
         "ShownPart": {
-            "description": "Pieces of a line that are some batch's. None, unless the line is allocated, held or shipped.",
+            "description": "Pieces of a line that are some batch's: all of them if the line is allocated, held or shipped. One \
+                that waits may have some if it may be split, and waits for the rest; otherwise it has none.",
             "type": "object", "required": ["batchref", "eta", "qty"],
             "properties": {"batchref": schema("Name"), "eta": schema("Eta"), "qty": schema("Quantity")}
         },
@@ -216,14 +218,20 @@ fn wanted_schema() -> Value {
             "version": {
                 "description": "The shop's own count of what it wants of this order. Once there was one, what has an \
                     older one is refused, and so is what has none, or the same with other content (lines, `if_short`, \
-                    `hold_until`); the same with the same is a repeat.",
+                    `split`, `hold_until`); the same with the same is a repeat.",
                 "type": "integer", "format": "int64", "minimum": 0, "maximum": SAFE
             },
             "if_short": {
-                "description": "What happens if lines fit on no batch. `refuse`, which need not be said: nothing \
+                "description": "What happens if lines are short: no batch can hold one, nor can all together if it may be split. `refuse`, which need not be said: nothing \
                     changes. `partial`: they are left out. `wait`: they wait for stock.",
                 "type": "string", "enum": ["refuse", "partial", "wait"],
                 "examples": ["partial", "wait"]
+            },
+            "split": {
+                "description": "Whether a line that no batch can hold may lie on several: the preferred ones, and of those \
+                    that come on the same day the largest. With `wait`, what fits nowhere waits, and is served as stock \
+                    comes, in parts of a sixteenth of the line at least. A line is placed on 30 batches at most.",
+                "type": "boolean"
             },
             "hold_until": {
                 "description": "With a zone, at most 30 days ahead: until then, lines are promised that are not promised for \

@@ -72,7 +72,10 @@ pub(crate) fn schemas() -> Value {
             ("orderid", schema("Name")),
             ("sku", schema("Name")),
             ("line", schema("Name")),
-            ("qty", schema("Quantity")),
+            ("qty", json!({
+                "description": "Its pieces that wait: not all of it, if it is split.",
+                "type": "integer", "format": "int64", "minimum": 1, "maximum": u32::MAX
+            })),
             ("since", json!({
                 "description": "The product's version since which it waits.",
                 "type": "integer", "format": "int64", "minimum": 1

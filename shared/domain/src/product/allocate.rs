@@ -61,7 +61,7 @@ impl Product {
             self.turn_away(line);
             return Allocation::OutOfStock;
         };
-        let (batchref, allocated) = (batch.reference.clone(), allocated(line, batch, None));
+        let (batchref, allocated) = (batch.reference.clone(), allocated(line, None, batch, None));
         self.take(&batchref, line.qty);
         let (line, to) = (line.clone(), Some(Place::Batch(batchref.clone())));
         self.note(Move { line, split: None, from: None, to, age: None, held_until: None });
@@ -74,7 +74,7 @@ impl Product {
         if part.place == Place::Waiting
             && let Some(batch) = self.preferred(&part.line, None)
         {
-            let (batchref, allocated) = (batch.reference.clone(), allocated(&part.line, batch, None));
+            let (batchref, allocated) = (batch.reference.clone(), allocated(&part.line, part.split, batch, None));
             self.take(&batchref, part.line.qty);
             self.put_until(part, Place::Batch(batchref.clone()), None);
             self.record(allocated);
@@ -103,7 +103,7 @@ impl Product {
     /// What is to be told if a line is refused. None: as much or less was refused before, and nothing came free since.
     fn news_of_refusal(&self, line: &OrderLine) -> Option<Event> {
         let is_news = self.state.refused.is_none_or(|refused| line.qty < refused);
-        is_news.then(|| Event::OutOfStock { line: line.clone(), waiting: false })
+        is_news.then(|| Event::OutOfStock { line: line.clone(), waiting: false, line_qty: None })
     }
 
     /// Binds lines to batches, each as [`Product::allocate`] does, until one is too much for the budget; no more lines
@@ -145,7 +145,7 @@ impl Product {
     fn can_afford(&self, line: &OrderLine, parts: &[&Part], budget: &mut Budget) -> bool {
         if parts.is_empty() {
             return match self.preferred(line, None) {
-                Some(batch) => budget.spend(items_to_place(line, batch), [&allocated(line, batch, None)]),
+                Some(batch) => budget.spend(items_to_place(line, batch), [&allocated(line, None, batch, None)]),
                 // That it still has no place is checked where it would be stored.
                 None => budget.spend(1, &self.news_of_refusal(line)),
             };
@@ -164,7 +164,7 @@ impl Product {
             (Place::Waiting, Some(batch)) => {
                 // Another part of the line may leave less on the batch.
                 let items = if part.is_whole() { items_to_place(line, batch) } else { 2 };
-                budget.spend(items, [&allocated(line, batch, None)])
+                budget.spend(items, [&allocated(line, part.split, batch, None)])
             }
             (Place::Waiting | Place::Batch(_), _) if part.held_until.is_some() => {
                 budget.spend(1, [&self.confirmed(part)])
@@ -351,8 +351,8 @@ mod tests {
         for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 4)] {
             assert_eq!(bound(Budget { items, ..ample() }), first(answered), "{items} items");
         }
-        let out_of_stock = Event::OutOfStock { line: line("large", 9), waiting: false }.size();
-        let allocated = allocated(&line("o1", 2), &batch("b1", 2, None).into(), None).size();
+        let out_of_stock = Event::OutOfStock { line: line("large", 9), waiting: false, line_qty: None }.size();
+        let allocated = allocated(&line("o1", 2), None, &batch("b1", 2, None).into(), None).size();
         for (event_bytes, answered) in [(out_of_stock - 1, 0), (out_of_stock, 1), (out_of_stock + allocated, 2)] {
             assert_eq!(bound(Budget { event_bytes, ..ample() }), first(answered), "{event_bytes} bytes");
         }
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn a_refusal_that_is_not_told_takes_one_item_and_no_bytes_of_events() {
         let asked = lines([line("o1", 2), line("o2", 3), line("o3", 2)]);
-        let out_of_stock = Event::OutOfStock { line: line("o1", 2), waiting: false }.size();
+        let out_of_stock = Event::OutOfStock { line: line("o1", 2), waiting: false, line_qty: None }.size();
         for (items, answered) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
             let mut product = product(&[batch("b1", 1, None)]);
             let mut budget = Budget { items, event_bytes: out_of_stock };

@@ -131,10 +131,10 @@ impl Product {
         for old in parts.iter().filter(|_| is_exchanged) {
             self.record(cancelled(old, CancellationReason::Edited));
         }
-        let waits = Quantity::try_from(shares.left).ok();
+        let (waits, split) = (Quantity::try_from(shares.left).ok(), pieces.split);
         self.lay_out(&pieces, shares, &Place::Waiting);
         if let Some(qty) = waits {
-            self.record(out_of_stock(&OrderLine { qty, ..line.clone() }));
+            self.record(out_of_stock(&OrderLine { qty, ..line.clone() }, split));
         }
         Ok(!is_short)
     }

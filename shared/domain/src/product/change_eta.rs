@@ -78,7 +78,7 @@ impl Product {
             let next = self.preferred(line, Some(&change.reference));
             let Some(next) = next.filter(|next| next.eta < change.eta) else { continue };
             let deallocated = deallocated(line, &change.reference, DeallocationReason::Delayed);
-            let (allocated, to) = (allocated(line, next, part.held_until), next.reference.clone());
+            let (allocated, to) = (allocated(line, part.split, next, part.held_until), next.reference.clone());
             if !budget.spend(items_to_place(line, next), [&deallocated, &allocated]) {
                 return Ok(Step::GoOn);
             }

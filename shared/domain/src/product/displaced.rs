@@ -2,7 +2,7 @@
 
 use super::split::{Pieces, Shares};
 use super::{Product, allocated};
-use crate::{BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Quantity};
+use crate::{BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Quantity, Split};
 
 /// A line that was taken off its batch and is to be placed, and what tells that it was taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,10 @@ impl Product {
         let longest = self.open_batches().max_by_key(|batch| batch.reference.as_str().len());
         let is_affordable = |(index, Displaced { part, deallocated }): (usize, &Displaced)| {
             let items = if index < can_be_filled { 2 } else { 1 };
-            let placed =
-                longest.map_or_else(|| out_of_stock(&part.line), |batch| allocated(&part.line, batch, part.held_until));
+            let placed = longest.map_or_else(
+                || out_of_stock(&part.line, part.split),
+                |batch| allocated(&part.line, part.split, batch, part.held_until),
+            );
             budget.spend(items, [deallocated, &placed])
         };
         victims.iter().enumerate().map(is_affordable).take_while(|affordable| *affordable).count()
@@ -72,7 +74,7 @@ impl Product {
             let mut shares = self.shares(&pieces, except);
             let waits = |left: u32| {
                 let qty = Quantity::try_from(left).ok()?;
-                Some(out_of_stock(&OrderLine { qty, ..part.line.clone() }))
+                Some(out_of_stock(&OrderLine { qty, ..part.line.clone() }, part.split))
             };
             let more = shares.items().saturating_sub(1);
             if shares.parts() > 1 && !budget.spend(more, shares.allocated().chain(&waits(shares.left))) {
@@ -101,9 +103,9 @@ pub(super) fn deallocated(line: &OrderLine, batchref: &BatchRef, reason: Dealloc
     Event::Deallocated { line: line.clone(), batchref: batchref.clone(), reason }
 }
 
-/// That a line fits nowhere, and waits.
-pub(super) fn out_of_stock(line: &OrderLine) -> Event {
-    Event::OutOfStock { line: line.clone(), waiting: true }
+/// That these pieces of a line fit nowhere, and wait.
+pub(super) fn out_of_stock(line: &OrderLine, split: Option<Split>) -> Event {
+    Event::OutOfStock { line: line.clone(), waiting: true, line_qty: split.map(|split| split.of) }
 }
 
 #[cfg(test)]

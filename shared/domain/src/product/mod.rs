@@ -20,7 +20,8 @@ use displaced::Displaced;
 pub use offer::AllWaiting;
 
 use crate::{
-    Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Tally, Timestamp, Version,
+    Batch, BatchRef, Event, Move, NewBatch, OrderLine, Part, Place, Quantity, Refusal, Sku, Split, Tally, Timestamp,
+    Version,
 };
 
 /// Bytes that a product's batches may take where they are stored together, at [`Product::BATCH_SIZE`] and its
@@ -315,9 +316,10 @@ impl Product {
     }
 }
 
-/// That a line has a place on a batch, for a while or for good.
-fn allocated(line: &OrderLine, batch: &Batch, held_until: Option<Timestamp>) -> Event {
-    Event::Allocated { line: line.clone(), batchref: batch.reference.clone(), eta: batch.eta, held_until }
+/// That these pieces of a line have a place on a batch, for a while or for good.
+fn allocated(line: &OrderLine, split: Option<Split>, batch: &Batch, held_until: Option<Timestamp>) -> Event {
+    let (batchref, line_qty) = (batch.reference.clone(), split.map(|split| split.of));
+    Event::Allocated { line: line.clone(), batchref, eta: batch.eta, held_until, line_qty }
 }
 
 /// A line is stored by itself, and so is a batch that it fills.

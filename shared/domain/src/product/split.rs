@@ -13,7 +13,7 @@ const LEAST_SHARE: u32 = 16;
 
 impl Split {
     /// Fewest pieces of a part that is made of another one.
-    fn least(self) -> u32 {
+    pub(crate) fn least(self) -> u32 {
         self.of.get().div_ceil(LEAST_SHARE)
     }
 }
@@ -99,7 +99,7 @@ impl Product {
             batchref: batch.reference.clone(),
             pieces: qty,
             fills: batch.free() == qty.get(),
-            allocated: allocated(&OrderLine { qty, ..line.clone() }, batch, pieces.held_until),
+            allocated: allocated(&OrderLine { qty, ..line.clone() }, pieces.split, batch, pieces.held_until),
         };
         if let Some(batch) = self.preferred(line, except) {
             return Shares { on: vec![share(batch, line.qty)], left: 0 };

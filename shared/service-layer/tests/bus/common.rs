@@ -146,8 +146,8 @@ impl Hooks<InMemoryStore> for Meddles {
         let items = commit.products.iter().map(items).sum::<usize>() + of_orders;
         assert!(items <= MOST_ITEMS, "{items} items");
         let moves: Vec<_> = commit.products.iter().flat_map(|changed| changed.after.moves()).collect();
-        let lines: HashSet<_> = moves.iter().map(|moved| &moved.line).collect();
-        assert_eq!(lines.len(), moves.len(), "DynamoDB takes no two writes of one item: {moves:?}");
+        let parts: HashSet<_> = moves.iter().map(|moved| moved.id()).collect();
+        assert_eq!(parts.len(), moves.len(), "DynamoDB takes no two writes of one item: {moves:?}");
         let meddle = self.at_commits.lock().unwrap().pop_front();
         match meddle {
             Some(Meddle::After(commands)) => {

@@ -18,4 +18,5 @@ mod many_lines;
 mod orders;
 mod put_order;
 mod races;
+mod split;
 mod verbs;

@@ -31,8 +31,14 @@ async fn lines_of_one_sku_are_answered_in_one_commit_each_as_by_itself() {
     assert_eq!(allocate_lines(&Meddles::default().with(&store), &lines).await.unwrap(), 5);
     let told: Vec<_> = store.outbox().into_iter().skip(2).map(|envelope| (envelope.id, envelope.event)).collect();
     let of = |number: usize| lines.lines()[number].clone();
-    let placed = Event::Allocated { line: of(1), batchref: "b1".try_into().unwrap(), eta: None, held_until: None };
-    let refused = Event::OutOfStock { line: of(2), waiting: false };
+    let placed = Event::Allocated {
+        line: of(1),
+        batchref: "b1".try_into().unwrap(),
+        eta: None,
+        held_until: None,
+        line_qty: None,
+    };
+    let refused = Event::OutOfStock { line: of(2), waiting: false, line_qty: None };
     let expected = [("LAMP#3#1", placed), ("LAMP#3#2", refused)];
     assert_eq!(told, expected.map(|(id, event)| (id.to_owned(), event)));
 }
@@ -71,7 +77,7 @@ async fn a_line_that_waits_is_answered_beside_one_that_is_turned_away() {
     }
     let told = store.outbox().len();
     assert_eq!(allocate_lines(&Meddles::default().with(&store), &lines_of(1..3, 2)).await.unwrap(), 2);
-    let turned_away = Event::OutOfStock { line: lines_of(2..3, 2).lines()[0].clone(), waiting: false };
+    let turned_away = Event::OutOfStock { line: lines_of(2..3, 2).lines()[0].clone(), waiting: false, line_qty: None };
     let events: Vec<_> = store.outbox().into_iter().skip(told).map(|envelope| envelope.event).collect();
     assert_eq!(events, [turned_away], "and not the one that waits");
 }

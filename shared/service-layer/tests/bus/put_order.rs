@@ -293,11 +293,13 @@ async fn dry_run(store: &InMemoryStore, order: &PutOrder) -> Result<PutOrderAnsw
 #[tokio::test]
 async fn a_dry_run_says_what_then_happens_and_writes_nothing() {
     let edits: [&[(&str, u32)]; 5] = [&ALL, &[("LAMP", 5)], &[("LAMP", 6), ("DESK", 1)], &[], &[("BED", 1)]];
-    for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait] {
+    let policies = [IfShort::Refuse, IfShort::Partial, IfShort::Wait];
+    for (if_short, may_split) in policies.into_iter().flat_map(|policy| [(policy, false), (policy, true)]) {
         let store = shop().await;
         do_it(&store, allocate("other", "DESK", 2)).await;
+        do_it(&store, add("b5", "LAMP", 3)).await;
         for edit in edits {
-            let order = order(edit, if_short);
+            let order = PutOrder { terms: Terms { if_short, may_split, hold_until: None }, ..order(edit, if_short) };
             let events = store.outbox().len();
             let tried = dry_run(&store, &order).await.map_err(|error| error.to_string());
             assert_eq!(store.outbox().len(), events);
