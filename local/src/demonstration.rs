@@ -43,6 +43,7 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
     shop.get("products/RETRO-CLOCK", &what_is_left()).await?;
 
     shop.order_tables_and_lamps().await?;
+    shop.split_clocks().await?;
 
     shop.post("allocate", &json!({ "orderid": "order-2", "sku": "RETRO-CLOCK", "qty": 1000 }), (202, "OK")).await?;
     shop.mail("RETRO-CLOCK").await
@@ -95,6 +96,18 @@ impl Shop<'_> {
         self.put("orders/order-4", &wanted(3, 1, 1), (200, &placed(3, 1, 1))).await?;
         self.put("orders/order-4", &wanted(5, 3, 2), (409, &short)).await?;
         self.put("orders/order-4", &wanted(5, 2, 3), (200, &placed(5, 2, 3))).await
+    }
+
+    /// One line that no batch can hold, on two of them.
+    async fn split_clocks(&self) -> Result<()> {
+        let line = json!({ "sku": "RETRO-CLOCK", "qty": 24, "line": "L1" });
+        let parts = json!([
+            { "batchref": "later-batch", "eta": "2030-02-01", "qty": 20 },
+            { "batchref": "early-batch", "eta": "2030-03-01", "qty": 4 }
+        ]);
+        let placed = json!({ "sku": "RETRO-CLOCK", "line": "L1", "qty": 24, "state": "allocated", "parts": parts });
+        let wanted = json!({ "lines": [line], "split": true });
+        self.put("orders/order-5", &wanted, (200, &json!({ "orderid": "order-5", "lines": [placed] }))).await
     }
 
     async fn post(&self, path: &str, body: &Value, expected: (u16, &str)) -> Result<()> {

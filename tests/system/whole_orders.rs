@@ -21,6 +21,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_basket_of_three_with_one_short_is_refused_left_out_in_part_or_waits,
             an_order_is_tried_out_put_edited_and_put_once_more,
             a_hold_that_runs_out_is_swept_and_one_that_is_confirmed_stays,
+            a_line_is_split_waits_for_the_rest_and_ships_when_all_is_there,
             orders_over_the_same_skus_in_opposite_order_are_whole_or_absent,
         ]
     );
@@ -136,6 +137,48 @@ async fn a_hold_that_runs_out_is_swept_and_one_that_is_confirmed_stays(servers: 
     assert_eq!(states(&shop.api.ask(&format!("orders/{stays}")).await?), [(1, "allocated")]);
     let (_, too_late) = shop.put(&runs_out, &json!({"lines": shop.lines(&[4])})).await?;
     assert_eq!(too_late["code"], "out_of_stock");
+    Ok(())
+}
+
+/// The pieces of an order's only line, by batch.
+fn parts(answer: &Value) -> Vec<(&str, u64)> {
+    let parts = answer["lines"][0]["parts"].as_array().unwrap().iter();
+    parts.map(|part| (part["batchref"].as_str().unwrap(), part["qty"].as_u64().unwrap())).collect()
+}
+
+async fn a_line_is_split_waits_for_the_rest_and_ships_when_all_is_there(servers: Arc<Servers>) -> Outcome {
+    let shop = Shop::with(&servers, &[4]).await?;
+    let (sku, orderid) = (shop.skus[0].as_str(), unique("order"));
+    let [second, third] = [(); 2].map(|()| unique("z-batch"));
+    ensure!(shop.api.create_batch(&second, sku, 3, Some("2031-01-02")).await?.status == 201);
+    let wanted = |rest: Value| {
+        let mut body = json!({"lines": shop.lines(&[9]), "split": true});
+        body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        body
+    };
+    let (status, refused) = shop.put(&orderid, &wanted(json!({}))).await?;
+    assert_eq!((status, &refused["lines"][0]["free"]), (409, &json!(4)), "{refused}");
+    let tried = shop.put(&orderid, &wanted(json!({"if_short": "wait", "dry_run": true}))).await?;
+    let placed = shop.put(&orderid, &wanted(json!({"if_short": "wait"}))).await?;
+    assert_eq!(tried, placed);
+    assert_eq!((states(&placed.1), parts(&placed.1)[1]), (vec![(9, "waiting")], (second.as_str(), 3)));
+
+    let ship = async || {
+        let body = json!({"orderid": orderid, "sku": sku, "line": "L"}).to_string();
+        anyhow::Ok(shop.api.post("ship", body, None).await?.status)
+    };
+    assert_eq!(ship().await?, 409, "two pieces wait");
+    let on_second = shop.api.ask(&format!("batches/{second}/lines")).await?;
+    assert_eq!((&on_second["lines"][0]["qty"], &on_second["lines"][0]["batchqty"]), (&json!(9), &json!(3)));
+    ensure!(shop.api.create_batch(&third, sku, 5, None).await?.status == 201);
+    let shown = shop.api.ask(&format!("orders/{orderid}")).await?;
+    assert_eq!((states(&shown), parts(&shown)[2]), (vec![(9, "allocated")], (third.as_str(), 2)));
+    // A piece of the second batch is missing; the third has it.
+    ensure!(shop.api.patch(&format!("batches/{second}"), json!({"qty": 2})).await?.status == 200);
+    let shown = shop.api.ask(&format!("orders/{orderid}")).await?;
+    assert_eq!(parts(&shown).iter().map(|(_, qty)| qty).sum::<u64>(), 9, "{shown}");
+    assert_eq!(ship().await?, 200);
+    assert_eq!(states(&shop.api.ask(&format!("orders/{orderid}")).await?), [(9, "shipped")]);
     Ok(())
 }
 

@@ -17,11 +17,6 @@ fn delete(orderid: &str) -> Request {
     request(Route::CancelOrder, None, "", Some(orderid))
 }
 
-/// A request to bring `o1` to this.
-fn put(body: &str) -> Request {
-    request(Route::PutOrder, None, body, Some("o1"))
-}
-
 /// All that a store holds of products and lines, and what it told.
 fn contents(store: &InMemoryStore) -> String {
     format!("{:?} {:?} {:?}", store.products(), store.parts(), store.outbox())
@@ -42,7 +37,11 @@ impl Api {
     }
 
     async fn put(&self, body: &str) -> String {
-        show(&self.answer(Route::PutOrder, put(body)).await)
+        self.put_order("o1", body).await
+    }
+
+    pub(super) async fn put_order(&self, orderid: &str, body: &str) -> String {
+        show(&self.answer(Route::PutOrder, request(Route::PutOrder, None, body, Some(orderid))).await)
     }
 
     /// The body of a refusal of `o1` with this status.

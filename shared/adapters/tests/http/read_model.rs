@@ -54,7 +54,7 @@ impl Batch {
 struct Model {
     version: u64,
     batches: BTreeMap<String, Batch>,
-    /// Where each line stands; and since which version, as a page told it.
+    /// Where each line stands, as [`place_of`] has it; and since which version, as a page told it.
     lines: BTreeMap<(String, String), (String, u64)>,
 }
 
@@ -82,6 +82,9 @@ impl Model {
             let reference = text(&batch["ref"]);
             let lines = api.body(Route::ListLines, &format!("{reference}/lines")).await;
             model.note(&lines, &reference);
+            for line in lines["lines"].as_array().into_iter().flatten().filter(|line| line["qty"] != line["batchqty"]) {
+                model.ask(api, line).await;
+            }
             model.batches.insert(reference, Batch::shown(batch, model.version));
         }
         for (id, place) in stood.iter().filter(|(_, place)| *place == "waiting" || model.batches.contains_key(*place)) {
@@ -94,6 +97,16 @@ impl Model {
         for line in page["lines"].as_array().into_iter().flatten() {
             let id = (text(&line["orderid"]), text(&line["line"]));
             self.lines.insert(id, (place.to_owned(), line["since"].as_u64().unwrap()));
+        }
+    }
+
+    /// Of a line that is split, no page tells all, and no event which part it is of.
+    async fn ask(&mut self, api: &Api, line: &Value) {
+        let id = (text(&line["orderid"]), text(&line["line"]));
+        let shown = api.body(Route::ShowOrder, &id.0).await;
+        let lines = shown["lines"].as_array().into_iter().flatten();
+        if let Some(shown) = lines.into_iter().find(|shown| shown["line"] == id.1.as_str()) {
+            self.lines.insert(id, (place_of(shown), 0));
         }
     }
 
@@ -114,6 +127,9 @@ impl Model {
             if version > *since {
                 *stands = place;
             }
+        }
+        if event["line_qty"].is_u64() {
+            self.ask(api, event).await;
         }
         let Some(reference) = event["batchref"].as_str().filter(|_| version > self.version) else { return };
         if event["type"] == "BatchCreated" {
@@ -139,7 +155,7 @@ async fn happens(api: &Api, random: &mut u64) {
     let batch = format!("b{}", draw(random, 3));
     let (order, qty) = (draw(random, 6), draw(random, 5) + 1);
     let line = format!(r#"{{"orderid":"o{order}","sku":"{SKU}","qty":{qty}}}"#);
-    match draw(random, 12) {
+    match draw(random, 15) {
         0 => {
             let eta = if draw(random, 2) == 0 { "null" } else { "\"2031-02-01\"" };
             api.post_batch(&format!(r#"{{"ref":"{batch}","sku":"{SKU}","qty":{},"eta":{eta}}}"#, qty + 4)).await;
@@ -148,7 +164,36 @@ async fn happens(api: &Api, random: &mut u64) {
         3 => drop(api.patch_batch(&batch, &format!(r#"{{"eta":"2031-02-0{qty}"}}"#)).await),
         4 | 5 => drop(api.post(Route::Deallocate, &line).await),
         6 => drop(api.post(Route::Ship, &line).await),
+        7..=9 => {
+            let lines = format!(r#"[{{"sku":"{SKU}","qty":{}}}]"#, draw(random, 14) + 1);
+            let wanted = format!(r#"{{"lines":{lines},"split":true,"if_short":"wait"}}"#);
+            drop(api.put_order(&format!("o{order}"), &wanted).await);
+        }
         _ => drop(api.post_allocate(&line, None).await),
+    }
+}
+
+/// Where a line stands: on a batch, or else what became of it. One that is split is told with all its pieces.
+fn place_of(line: &Value) -> String {
+    let parts = line["parts"].as_array().unwrap();
+    match (text(&line["state"]).as_str(), &parts[..]) {
+        ("allocated", [part]) => text(&part["batchref"]),
+        ("allocated", _) | ("waiting", [_, ..]) => {
+            let placed: u64 = parts.iter().map(|part| part["qty"].as_u64().unwrap()).sum();
+            let told = parts.iter().map(|part| format!("{} on {}", part["qty"], text(&part["batchref"])));
+            let waits = line["qty"].as_u64().unwrap() - placed;
+            told.chain([format!("{waits} wait")]).collect::<Vec<_>>().join(", ")
+        }
+        (state, _) => state.to_owned(),
+    }
+}
+
+/// How many of its pieces wait, by where it stands. Its name is its quantity.
+fn waiting(name: &str, place: &str) -> u64 {
+    match place.strip_suffix(" wait").and_then(|told| told.rsplit(' ').next()) {
+        Some(pieces) => pieces.parse().unwrap(),
+        None if place == "waiting" => name.parse().unwrap(),
+        None => 0,
     }
 }
 
@@ -159,11 +204,7 @@ async fn lines_of(api: &Api) -> BTreeMap<(String, String), String> {
         let order = format!("o{order}");
         let shown = api.body(Route::ShowOrder, &order).await;
         for line in shown["lines"].as_array().into_iter().flatten() {
-            let place = match text(&line["state"]).as_str() {
-                "allocated" => text(&line["parts"][0]["batchref"]),
-                other => other.to_owned(),
-            };
-            lines.insert((order.clone(), text(&line["line"])), place);
+            lines.insert((order.clone(), text(&line["line"])), place_of(line));
         }
     }
     lines
@@ -171,7 +212,7 @@ async fn lines_of(api: &Api) -> BTreeMap<(String, String), String> {
 
 #[tokio::test]
 async fn a_subscriber_who_comes_late_ends_where_the_service_is() {
-    let (mut asked_for_full, mut waited) = (0, 0);
+    let (mut asked_for_full, mut waited, mut split) = (0, 0, 0);
     for seed in 0..100 {
         let (api, random) = (Api::new(), &mut (seed * 7_919));
         let told = || -> Vec<Value> {
@@ -215,10 +256,11 @@ async fn a_subscriber_who_comes_late_ends_where_the_service_is() {
         for (id, (place, _)) in &model.lines {
             assert_eq!(lines.get(id), Some(place), "{id:?} with seed {seed}");
         }
-        let waiting = model.lines.values().filter(|(place, _)| place == "waiting").count();
-        assert_eq!(product["waiting"]["lines"].as_u64().unwrap_or_default(), u64::try_from(waiting).unwrap(), "{seed}");
+        let pieces: u64 = model.lines.iter().map(|((_, name), (place, _))| waiting(name, place)).sum();
+        assert_eq!(product["waiting"]["qty"].as_u64().unwrap_or_default(), pieces, "{seed}");
         asked_for_full += usize::from(model.batches.len() > shown_at_first);
-        waited += waiting;
+        waited += usize::from(pieces > 0);
+        split += model.lines.values().filter(|(place, _)| place.contains(" on ")).count();
     }
-    assert!(asked_for_full > 10 && waited > 10, "{asked_for_full} {waited}");
+    assert!(asked_for_full > 10 && waited > 10 && split > 10, "{asked_for_full} {waited} {split}");
 }
