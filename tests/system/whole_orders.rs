@@ -163,11 +163,11 @@ async fn a_line_is_split_waits_for_the_rest_and_ships_when_all_is_there(servers:
     assert_eq!(tried, placed);
     assert_eq!((states(&placed.1), parts(&placed.1)[1]), (vec![(9, "waiting")], (second.as_str(), 3)));
 
-    let ship = async || {
+    let is_shipped = async || {
         let body = json!({"orderid": orderid, "sku": sku, "line": "L"}).to_string();
         anyhow::Ok(shop.api.post("ship", body, None).await?.status)
     };
-    assert_eq!(ship().await?, 409, "two pieces wait");
+    assert_eq!(is_shipped().await?, 409, "two pieces wait");
     let on_second = shop.api.ask(&format!("batches/{second}/lines")).await?;
     assert_eq!((&on_second["lines"][0]["qty"], &on_second["lines"][0]["batchqty"]), (&json!(9), &json!(3)));
     ensure!(shop.api.create_batch(&third, sku, 5, None).await?.status == 201);
@@ -177,7 +177,7 @@ async fn a_line_is_split_waits_for_the_rest_and_ships_when_all_is_there(servers:
     ensure!(shop.api.patch(&format!("batches/{second}"), json!({"qty": 2})).await?.status == 200);
     let shown = shop.api.ask(&format!("orders/{orderid}")).await?;
     assert_eq!(parts(&shown).iter().map(|(_, qty)| qty).sum::<u64>(), 9, "{shown}");
-    assert_eq!(ship().await?, 200);
+    assert_eq!(is_shipped().await?, 200);
     assert_eq!(states(&shop.api.ask(&format!("orders/{orderid}")).await?), [(9, "shipped")]);
     Ok(())
 }
