@@ -171,6 +171,10 @@ impl State {
 
 impl Products for InMemoryStore {
     async fn find(&self, wanted: &ReadSet) -> Result<Found, StoreError> {
+        let ReadSet { skus, lines, batches, orders, .. } = wanted;
+        if has_twice(skus) || has_twice(lines) || has_twice(batches) || has_twice(orders) {
+            return Err(StoreError::Fault("two reads of one item, which DynamoDB refuses".into()));
+        }
         Ok(self.state().found(wanted))
     }
 
@@ -335,6 +339,10 @@ impl Inbox for InMemoryStore {
         self.state().inbox.insert(id.to_owned(), None);
         Ok(())
     }
+}
+
+fn has_twice<T: Ord>(keys: &[T]) -> bool {
+    keys.iter().collect::<BTreeSet<_>>().len() < keys.len()
 }
 
 /// A call for tests that look at neither its id nor its correlation id, to be answered by this time.

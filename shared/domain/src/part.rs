@@ -75,6 +75,11 @@ pub struct Split {
     pub of: Quantity,
 }
 
+/// The first of the pieces, counted from zero.
+pub(crate) fn first(split: Option<Split>) -> u32 {
+    split.map_or(0, |split| split.first)
+}
+
 /// What names a part, in the order in which parts are stored: its line, and the first of its pieces. So no two parts can
 /// get the same name, whoever makes them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +108,7 @@ impl Part {
     /// The first of its pieces, counted from zero.
     #[must_use]
     pub fn first(&self) -> u32 {
-        self.split.map_or(0, |split| split.first)
+        first(self.split)
     }
 
     /// The line, with all its pieces.
@@ -142,11 +147,13 @@ impl Part {
 
     /// The order in which promises are kept: the oldest first, and those of one commit by their lines.
     #[must_use]
-    pub fn seniority(&self) -> (Version, &OrderLine, u32) {
-        (self.age, &self.line, self.first())
+    pub fn seniority(&self) -> (Version, &OrderId, &Sku, Quantity, &LineName, u32) {
+        let (orderid, sku, name) = self.line.names();
+        (self.age, orderid, sku, self.whole_qty(), name, self.first())
     }
 
-    /// Sorts parts by their lines, which come in the order of their first parts.
+    /// Sorts parts by their lines, which come in the order of their first parts. Beside one that has all pieces, others are
+    /// left of a line that was shipped long ago, and will be deleted as that one was.
     #[must_use]
     pub fn by_line<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Vec<Vec<&'a Self>> {
         let mut lines: Vec<Vec<&Self>> = Vec::new();
@@ -160,14 +167,21 @@ impl Part {
         }
         for line in &mut lines {
             line.sort_by_key(|part| part.first());
+            if line.first().is_some_and(|first| first.is_whole()) {
+                line.truncate(1);
+            }
         }
         lines
     }
 
-    /// Whether these parts of one line, sorted, are all that it has: that none lacks or is there twice.
+    /// Whether these parts of one line, sorted, are all that it has: that none lacks or is there twice. Of one that is
+    /// shipped, some may have been deleted already.
     #[must_use]
     pub fn are_all(parts: &[&Self]) -> bool {
         let Some(one) = parts.first() else { return false };
+        if parts.iter().all(|part| part.place.is_shipped()) {
+            return true;
+        }
         let mut end = 0_u32;
         let follow = parts.iter().all(|part| {
             let follows = part.first() == end && part.whole_qty() == one.whole_qty();
@@ -202,13 +216,13 @@ impl Move {
     /// What names the part.
     #[must_use]
     pub fn id(&self) -> PartId {
-        PartId { line: self.line.id(), first: self.split.map_or(0, |split| split.first) }
+        PartId { line: self.line.id(), first: first(self.split) }
     }
 
     /// Whether it moves this part, whatever its quantity is before and afterwards.
     #[must_use]
     pub fn is_of(&self, part: &Part) -> bool {
-        self.line.is_same(&part.line) && self.split.map_or(0, |split| split.first) == part.first()
+        self.line.is_same(&part.line) && first(self.split) == part.first()
     }
 
     /// Whether the line is turned away, which had no place and gets none.
@@ -269,5 +283,41 @@ impl Tally {
             version_sum: self.version_sum.wrapping_sub(since.0),
             pieces: self.pieces.saturating_sub(pieces.get().into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::*;
+
+    fn part(first: u32, qty: u32, of: u32, place: Place) -> Part {
+        let name = of.to_string().as_str().try_into().unwrap();
+        let split = Some(Split { first, of: of.try_into().unwrap() });
+        Part { split, line: OrderLine { name, ..line("o1", qty) }, place, ..waiting(1, line("o1", qty)) }
+    }
+
+    fn are_all(parts: &[Part]) -> bool {
+        let lines = Part::by_line(parts);
+        assert_eq!(lines.len(), 1);
+        Part::are_all(&lines[0])
+    }
+
+    #[test]
+    fn the_parts_of_a_line_are_all_its_pieces_each_once() {
+        let part = |first, qty| part(first, qty, 9, Place::Waiting);
+        assert!(are_all(&[part(0, 9)]));
+        assert!(are_all(&[part(4, 5), part(0, 4)]), "in whatever order");
+        assert!(!are_all(&[part(0, 4)]) && !are_all(&[part(4, 5)]));
+        assert!(!are_all(&[part(0, 4), part(5, 4)]) && !are_all(&[part(0, 5), part(4, 5)]));
+    }
+
+    #[test]
+    fn of_a_line_that_was_shipped_long_ago_parts_may_be_deleted_one_by_one() {
+        let shipped = |first, qty| part(first, qty, 9, Place::Shipped("b1".try_into().unwrap()));
+        assert!(are_all(&[shipped(4, 3)]));
+        // And once its first part is gone, the line may be asked for anew.
+        let anew = Part { split: None, ..part(0, 9, 9, Place::Waiting) };
+        assert_eq!(Part::by_line(&[anew.clone(), shipped(4, 3)]), [[&anew]]);
     }
 }

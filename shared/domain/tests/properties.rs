@@ -216,10 +216,15 @@ impl Shop {
     }
 
     fn arrange(&mut self, order: u8, wanted: &BTreeSet<u32>, terms: &Terms) {
-        // An order is arranged at once, or not at all.
-        if self.budget.items < 98 {
-            return;
-        }
+        // An order is arranged at once, or not at all. What is split takes more of a commit than the smallest here hold.
+        let (budget, terms) =
+            (self.budget.clone(), &Terms { may_split: terms.may_split && self.budget.items > 6, ..*terms });
+        self.budget.items = 98;
+        self.arrange_at_once(order, wanted, terms);
+        self.budget = budget;
+    }
+
+    fn arrange_at_once(&mut self, order: u8, wanted: &BTreeSet<u32>, terms: &Terms) {
         let wanted: Vec<OrderLine> = wanted.iter().map(|qty| line(order, *qty)).collect();
         let of_order = self.parts.values().filter(|part| part.line.orderid == line(order, 1).orderid);
         let parts: Vec<Part> = of_order.cloned().collect();
@@ -261,7 +266,7 @@ impl Shop {
             let expected = terms.hold_until.filter(|_| !was_for_good);
             assert_eq!(part.held_until, expected, "{line:?} was {before:?}");
             if part.place == Place::Waiting {
-                assert_eq!(part.split.is_some(), terms.may_split, "what waits may be split as it is wanted now");
+                assert!(part.split.is_some() || !terms.may_split, "what waits may be split as it is wanted now");
             }
         }
     }
@@ -696,7 +701,7 @@ proptest! {
     #[test]
     fn no_commit_breaks_a_rule(
         actions in proptest::collection::vec(action(), 1..80),
-        items in prop_oneof![Just(98_usize), 3..6_usize],
+        items in prop_oneof![Just(98_usize), 3..6_usize, 36..44_usize],
     ) {
         let mut shop = Shop::new(items);
         for action in &actions {

@@ -232,12 +232,12 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
         let after = wanted.after.as_ref();
         let OrderLines { is_cancelled, parts } = self.store.of_order(orderid, after, wanted.and_one_more()).await?;
         let is_known = is_cancelled || !parts.is_empty();
-        let lines = parts.chunk_by(|one, next| one.line.id() == next.line.id());
-        let lines: Vec<Vec<Part>> = lines.map(<[Part]>::to_vec).collect();
+        let lines = Part::by_line(&parts);
         // Some parts were read before a commit, and others after it.
-        if !lines.iter().all(|parts| Part::are_all(&parts.iter().collect::<Vec<_>>())) {
+        if !lines.iter().all(|parts| Part::are_all(parts)) {
             return Err(StoreError::Conflict(Vec::new()));
         }
+        let lines = lines.into_iter().map(|parts| parts.into_iter().cloned().collect()).collect();
         let line_of = |parts: &Vec<Part>| parts.first().map(|part| part.line.id());
         let Page { entries, next } = Page::first(lines, wanted.limit, line_of);
         Ok((is_known, Page { entries, next: next.flatten() }))

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use domain::{IfShort, OrderLine, Revision, SkuLines, Terms};
 use service_layer::ports::{Environment as _, Holds as _, Inbox as _, Timestamp};
-use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _};
+use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _, ReadSet};
 use service_layer::{
     Allocate, AllocateLines, ChangeBatch, CorrelationId, ExpireHolds, MessageBus, PutOrder, Views, Wanted,
 };
@@ -279,6 +279,9 @@ impl Scene {
     async fn expire_holds(&self) -> anyhow::Result<()> {
         let (sku, alone) = (self.with_backlog().await?, unique("LAMP"));
         self.hold(&alone).await?;
+        // As where the list of what is held ends within a line.
+        let line = self.with_split_line(&unique("LAMP")).await?;
+        self.recorded.store().find(&ReadSet::of_line(&line.id())).await?;
         self.recorded.store().due(System::default().now(), 9).await?;
         for sku in [sku, alone] {
             self.recorded.handle(&ExpireHolds(sku.as_str().try_into()?), &soon()).await?;

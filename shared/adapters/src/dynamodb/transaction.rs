@@ -156,15 +156,15 @@ impl DynamoDb {
         product: &Product,
         commit: &Commit<'_>,
     ) -> Result<Option<TransactWriteItem>, StoreError> {
-        let (id, line) = (moved.id(), moved.line.id());
-        let asking = commit.asking(&line).filter(|_| id.first == 0);
+        let id = moved.id();
+        let asking = commit.asking(&id.line).filter(|_| id.first == 0);
         let still = Still::of(moved, asking);
         let Some(part) = moved.part_at(product.version()) else {
             if moved.from.is_some() {
                 return Ok(Some(self.delete(&id, still)?));
             }
             // One item is written once.
-            let is_written = commit.dismisses(&line);
+            let is_written = commit.dismisses(&id.line);
             return if is_written { Ok(None) } else { Ok(Some(self.check(&id, still)?)) };
         };
         let put = Put::builder()

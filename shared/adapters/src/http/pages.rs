@@ -46,7 +46,7 @@ impl Token for LineId {
 
 /// A part of a line of a SKU.
 #[derive(Serialize, Deserialize)]
-pub(super) struct OfSku(u64, OrderId, LineName, u32);
+pub(super) struct OfSku(u64, OrderId, LineName, #[serde(default)] u32);
 
 impl Token for Rank {
     type Written = OfSku;

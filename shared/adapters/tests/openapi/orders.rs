@@ -230,7 +230,7 @@ fn wanted_schema() -> Value {
             "split": {
                 "description": "Whether a line that no batch can hold may lie on several: the preferred ones, and of those \
                     that come on the same day the largest. With `wait`, what fits nowhere waits, and is served as stock \
-                    comes, in parts of a sixteenth of the line at least. A line is placed on 30 batches at most.",
+                    comes, in parts of a sixteenth of the line at least. A line is placed in 30 parts at most, what waits being one.",
                 "type": "boolean"
             },
             "hold_until": {

@@ -47,8 +47,10 @@ impl Product {
             return Err(Refusal::LineCancelled(line.id()));
         }
         let known = self.events().len();
-        let places: Option<Vec<BatchRef>> = parts.iter().map(|part| self.keep_or_place(part)).collect();
+        // All of them, also those after one that waits.
+        let places: Vec<Option<BatchRef>> = parts.iter().map(|part| self.keep_or_place(part)).collect();
         let changed = self.events().len() > known;
+        let places: Option<Vec<BatchRef>> = places.into_iter().collect();
         Ok(match places.and_then(|places| places.into_iter().next()) {
             Some(batchref) if changed => Allocation::Allocated(batchref),
             Some(batchref) => Allocation::Kept(batchref),

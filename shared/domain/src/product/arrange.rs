@@ -3,7 +3,7 @@
 use super::Product;
 use super::cancel::cancelled;
 use super::displaced::out_of_stock;
-use super::split::{MOST_PARTS, Pieces};
+use super::split::{MOST_PARTS, Pieces, Shares};
 use crate::{CancellationReason, Eta, IfShort, OrderLine, Part, Place, Quantity, Refusal, Split, Terms};
 
 /// What came of it.
@@ -29,8 +29,8 @@ impl Product {
     /// can have it; what they leave is for those that wait, see [`Product::has_backlog`].
     ///
     /// `parts` are the order's lines of this SKU as they stand, each with all its parts. A line that has its place keeps it;
-    /// one that asks for another quantity is exchanged, and so is one that waits and may be split now, or no more; one that
-    /// was cancelled comes back. With [`IfShort::Refuse`] and lines that are short the product is to be thrown away: see
+    /// one that asks for another quantity is exchanged, and so is one that waits and may be split now; one that was cancelled
+    /// comes back. With [`IfShort::Refuse`] and lines that are short the product is to be thrown away: see
     /// [`Product::tell_refused`].
     ///
     /// # Errors
@@ -110,10 +110,13 @@ impl Product {
             }
             return Ok(true);
         }
+        // It waits, and goes on doing so for what fits nowhere.
+        let goes_on = is_exchanged && parts.iter().all(|part| part.whole_qty() == line.qty);
+        let policy = if goes_on { IfShort::Wait } else { terms.if_short };
         let pieces = Pieces::wanted(line, parts, terms);
-        let shares = self.shares(&pieces, None);
+        let shares = self.few_shares(&pieces, policy)?;
         let is_short = shares.left > 0;
-        if is_short && terms.if_short != IfShort::Wait {
+        if is_short && policy != IfShort::Wait {
             match parts {
                 [] => self.turn_away(line),
                 // What it had is free already.
@@ -125,9 +128,6 @@ impl Product {
             }
             return Ok(false);
         }
-        if shares.parts() > MOST_PARTS {
-            return Err(Refusal::TooManyParts(line.id()));
-        }
         for old in parts.iter().filter(|_| is_exchanged) {
             self.record(cancelled(old, CancellationReason::Edited));
         }
@@ -136,7 +136,20 @@ impl Product {
         if let Some(qty) = waits {
             self.record(out_of_stock(&OrderLine { qty, ..line.clone() }, split));
         }
-        Ok(!is_short)
+        Ok(!is_short || goes_on)
+    }
+
+    /// Where a line can be placed, in no more parts than it may have: rather in fewer that are larger.
+    fn few_shares(&self, pieces: &Pieces<'_>, policy: IfShort) -> Result<Shares, Refusal> {
+        let shares = self.shares(pieces, None);
+        let Some(split) = pieces.split.filter(|_| shares.parts() > MOST_PARTS) else { return Ok(shares) };
+        let larger = self.shares(&Pieces { least: split.least(), ..*pieces }, None);
+        match policy {
+            IfShort::Wait => Ok(larger),
+            IfShort::Refuse | IfShort::Partial if larger.left == 0 => Ok(larger),
+            IfShort::Refuse | IfShort::Partial if shares.left > 0 => Ok(shares),
+            IfShort::Refuse | IfShort::Partial => Err(Refusal::TooManyParts(pieces.line.id())),
+        }
     }
 
     /// Leaves a part where it is, but for one that waits and has room now.
@@ -144,19 +157,25 @@ impl Product {
         let is_held = part.held_until.is_some();
         let pieces = Pieces { held_until: terms.hold_until.filter(|_| is_held), ..Pieces::of(&part) };
         let shares = Some(&part.place).filter(|place| **place == Place::Waiting).map(|_| self.shares(&pieces, None));
-        match shares.filter(|shares| !shares.on.is_empty()) {
-            Some(shares) => self.lay_out(&pieces, shares, &Place::Waiting),
-            None => self.hold(part, terms.hold_until),
+        let Some(shares) = shares.filter(|shares| !shares.on.is_empty()) else {
+            self.hold(part, terms.hold_until);
+            return;
+        };
+        let rest = Quantity::try_from(shares.left).ok().map(|qty| OrderLine { qty, ..part.line.clone() });
+        let told = rest.and_then(|line| self.new_hold(&Part { line, ..part.clone() }, terms.hold_until));
+        self.lay_out(&pieces, shares, &Place::Waiting);
+        if let Some(told) = told {
+            self.record(told);
         }
     }
 }
 
-/// Whether a line that stands is to be placed anew: with other pieces; or on other batches, as it waits.
+/// Whether a line that stands is to be placed anew: with other pieces; or in parts, as it waits and may be split now.
 fn is_exchanged(line: &OrderLine, parts: &[&Part], terms: &Terms) -> bool {
-    let waits = parts.iter().any(|part| part.place == Place::Waiting);
+    let waits_whole = |part: &&Part| part.place == Place::Waiting && part.split.is_none();
     parts.first().is_some_and(|part| {
-        let may_be_split = part.split.is_some();
-        part.place.is_standing() && (part.whole_qty() != line.qty || waits && may_be_split != terms.may_split)
+        let may_be_split_now = terms.may_split && waits_whole(part);
+        part.place.is_standing() && (part.whole_qty() != line.qty || may_be_split_now)
     })
 }
 

@@ -137,7 +137,7 @@ impl Product {
             self.stock_came_free();
         }
         if !self.state.backlog {
-            self.place_displaced(budget);
+            self.place_displaced();
         }
         self.record(Event::BatchQuantityChanged {
             batchref: change.reference.clone(),

@@ -1,6 +1,6 @@
 //! Lines that give way, since their batch is smaller than promised, and are placed again.
 
-use super::split::{Pieces, Shares};
+use super::split::Pieces;
 use super::{Product, allocated};
 use crate::{BatchRef, Budget, DeallocationReason, Event, OrderLine, Part, Place, Quantity, Split};
 
@@ -48,40 +48,32 @@ impl Product {
     /// Takes from the budget what placing lines elsewhere needs at most. Tells for how many of them it is enough.
     fn affordable(&self, victims: &[Displaced], budget: &mut Budget) -> usize {
         let pieces = victims.iter().fold(0_u32, |sum, victim| sum.saturating_add(victim.part.line.qty.get()));
-        // A batch that they fill is an item of its own; each of them fills one at most.
+        // A batch that they fill is an item of its own; each of them fills one at most, or one for each of its parts.
         let can_be_filled = self.open_batches().filter(|batch| batch.free() <= pieces).count();
+        let batches = self.open_batches().count();
         let longest = self.open_batches().max_by_key(|batch| batch.reference.as_str().len());
         let is_affordable = |(index, Displaced { part, deallocated }): (usize, &Displaced)| {
-            let items = if index < can_be_filled { 2 } else { 1 };
+            let parts = most_parts(part, batches);
+            let filled = if parts > 1 || index < can_be_filled { parts } else { 0 };
             let placed = longest.map_or_else(
                 || out_of_stock(&part.line, part.split),
                 |batch| allocated(&part.line, part.split, batch, part.held_until),
             );
-            budget.spend(items, [deallocated, &placed])
+            let told = [deallocated].into_iter().chain(std::iter::repeat_n(&placed, parts));
+            budget.spend(parts.saturating_add(filled), told)
         };
         victims.iter().enumerate().map(is_affordable).take_while(|affordable| *affordable).count()
     }
 
     /// Places the lines that gave way, the oldest promise first. Some keep their batch, which is no change; those that
-    /// fit nowhere wait, and so does what fits nowhere of those that may be split. The budget has paid for one place of
-    /// each.
-    pub(super) fn place_displaced(&mut self, budget: &mut Budget) {
+    /// fit nowhere wait, and so does what fits nowhere of those that may be split. The budget has paid for that.
+    pub(super) fn place_displaced(&mut self) {
         for Displaced { part, deallocated } in std::mem::take(&mut self.pending.displaced) {
             let part = &part;
             // Their own batch may have pieces that are owed to waiting lines still.
             let except = part.place.batch().filter(|_| self.state.backlog);
             let pieces = Pieces::of(&part);
-            let mut shares = self.shares(&pieces, except);
-            let waits = |left: u32| {
-                let qty = Quantity::try_from(left).ok()?;
-                Some(out_of_stock(&OrderLine { qty, ..part.line.clone() }, part.split))
-            };
-            let more = shares.items().saturating_sub(1);
-            if shares.parts() > 1 && !budget.spend(more, shares.allocated().chain(&waits(shares.left))) {
-                // All of it waits for the next commit.
-                shares = Shares::none(part.line.qty);
-                self.state.backlog = true;
-            }
+            let shares = self.shares(&pieces, except);
             if let [share] = &shares.on[..]
                 && shares.left == 0
                 && part.place.batch() == Some(&share.batchref)
@@ -89,14 +81,20 @@ impl Product {
                 self.take(&share.batchref, share.pieces);
                 continue;
             }
-            let waits = waits(shares.left);
+            let waits = Quantity::try_from(shares.left).ok();
             self.record(deallocated);
             self.lay_out(&pieces, shares, &Place::Waiting);
-            if let Some(told) = waits {
-                self.record(told);
+            if let Some(qty) = waits {
+                self.record(out_of_stock(&OrderLine { qty, ..part.line.clone() }, part.split));
             }
         }
     }
+}
+
+/// Most parts that one can come to be which is placed anew, where so many batches have free stock beside its own.
+fn most_parts(part: &Part, batches: usize) -> usize {
+    let by_size = part.split.map_or(1, |split| part.line.qty.get().checked_div(split.least()).unwrap_or(1));
+    usize::try_from(by_size).unwrap_or(usize::MAX).clamp(1, batches.saturating_add(2))
 }
 
 pub(super) fn deallocated(line: &OrderLine, batchref: &BatchRef, reason: DeallocationReason) -> Event {

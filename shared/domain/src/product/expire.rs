@@ -49,24 +49,30 @@ impl Product {
         self.state.held.due = next.filter(|_| self.state.held.tally.count > 0);
     }
 
-    /// Holds a line until another time, or promises it for good. What was promised for good stays so.
+    /// Holds a part until another time, or promises it for good. What was promised for good stays so.
     pub(super) fn hold(&mut self, part: &Part, until: Option<Timestamp>) {
-        match (part.held_until, until) {
-            (Some(_), None) => self.confirm(part),
-            (Some(before), Some(held_until)) if before != held_until => {
-                let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
-                self.put_until(part, part.place.clone(), Some(held_until));
-                self.record(Event::HoldChanged { line, batchref, held_until });
-            }
-            (Some(_), Some(_)) | (None, _) => {}
+        if let Some(told) = self.new_hold(part, until) {
+            self.put_until(part, part.place.clone(), until);
+            self.record(told);
         }
     }
 
-    /// Promises a line for good that is held.
+    /// What tells that a part is held until another time, or promised for good. None: it is so already, or for good.
+    pub(super) fn new_hold(&self, part: &Part, until: Option<Timestamp>) -> Option<Event> {
+        let before = part.held_until?;
+        match until {
+            None => Some(self.confirmed(part)),
+            Some(held_until) if before != held_until => {
+                let (line, batchref) = (part.line.clone(), part.place.batch().cloned());
+                Some(Event::HoldChanged { line, batchref, held_until })
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Promises a part for good that is held.
     pub(super) fn confirm(&mut self, part: &Part) {
-        let confirmed = self.confirmed(part);
-        self.put_until(part, part.place.clone(), None);
-        self.record(confirmed);
+        self.hold(part, None);
     }
 
     pub(super) fn confirmed(&self, part: &Part) -> Event {

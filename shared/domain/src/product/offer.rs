@@ -25,7 +25,7 @@ impl Product {
         let mut oldest_first: Vec<&Part> = waiting.0.iter().filter(|part| !has_left(part)).collect();
         oldest_first.sort_by_key(|part| part.seniority());
         self.state.backlog = self.offer_to(&oldest_first, budget) == Step::GoOn;
-        self.place_displaced(budget);
+        self.place_displaced();
     }
 
     fn offer_to(&mut self, oldest_first: &[&Part], budget: &mut Budget) -> Step {

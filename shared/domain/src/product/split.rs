@@ -19,7 +19,6 @@ impl Split {
 }
 
 /// Where pieces can be placed.
-#[derive(Clone, Debug)]
 pub(super) struct Shares {
     /// On these batches.
     pub(super) on: Vec<Share>,
@@ -60,6 +59,7 @@ impl Shares {
 }
 
 /// Pieces that are placed together: all of a line, or a part of it that may be split.
+#[derive(Clone, Copy)]
 pub(super) struct Pieces<'a> {
     /// The line, with these pieces.
     pub(super) line: &'a OrderLine,
@@ -108,9 +108,13 @@ impl Product {
         if pieces.split.is_none() {
             return shares;
         }
-        let mut open: Vec<&Batch> = self.open_batches().filter(|batch| Some(&batch.reference) != except).collect();
+        let is_of_use = |batch: &&Batch| batch.free() >= least && Some(&batch.reference) != except;
+        let mut open: Vec<&Batch> = self.open_batches().filter(is_of_use).collect();
         open.sort_by_key(|batch| (batch.eta, Reverse(batch.free()), &batch.reference));
         for batch in open {
+            if shares.left == 0 {
+                break;
+            }
             let most = batch.free().min(shares.left);
             let rest = shares.left.saturating_sub(most);
             let taken = if (1..least).contains(&rest) { shares.left.saturating_sub(least) } else { most };
@@ -124,7 +128,7 @@ impl Product {
 
     /// Puts pieces where they have their shares, and what is left elsewhere; tells of the former.
     pub(super) fn lay_out(&mut self, pieces: &Pieces<'_>, shares: Shares, rest: &Place) {
-        let mut first = pieces.split.map_or(0, |split| split.first);
+        let mut first = crate::part::first(pieces.split);
         let mut parts: Vec<&Part> = pieces.parts.to_vec();
         for Share { batchref, pieces: qty, allocated, .. } in shares.on {
             self.take(&batchref, qty);
@@ -310,14 +314,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shrink_has_no_room_for_waits_for_the_next_commit() {
-        let (mut product, parts) = placed(&[batch("b1", 9, None)], 9);
-        product.change_batch_quantity(&change("b1", 7, 1), &parts, &mut Budget { items: 2, ..ample() }).unwrap();
-        let parts = after(&product, &parts);
-        assert_eq!((spread(&parts), product.has_backlog()), (vec!["9 wait".to_owned()], true));
-        let mut product = product.committed();
-        offer(&mut product, &parts);
-        assert_eq!(spread(&after(&product, &parts)), ["7 on b1", "2 wait"]);
+    fn what_gives_way_has_room_in_its_commit_for_all_parts_that_it_may_make() {
+        let batches = [batch("b1", 9, None), batch("b2", 2, Some("2011-01-02")), batch("b3", 2, Some("2011-01-02"))];
+        let (product, parts) = placed(&batches, 9);
+        let shrink = |items: usize| {
+            let mut product = product.clone();
+            let step =
+                product.change_batch_quantity(&change("b1", 6, 1), &parts, &mut Budget { items, ..ample() }).unwrap();
+            (step, spread(&after(&product, &parts)))
+        };
+        assert_eq!(shrink(7), (Step::GoOn, vec!["9 on b1".to_owned()]), "four parts, on three batches, or more");
+        let (step, spread) = shrink(8);
+        assert!(matches!(step, Step::Finish(_)));
+        assert_eq!(spread, ["6 on b1", "2 on b2", "1 on b3"]);
     }
 
     #[test]
@@ -385,22 +394,64 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_waits_is_placed_anew_if_it_may_be_split_now_or_no_more() {
-        let whole = terms(IfShort::Wait, None);
-        let mut product = product(&[batch("b1", 4, None)]);
-        product.arrange(&[line("o1", 9)], &[], &whole).unwrap();
+    fn a_line_that_waits_and_may_be_split_now_takes_what_there_is_whatever_happens_to_short_ones() {
+        for if_short in [IfShort::Refuse, IfShort::Partial, IfShort::Wait] {
+            let mut product = product(&[batch("b1", 4, None)]);
+            product.arrange(&[line("o1", 9)], &[], &terms(IfShort::Wait, None)).unwrap();
+            let parts = after(&product, &[]);
+            assert_eq!(spread(&parts), ["9 wait"]);
+            let mut product = product.committed();
+            let arranged = product.arrange(&[line("o1", 9)], &parts, &splitting(if_short)).unwrap();
+            assert_eq!(story(&product), ["9 of o1 cancelled", "4 of o1 on b1", "5 of o1 out of stock"]);
+            let parts = after(&product, &parts);
+            assert!(arranged.short.is_empty() && parts.iter().all(|part| part.age == Version(8)), "it goes on waiting");
+            let mut product = product.committed();
+            product.arrange(&[line("o1", 9)], &parts, &splitting(if_short)).unwrap();
+            product.arrange(&[line("o1", 9)], &parts, &terms(if_short, None)).unwrap();
+            assert!(product.moves().is_empty(), "that is so already, and what may be split stays so");
+        }
+    }
+
+    #[test]
+    fn where_small_remnants_are_many_a_line_is_placed_in_fewer_parts() {
+        let remnants = (0..MOST_PARTS).map(|number| batch(&format!("b{number:02}"), 1, None));
+        let large = ["large1", "large2"].map(|reference| batch(reference, 50, Some("2031-01-02")));
+        let batches: Vec<NewBatch> = remnants.chain(large).collect();
+        let (_, parts) = placed(&batches, 100);
+        assert_eq!(spread(&parts), ["50 on large1", "50 on large2"]);
+        let (_, parts) = placed(&batches, 200);
+        assert_eq!(spread(&parts), ["50 on large1", "50 on large2", "100 wait"]);
+        let refused = product(&batches).arrange(&[line("o1", 131)], &[], &splitting(IfShort::Refuse)).unwrap();
+        assert_eq!(refused.short, [line("o1", 131)], "there is not as much, in however many parts");
+    }
+
+    #[test]
+    fn a_part_that_waits_does_not_keep_others_from_being_confirmed() {
+        let mut product = product(&[batch("b1", 4, None), batch("b2", 3, None)]);
+        let held = Terms { hold_until: Some(Timestamp(60)), ..splitting(IfShort::Wait) };
+        product.arrange(&[line("o1", 7)], &[], &held).unwrap();
         let parts = after(&product, &[]);
-        assert_eq!(spread(&parts), ["9 wait"]);
         let mut product = product.committed();
-        product.arrange(&[line("o1", 9)], &parts, &splitting(IfShort::Wait)).unwrap();
-        assert_eq!(story(&product), ["9 of o1 cancelled", "4 of o1 on b1", "5 of o1 out of stock"]);
+        product.change_batch_quantity(&change("b1", 0, 1), &parts[..1], &mut ample()).unwrap();
         let parts = after(&product, &parts);
+        assert_eq!(spread(&parts), ["4 wait", "3 on b2"]);
+        let mut product = product.committed();
+        assert_eq!(product.allocate(&line("o1", 7), &all(&parts)), Ok(Allocation::Waiting));
+        assert_eq!((story(&product).len(), product.held().tally), (2, Tally::default()));
+    }
+
+    #[test]
+    fn whoever_keeps_a_waiting_part_and_frees_others_is_told_of_all_its_pieces() {
+        let mut product = product(&[batch("b1", 4, None)]);
+        let held = Terms { hold_until: Some(Timestamp(60)), ..splitting(IfShort::Wait) };
+        let gone = OrderLine { name: "gone".try_into().unwrap(), ..line("o1", 4) };
+        product.arrange(&[gone.clone(), line("o1", 9)], &[], &held).unwrap();
+        let moved = product.moves().iter().filter_map(|moved| moved.part_at(product.version()));
+        let parts: Vec<Part> = moved.collect();
         let mut product = product.committed();
         product.arrange(&[line("o1", 9)], &parts, &splitting(IfShort::Wait)).unwrap();
-        assert!(product.moves().is_empty(), "that is so already");
-        product.arrange(&[line("o1", 9)], &parts, &whole).unwrap();
-        assert_eq!(spread(&after(&product, &parts)), ["9 wait"]);
-        assert_eq!(free(&product, "b1"), 4);
+        assert_eq!(story(&product), ["4 of o1 cancelled, off b1", "4 of o1 on b1", "5 of o1 confirmed"]);
+        assert_eq!(product.held().tally, Tally::default());
     }
 
     #[test]

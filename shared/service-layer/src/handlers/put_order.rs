@@ -110,7 +110,8 @@ impl Handler for PutOrder {
         if writes {
             let now = LastPut { version: self.version, content };
             case.draft.note(Put { orderid: self.orderid().clone(), before: last.map(|last| last.commit), now });
-            let standing = case.found.parts.iter().filter(|part| part.place.is_standing());
+            // What ends a line, or changes its promise, changes the first of its parts.
+            let standing = case.found.parts.iter().filter(|part| part.place.is_standing() && part.first() == 0);
             case.draft.keep(standing.cloned().collect());
         }
         self.pay(case)?;

@@ -143,9 +143,8 @@ impl Found {
     /// Where a line stands, if it was promised: its parts, in their order.
     #[must_use]
     pub fn parts_of(&self, id: &LineId) -> Vec<&Part> {
-        let mut parts: Vec<&Part> = self.parts.iter().filter(|part| id.names(&part.line)).collect();
-        parts.sort_by_key(|part| part.first());
-        parts
+        let of_line = self.parts.iter().filter(|part| id.names(&part.line));
+        Part::by_line(of_line).pop().unwrap_or_default()
     }
 
     /// A line that asks, if it does.

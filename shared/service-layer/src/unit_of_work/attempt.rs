@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use domain::{AllWaiting, LineId, OrderLine, Part, Product, Sku, Step, Timestamp};
+use domain::{AllWaiting, BatchRef, LineId, OrderLine, Part, Product, Sku, Step, Timestamp};
 
 use super::{Sent, Setback, UnitOfWork, index_lags};
 use crate::CommandFigures;
@@ -137,10 +137,13 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     /// since a line that moves never comes back to the version since which it stood there. So that was the moment at which
     /// all was true.
     async fn is_still_so(&self, case: &Case) -> Result<bool, Setback> {
-        let turned_away = case.draft.turned_away().filter(|_| !case.draft.is_changed()).map(OrderLine::id);
+        let turned_away = case.draft.turned_away().map(OrderLine::id);
+        // The parts of a line are not read at once.
+        let split = case.found.split_lines().into_iter().filter_map(|parts| Some(parts.first()?.line.id()));
         let (lines, whole_order) = match case.draft.rests_on() {
             Some(orderid) => (Vec::new(), Some(orderid.clone())),
-            None => (turned_away.collect(), None),
+            None if case.draft.is_changed() => (Vec::new(), None),
+            None => (turned_away.chain(split).collect(), None),
         };
         if lines.is_empty() && whole_order.is_none() {
             return Ok(true);
@@ -211,14 +214,23 @@ pub(super) async fn expire<S: Products>(store: &S, case: &mut Case, now: Timesta
     let due = case.draft.products().filter(|product| product.may_have_due(now));
     let due: Vec<Sku> = due.map(|product| product.sku().clone()).collect();
     for sku in due {
-        let first = store.list(&Listing::Held { sku: sku.clone(), at_most: HELD }).await?;
-        let named = first.iter().filter(|part| part.is_due(now)).filter_map(|part| part.place.batch());
-        let full: Vec<_> = named.filter(|reference| !case.knows(&sku, reference)).collect();
-        if !full.is_empty() {
-            let batches = full.iter().map(|reference| (sku.clone(), (*reference).clone())).collect();
-            let found = store.find(&ReadSet { skus: vec![sku.clone()], batches, ..ReadSet::default() }).await?;
+        let mut first = store.list(&Listing::Held { sku: sku.clone(), at_most: HELD }).await?;
+        let due = || first.iter().filter(|part| part.is_due(now));
+        let named: BTreeSet<&BatchRef> = due().filter_map(|part| part.place.batch()).collect();
+        let full = named.into_iter().filter(|reference| !case.knows(&sku, reference));
+        let batches: Vec<_> = full.map(|reference| (sku.clone(), reference.clone())).collect();
+        // A line is given back as a whole, and the list may end within it.
+        let in_part = Part::by_line(due()).into_iter().filter(|parts| !Part::are_all(parts));
+        let lines: Vec<LineId> = in_part.filter_map(|parts| Some(parts.first()?.line.id())).collect();
+        if !batches.is_empty() || !lines.is_empty() {
+            let wanted = ReadSet { skus: vec![sku.clone()], batches, lines: lines.clone(), ..ReadSet::default() };
+            let found = store.find(&wanted).await?;
             // Where the product is another one by now, all is read again, as after a lost race.
             case.include(&sku, &found).ok_or_else(|| StoreError::Conflict(Vec::new()))?;
+            first.retain(|part| !lines.iter().any(|line| line.names(&part.line)) || found.parts.contains(part));
+            let held = found.parts.into_iter().filter(|part| part.held_until.is_some());
+            let others: Vec<Part> = held.filter(|part| !first.contains(part)).collect();
+            first.extend(others);
         }
         for product in case.draft.products_mut().filter(|product| *product.sku() == sku) {
             product.expire(&first, now, &mut case.budget);

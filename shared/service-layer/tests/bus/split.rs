@@ -1,11 +1,14 @@
 //! Lines that lie on several batches.
 
+use std::time::Duration;
+
 use adapters::in_memory::InMemoryStore;
 use domain::{IfShort, OrderLine, Part, Place, Refusal, Revision, Terms, WantedOrder};
-use service_layer::{Error, PutOrder};
-use testing::{Command, holds, line};
+use service_layer::ports::{Environment as _, Timestamp};
+use service_layer::{Error, ExpireHolds, MessageBus, PutOrder};
+use testing::{Command, Hooked, holds, line};
 
-use crate::common::{Handle as _, Meddle, Meddles, add, allocate, do_it};
+use crate::common::{Handle as _, Meddle, Meddles, add, allocate, another_environment, call, do_it};
 
 /// A line of so many lamps, on as many batches as it takes; what fits nowhere waits.
 fn split(orderid: &str, qty: u32) -> Command {
@@ -93,4 +96,66 @@ async fn a_split_line_whose_order_is_put_twice_by_a_lost_reply_is_split_once() {
     let store = shop().await;
     Meddles::at_commits([Meddle::LoseReply]).with(&store).handle(split("o1", 7)).await.unwrap();
     assert_eq!((spread(&store, "o1"), store.parts().len()), (vec!["4 on b1".to_owned(), "3 on b2".to_owned()], 2));
+}
+
+/// A large batch with a split line of 32 and sixty lines of so many that are younger, which then turns out to be empty; and
+/// sixteen small ones.
+async fn after_a_large_shrink(each: u32) -> InMemoryStore {
+    let store = InMemoryStore::default();
+    do_it(&store, add("b1", "LAMP", 32 + 60 * each)).await;
+    do_it(&store, split("old", 32)).await;
+    for number in 0..60 {
+        do_it(&store, allocate(&format!("young{number}"), "LAMP", each)).await;
+    }
+    for number in 0..16 {
+        do_it(&store, add(&format!("c{number:02}"), "LAMP", 2)).await;
+    }
+    do_it(&store, Command::ChangeBatch(holds("b1", 0, Revision::Version(1)))).await;
+    store
+}
+
+#[tokio::test]
+async fn the_oldest_promise_has_all_its_parts_first_however_many_give_way() {
+    for each in [2, 3] {
+        let store = after_a_large_shrink(each).await;
+        let expected: Vec<String> = (0..16).map(|number| format!("2 on c{number:02}")).collect();
+        assert_eq!(spread(&store, "old"), expected, "beside lines of {each}");
+    }
+}
+
+#[tokio::test]
+async fn what_lines_hold_of_one_full_batch_is_given_back_together() {
+    let store = InMemoryStore::default();
+    for batch in ["b1", "b2"] {
+        do_it(&store, add(batch, "LAMP", 5)).await;
+    }
+    let until = Some(Timestamp(1));
+    for (orderid, qty) in [("o1", 2), ("o2", 6), ("o3", 2)] {
+        let wanted = WantedOrder::of(orderid.try_into().unwrap(), vec![line(orderid, "LAMP", qty)]).unwrap();
+        let terms = Terms { if_short: IfShort::Refuse, may_split: true, hold_until: until };
+        do_it(&store, Command::PutOrder(PutOrder { wanted, terms, version: None })).await;
+    }
+    let later = another_environment();
+    later.sleep(Duration::from_secs(1)).await;
+    let bus = MessageBus::new(&store, later, ());
+    bus.handle(&ExpireHolds("LAMP".try_into().unwrap()), &call()).await.unwrap();
+    for (orderid, qty) in [("o1", 2), ("o2", 6), ("o3", 2)] {
+        assert_eq!(spread(&store, orderid), [format!("{qty} cancelled")]);
+    }
+}
+
+/// The list of what is held ends within a line.
+#[tokio::test]
+async fn a_held_line_of_which_not_all_parts_are_listed_is_given_back_as_a_whole() {
+    let store = shop().await;
+    let wanted = WantedOrder::of("o1".try_into().unwrap(), vec![line("o1", "LAMP", 7)]).unwrap();
+    let terms = Terms { if_short: IfShort::Refuse, may_split: true, hold_until: Some(Timestamp(1)) };
+    do_it(&store, Command::PutOrder(PutOrder { wanted, terms, version: None })).await;
+    let listed: Vec<Part> = store.parts().into_values().take(1).collect();
+    let cut = Hooked { store: store.clone(), hooks: Meddles::showing_first(listed) };
+    let later = another_environment();
+    later.sleep(Duration::from_secs(1)).await;
+    let bus = MessageBus::new(&cut, later, ());
+    bus.handle(&ExpireHolds("LAMP".try_into().unwrap()), &call()).await.unwrap();
+    assert_eq!(spread(&store, "o1"), ["7 cancelled"]);
 }

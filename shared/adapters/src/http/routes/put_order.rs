@@ -86,7 +86,7 @@ pub(super) async fn put_order<S: Products, E: Environment>(bus: &MessageBus<S, E
                 let shown = ShownOrder { orderid: &orderid, lines, version };
                 Ok(replayed_unless_new(done, json(StatusCode::OK, &shown)))
             }
-            PutOrderAnswer::Short(lines) => Ok(short(&orderid, &lines, may_split)),
+            PutOrderAnswer::Short(lines) => Ok(short(&orderid, &lines, &command.terms)),
             PutOrderAnswer::OrderCancelled(orderid) => Err(Error::from(Refusal::OrderCancelled(orderid)).into()),
         }
     })
@@ -127,13 +127,13 @@ fn check_names(wanted: &WantedOrder) -> Result<(), Failure> {
     wanted.lines().iter().enumerate().try_for_each(wrong)
 }
 
-fn short(orderid: &OrderId, lines: &[ShortLine], may_split: bool) -> Response<Body> {
+fn short(orderid: &OrderId, lines: &[ShortLine], terms: &Terms) -> Response<Body> {
     let others = match lines.len() {
         ..2 => String::new(),
         2 => ", nor enough for another of its lines".to_owned(),
         count => format!(", nor enough for {} others of its lines", count.saturating_sub(1)),
     };
-    let holder = if may_split { "all batches together do not have" } else { "no batch has" };
+    let holder = if terms.may_split { "all batches together do not have" } else { "no batch has" };
     let first = lines.first().map(|short| &short.line);
     let (qty, sku) = first.map_or((0, ""), |line| (line.qty.get(), line.sku.as_str()));
     let reason =
