@@ -46,7 +46,7 @@ impl Lists for DynamoDb {
             }
             // Of a line that may be split, more parts may follow.
             let may_have_more = known < at_most || lines.parts.last().is_some_and(|last| !last.is_whole());
-            Ok(if may_have_more { More::Needed } else { More::Enough })
+            Ok(More::needed(may_have_more))
         })
         .await?;
         Ok(lines)
@@ -85,7 +85,7 @@ impl Lists for DynamoDb {
         let mut batches = Vec::new();
         self.pages(query, |item| {
             batches.push(read_batch(item)?);
-            Ok(if batches.len() < at_most { More::Needed } else { More::Enough })
+            Ok(More::needed(batches.len() < at_most))
         })
         .await?;
         Ok(batches)
@@ -99,7 +99,7 @@ impl Holds for DynamoDb {
         let mut due = Vec::new();
         self.pages(query.limit(items(at_most)), |item| {
             due.push(listed_due(item)?);
-            Ok(if due.len() < at_most { More::Needed } else { More::Enough })
+            Ok(More::needed(due.len() < at_most))
         })
         .await?;
         Ok(due)

@@ -118,7 +118,7 @@ impl DynamoDb {
                 // It keeps nobody from his place, and whoever asks for it again puts it right.
                 Err(error) => tracing::error!(reason = %error, "a line that asks is passed over"),
             }
-            Ok(if seen < most { More::Needed } else { More::Enough })
+            Ok(More::needed(seen < most))
         })
         .await?;
         Ok(listed)

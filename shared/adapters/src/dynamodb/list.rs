@@ -20,7 +20,7 @@ impl DynamoDb {
                 let query = self.held_in(held_partition(sku)).limit(items(*at_most));
                 Box::pin(self.pages(query, |item| {
                     parts.push(read_part(item)?);
-                    Ok(if parts.len() < *at_most { More::Needed } else { More::Enough })
+                    Ok(More::needed(parts.len() < *at_most))
                 }))
                 .await?;
                 Ok(parts)
@@ -47,7 +47,7 @@ impl DynamoDb {
             let part = read_part(item)?;
             needed.take(&part);
             parts.push(part);
-            Ok(if needed.is_met() { More::Enough } else { More::Needed })
+            Ok(More::needed(!needed.is_met()))
         })
         .await?;
         Ok(parts)
@@ -123,4 +123,10 @@ pub(super) fn items(most: usize) -> i32 {
 pub(super) enum More {
     Needed,
     Enough,
+}
+
+impl More {
+    pub(super) fn needed(is_needed: bool) -> Self {
+        if is_needed { Self::Needed } else { Self::Enough }
+    }
 }

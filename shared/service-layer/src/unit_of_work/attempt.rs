@@ -131,14 +131,14 @@ impl<S: Products, E: Environment, H: Handler> UnitOfWork<'_, S, E, H> {
     }
 
     /// Whether lines are where they were found that an answer rests on, and no commit holds: those of an order that it says
-    /// so of, and those that are turned away without a change.
+    /// so of, and without a change those that are turned away, and those that are split.
     ///
     /// They are read once more, after the products. If they are the same then, they were so when the products were read,
     /// since a line that moves never comes back to the version since which it stood there. So that was the moment at which
     /// all was true.
     async fn is_still_so(&self, case: &Case) -> Result<bool, Setback> {
         let turned_away = case.draft.turned_away().map(OrderLine::id);
-        // The parts of a line are not read at once.
+        // Their parts are read one after the other.
         let split = case.found.split_lines().into_iter().filter_map(|parts| Some(parts.first()?.line.id()));
         let (lines, whole_order) = match case.draft.rests_on() {
             Some(orderid) => (Vec::new(), Some(orderid.clone())),
