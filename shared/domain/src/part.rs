@@ -67,7 +67,7 @@ pub struct Part {
 }
 
 /// Which pieces of a line make a part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Split {
     /// The first of them, counted from zero.
     pub first: u32,

@@ -36,7 +36,7 @@ impl Lists for DynamoDb {
                 Kind::Asking | Kind::LastPut => {}
                 Kind::Head | Kind::Batch | Kind::Inbox | Kind::Turn | Kind::Line => {
                     let part = read_part(item)?;
-                    let is_next = lines.parts.last().is_none_or(|last: &Part| last.line.id() != part.line.id());
+                    let is_next = lines.parts.last().is_none_or(|last: &Part| !last.line.is_same(&part.line));
                     if is_next && known == at_most {
                         return Ok(More::Enough);
                     }

@@ -162,17 +162,14 @@ impl Product {
 
     fn can_afford_to_keep(&self, part: &Part, budget: &mut Budget) -> bool {
         let line = &part.line;
-        match (&part.place, self.preferred(line, None)) {
-            (Place::Waiting, Some(batch)) => {
-                // Another part of the line may leave less on the batch.
-                let items = if part.is_whole() { items_to_place(line, batch) } else { 2 };
-                budget.spend(items, [&allocated(line, part.split, batch, None)])
-            }
-            (Place::Waiting | Place::Batch(_), _) if part.held_until.is_some() => {
-                budget.spend(1, [&self.confirmed(part)])
-            }
-            (Place::Waiting | Place::Batch(_) | Place::Shipped(_) | Place::Cancelled, _) => true,
+        if part.place == Place::Waiting
+            && let Some(batch) = self.preferred(line, None)
+        {
+            // Another part of the line may leave less on the batch.
+            let items = if part.is_whole() { items_to_place(line, batch) } else { 2 };
+            return budget.spend(items, [&allocated(line, part.split, batch, None)]);
         }
+        part.held_until.is_none() || budget.spend(1, [&self.confirmed(part)])
     }
 }
 

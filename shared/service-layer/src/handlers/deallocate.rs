@@ -17,10 +17,7 @@ impl Handler for Deallocate {
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
-        let parts = case.found.parts_of(&self.0);
-        if parts.is_empty() {
-            return Err(Refusal::UnknownLine(self.0.clone()));
-        }
+        let parts = case.found.promised(&self.0)?;
         match case.draft.product(&self.0.sku)?.cancel(&parts, &mut case.budget) {
             Some(done) => Ok(Step::Finish(done?)),
             None => Ok(Step::GoOn),

@@ -17,10 +17,7 @@ impl Handler for Ship {
     }
 
     fn decide(&self, case: &mut Case) -> Result<Step<Done>, Refusal> {
-        let parts = case.found.parts_of(&self.0);
-        if parts.is_empty() {
-            return Err(Refusal::UnknownLine(self.0.clone()));
-        }
+        let parts = case.found.promised(&self.0)?;
         Ok(Step::Finish(case.draft.product(&self.0.sku)?.ship(&parts)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BatchRef, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Sku};
+use domain::{BatchRef, Event, LineId, NewBatch, OrderId, OrderLine, Part, Place, Product, Refusal, Sku};
 
 use super::{Asking, CommitId, StoredPut};
 use crate::ports::Timestamp;
@@ -145,6 +145,15 @@ impl Found {
     pub fn parts_of(&self, id: &LineId) -> Vec<&Part> {
         let of_line = self.parts.iter().filter(|part| id.names(&part.line));
         Part::by_line(of_line).pop().unwrap_or_default()
+    }
+
+    /// The parts of a line that was promised.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub(crate) fn promised(&self, id: &LineId) -> Result<Vec<&Part>, Refusal> {
+        let parts = self.parts_of(id);
+        if parts.is_empty() { Err(Refusal::UnknownLine(id.clone())) } else { Ok(parts) }
     }
 
     /// A line that asks, if it does.
