@@ -8,6 +8,7 @@ use lambda_runtime::Context;
 use serde::Serialize;
 use service_layer::history::{History, Told};
 use service_layer::ports::Environment;
+use service_layer::store::StoreError;
 use service_layer::{CorrelationId, Source};
 use tracing::Instrument;
 
@@ -39,35 +40,62 @@ pub async fn record_events<H: History, E: Environment>(
         response.add_failure(message.message_id.clone().unwrap_or_default());
     };
 
-    let mut left: VecDeque<Brought> = VecDeque::new();
+    let mut brought: Vec<Brought> = Vec::new();
     for message in messages.records {
         match told(&message) {
-            Ok(told) => left.push_back((told, message)),
+            Ok(told) => brought.push((told, message)),
             Err(error) => fail(&message, &chain(error.as_ref())),
         }
     }
 
-    let invocation = calls::of_invocation(context, end);
-    while !left.is_empty() {
-        let some: Vec<Brought> = left.drain(..left.len().min(H::BATCH)).collect();
-        let events = some.iter().map(|(told, _)| told.clone()).collect();
-        let recorded = history.record(events).instrument(calls::span(&invocation, environment)).await;
-        let (unwritten, reason) = match recorded {
-            Ok(unwritten) => (unwritten, "the history had no room for it in time".to_owned()),
-            Err(error) => (some.iter().map(|(told, _)| told.clone()).collect(), chain(&error)),
-        };
-        if unwritten.is_empty() {
-            continue;
-        }
-        let again = some.into_iter().filter(|(told, _)| unwritten.contains(told));
-        if environment.now().plus(PAUSE).plus(PAUSE) < end {
-            left.extend(again);
-            environment.sleep(PAUSE.mul_f64(environment.chance())).await;
-        } else {
-            again.for_each(|(_, message)| fail(&message, &reason));
+    let call = calls::of_invocation(context, end);
+    let mut left: VecDeque<Vec<Brought>> = brought.chunks(H::BATCH).map(<[Brought]>::to_vec).collect();
+    while let Some(some) = left.pop_front() {
+        let recording = record_some(history, some).instrument(calls::span(&call, environment));
+        match recording.await {
+            Next::Done => {}
+            Next::Alone(some) => some.into_iter().rev().for_each(|one| left.push_front(vec![one])),
+            Next::Wait(some, _) if environment.now().plus(PAUSE).plus(PAUSE) < end => {
+                environment.sleep(PAUSE.mul_f64(environment.chance())).await;
+                left.push_back(some);
+            }
+            Next::Wait(some, reason) | Next::Fail(some, reason) => {
+                for (_, message) in &some {
+                    fail(message, &reason);
+                }
+            }
         }
     }
     response
+}
+
+/// What is to be done with events that were tried.
+enum Next {
+    /// Nothing: they are kept.
+    Done,
+    /// To be tried one by one.
+    Alone(Vec<Brought>),
+    /// To be tried again after a pause, for this reason.
+    Wait(Vec<Brought>, String),
+    /// Their messages go back to the queue, for this reason.
+    Fail(Vec<Brought>, String),
+}
+
+async fn record_some<H: History>(history: &H, some: Vec<Brought>) -> Next {
+    let error = match history.record(some.iter().map(|(told, _)| told.clone()).collect()).await {
+        Ok(unwritten) if unwritten.is_empty() => return Next::Done,
+        Ok(unwritten) => {
+            let again = some.into_iter().filter(|(told, _)| unwritten.contains(told));
+            return Next::Wait(again.collect(), "the history had no room for it in time".to_owned());
+        }
+        Err(error) => error,
+    };
+    match error {
+        // It may be the fault of one of them.
+        StoreError::Fault(_) if some.len() > 1 => Next::Alone(some),
+        StoreError::Fault(_) => Next::Fail(some, chain(&error)),
+        StoreError::Unavailable(_) | StoreError::Conflict(_) => Next::Wait(some, chain(&error)),
+    }
 }
 
 /// What a message of the topic, delivered raw, has to tell.

@@ -1,6 +1,6 @@
 //! The history, on a table of its own: whoever writes it has no right to stock.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -107,12 +107,14 @@ impl History for HistoryTable {
     const BATCH: usize = 12;
 
     async fn record(&self, events: Vec<Told>) -> Result<Vec<Told>, StoreError> {
-        let mut wanted: BTreeMap<ItemKey, Item> = BTreeMap::new();
-        // One that came twice is one: DynamoDB refuses two writes of an item in a call.
+        // One that came twice is one: DynamoDB refuses two writes of an item in a call. Those of an event stay together, so
+        // that a table with room for some has room for whole events.
+        let (mut seen, mut wanted) = (BTreeSet::new(), Vec::new());
         for told in &events {
-            wanted.extend(self.items_of(told)?.into_iter().map(|item| (key_of(&item), item)));
+            let items = self.items_of(told)?.into_iter();
+            wanted.extend(items.filter(|item| seen.insert(key_of(item))));
         }
-        let left = self.write(wanted.into_values().collect()).await?;
+        let left = self.write(wanted).await?;
         let mut unwritten = Vec::new();
         for told in events {
             if self.items_of(&told)?.iter().any(|item| left.contains(&key_of(item))) {
