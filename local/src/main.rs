@@ -55,6 +55,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// The desk: look at stock and the past of a running service, on a page of this machine (`cargo local desk --help`)
+    #[command(disable_help_flag = true)]
+    Desk {
+        /// As `cargo local desk --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Bring in a list, of batches or of order lines (`cargo local import --help`)
+    #[command(disable_help_flag = true)]
+    Import {
+        /// As `cargo local import --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,8 +78,10 @@ async fn main() -> ExitCode {
     let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
-            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &[], &arguments)),
-            Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &arguments)),
+            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &[], &[], &arguments)),
+            Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &[], &arguments)),
+            Some(Command::Desk { arguments }) => Err(become_package("desk", &["--quiet"], &["desk"], &arguments)),
+            Some(Command::Import { arguments }) => Err(become_package("desk", &["--quiet"], &["import"], &arguments)),
             None => start(arguments.port, arguments.check).await,
         }
     };
@@ -86,8 +102,9 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
     Err(stack.until_it_ends().await)
 }
 
-/// Becomes another package of this workspace: one that compiles for minutes, which only who needs it has to wait for.
-fn become_package(package: &str, how: &[&str], arguments: &[OsString]) -> anyhow::Error {
+/// Becomes another package of this workspace, or a subcommand of it: one that compiles for minutes, which only who needs
+/// it has to wait for.
+fn become_package(package: &str, how: &[&str], subcommand: &[&str], arguments: &[OsString]) -> anyhow::Error {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut run = std::process::Command::new(cargo);
     run.arg("run")
@@ -95,6 +112,7 @@ fn become_package(package: &str, how: &[&str], arguments: &[OsString]) -> anyhow
         .args(["--package", package, "--manifest-path"])
         .arg(local::manifest())
         .arg("--")
+        .args(subcommand)
         .args(arguments);
     anyhow::Error::new(run.exec()).context(format!("starting cargo run --package {package}"))
 }
