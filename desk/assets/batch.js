@@ -5,7 +5,7 @@ import { empty, h, link, put, say, section } from "./dom.js";
 import { changeBatch } from "./forms.js";
 import { growing, paged, sliced } from "./pages.js";
 import { notice } from "./problem.js";
-import { comes, count, lineName, number, pieces, time } from "./words.js";
+import { comes, count, held, lineName, number, pieces } from "./words.js";
 
 /** Shows a batch. */
 export async function batch(place, ref, { signal, settings, again }) {
@@ -43,13 +43,12 @@ function inIt(ref, batches) {
 }
 
 function onIt(ref, batches, signal) {
-  const columns = [{ title: "Order" }, { title: "Product" }, { title: "Line" }, { title: "Has here", number: true }, { title: "Since" },
-    { title: "Held until" }];
+  const columns = [{ title: "Order" }, { title: "Product" }, { title: "Line" }, { title: "Has here", number: true }, { title: "Since" }];
   const cells = (line) => [link("orders", line.orderid), link("products", line.sku), lineName(line.line, line.qty),
-    line.batchqty < line.qty ? `${number(line.batchqty)} of ${pieces(line.qty)}` : pieces(line.batchqty), `version ${number(line.since)}`,
-    line.held_until ? time(line.held_until) : ""];
+    line.batchqty < line.qty ? `${number(line.batchqty)} of ${pieces(line.qty)}` : pieces(line.batchqty), 
+    [`version ${number(line.since)}`, held(line)]];
   const promised = batches.reduce((sum, one) => sum + one.allocated, 0);
-  const read = (after) => get(path("batches", ref, "/lines", { after, limit: 100 }), signal);
+  const read = (query) => get(path("batches", ref, "/lines", query), signal);
   return growing({ caption: `Lines with pieces on batch ${ref}: by product, and there the first gives way first`, columns, noun: ["line", "lines"],
-    more: paged(read, "lines", cells), nothing: promised > 0 ? "Nobody to show: what is promised there is about to be given back." : "Nobody has a piece of it." });
+    more: paged(read, cells), nothing: promised > 0 ? "Nobody to show: what is promised there is about to be given back." : "Nobody has a piece of it." });
 }

@@ -50,19 +50,31 @@ export function encoded(name) {
   return encodeURIComponent(name.toWellFormed ? name.toWellFormed() : name);
 }
 
-/** A table whose first column heads its rows. Columns are `{title, number}`. */
+/**
+ * A table whose first column heads its rows. Columns are `{title, number}`. Roles are named, because a phone shows rows as
+ * cards, and an element that is laid out otherwise is no table any more to those who hear it.
+ */
 export function table(caption, columns, rows) {
-  const head = columns.map(({ title, number }) => h("th", { scope: "col", class: number && "number" }, title));
+  const head = columns.map(({ title, number }) => h("th", { scope: "col", role: "columnheader", class: number && "number" }, title));
   return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", null, h("caption", null, caption), h("thead", null, h("tr", null, head)),
-      h("tbody", null, rows.map((cells) => row(columns, cells)))));
+    h("table", { role: "table" }, h("caption", null, caption), h("colgroup", null, columns.map(() => h("col"))),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)), h("tbody", { role: "rowgroup" }, rows.map((cells) => row(columns, cells)))));
 }
 
 /** A row of such a table. */
 export function row(columns, cells) {
-  return h("tr", null, cells.map((cell, at) => at === 0
-    ? h("th", { scope: "row" }, cell)
-    : h("td", { class: columns[at]?.number && "number", "data-title": columns[at]?.title }, cell)));
+  return h("tr", { role: "row" }, cells.map((cell, at) => at === 0
+    ? h("th", { scope: "row", role: "rowheader" }, cell)
+    : h("td", { role: "cell", class: columns[at]?.number && "number", "data-title": columns[at]?.title }, cell)));
+}
+
+/** Keeps the columns of a table as wide as they are: a browser would measure all rows again for each that is added. */
+export function freeze(shown) {
+  const whole = shown.querySelector("table");
+  if (whole.classList.contains("frozen")) return;
+  const widths = [...whole.querySelectorAll("thead th")].map((cell) => cell.offsetWidth);
+  whole.querySelectorAll("col").forEach((column, at) => column.setAttribute("width", widths[at]));
+  whole.classList.add("frozen");
 }
 
 /** A part of a view, with its heading. */

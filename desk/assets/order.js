@@ -6,7 +6,7 @@ import { allocate, cancelOrder, endLine } from "./forms.js";
 import { growing, paged } from "./pages.js";
 import { ofOrder } from "./past.js";
 import { notice } from "./problem.js";
-import { comes, lineName, number, pieces, state, time } from "./words.js";
+import { comes, held, lineName, number, pieces, state } from "./words.js";
 
 /** Shows an order. */
 export async function order(place, orderid, { signal, settings, again }) {
@@ -35,17 +35,17 @@ async function fillLines(place, orderid, { signal, settings, again }) {
     put(place, empty("An order whose name ends like the name of a list can't be shown: the service answers with the list."));
     return;
   }
-  const read = async (after) => (after === undefined ? first : get(path("orders", orderid, "", { after, limit: 100 }), signal));
+  const read = async (query) => (query.after === undefined ? first : get(path("orders", orderid, "", query), signal));
   const columns = [{ title: "Product" }, { title: "Line" }, { title: "Wants", number: true }, { title: "State" }, { title: "Where its pieces are" },
     ...(settings.write ? [{ title: "Do" }] : [])];
   const cells = (line) => [link("products", line.sku), lineName(line.line, line.qty), pieces(line.qty), stateOf(line), parts(line),
     ...(settings.write ? [endLine(orderid, line, again)] : [])];
-  put(place, await growing({ caption: `Lines of order ${orderid}`, columns, noun: ["line", "lines"], more: paged(read, "lines", cells),
+  put(place, await growing({ caption: "What it asked for, and where the pieces are", columns, noun: ["line", "lines"], more: paged(read, cells),
     nothing: "The order is known, and has no lines: it was cancelled." }));
 }
 
 function stateOf(line) {
-  return [state(line.state), line.held_until ? h("div", { class: "facts" }, "until ", time(line.held_until)) : null];
+  return [state(line.state), held(line)];
 }
 
 function parts({ parts: list, qty, state: name }) {

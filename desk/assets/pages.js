@@ -1,11 +1,13 @@
 // Lists that may be long: some rows are shown, and more when asked for.
 
-import { empty, h, put, row, say, table } from "./dom.js";
+import { empty, freeze, h, put, row, say, table } from "./dom.js";
 import { notice } from "./problem.js";
 import { count } from "./words.js";
 
-/** How many rows are shown at first, and added each time. */
-export const STEP = 100;
+/** How many rows are shown at first. */
+const FIRST = 100;
+/** How many are added each time. */
+const STEP = 500;
 
 /**
  * A table whose rows come in pages. `more()` answers `{rows, more}`: cells of the next rows, and whether there are others.
@@ -23,6 +25,7 @@ export async function growing({ caption, columns, more, nothing, total, noun = [
     try {
       const page = await more();
       const before = body.rows.length;
+      if (before > 0) freeze(shown);
       body.append(...page.rows.map((cells) => row(columns, cells)));
       put(trouble);
       const many = count(body.rows.length, ...noun);
@@ -51,24 +54,27 @@ function focusOn(element) {
   element.focus();
 }
 
-/** Rows that are all here already, `STEP` at a time. */
+/** How many rows to ask for next. */
+const wanted = (at) => (at === 0 ? FIRST : STEP);
+
+/** Rows that are all here already. */
 export function sliced(items, cells) {
   let at = 0;
   return async () => {
-    const rows = items.slice(at, at + STEP).map(cells);
+    const rows = items.slice(at, at + wanted(at)).map(cells);
     at += rows.length;
     return { rows, more: at < items.length };
   };
 }
 
-/** Rows of the service's pages: `read(after)` answers one of its pages, `list` names the list in it. */
-export function paged(read, list, cells, keep) {
-  let after;
+/** Rows of the service's pages: `read({after, limit})` answers one of its pages, whose list is `lines`. */
+export function paged(read, cells) {
+  let [after, at] = [undefined, 0];
   return async () => {
-    const page = await read(after);
+    const page = await read({ after, limit: wanted(at) });
     after = page.next ?? undefined;
-    const found = page[list] ?? [];
-    keep?.(found);
+    const found = page.lines ?? [];
+    at += found.length;
     return { rows: found.map(cells), more: after !== undefined };
   };
 }

@@ -49,8 +49,8 @@ export const NO_PAST = "There is no history here: this service does not keep the
 
 const gaps = (missing) => missing.map(({ first, last }) => (first === last ? `version ${number(first)}` : `versions ${number(first)} to ${number(last)}`));
 
-/** A product's past: `version` is its newest. `onAll(events)` is called when its whole past has been read. */
-export async function ofProduct(sku, version, signal, onAll) {
+/** A product's past: `version` is its newest. `onRead(events)` is called with what was read, `onAll(events)` once that is all. */
+export async function ofProduct(sku, version, signal, { onRead, onAll }) {
   const list = h("ol", { class: "events", role: "list" });
   const trouble = h("div");
   const button = h("button", { type: "button", onclick: () => older() }, "Show older");
@@ -65,12 +65,13 @@ export async function ofProduct(sku, version, signal, onAll) {
       found.events.sort(newestFirst);
       list.append(...events(found.events));
       kept.push(...found.events);
+      onRead(found.events);
       complete &&= found.missing.length === 0;
       put(trouble, found.missing.length > 0 ? h("p", { class: "notice" }, `Not kept: ${gaps(found.missing).join(", ")}.`) : null);
       reached = after;
       button.hidden = reached === 0;
       say(`${count(kept.length, "event")} of its past`);
-      if (reached === 0 && complete && kept.length > 0) onAll?.(kept.toReversed());
+      if (reached === 0 && complete && kept.length > 0) onAll(kept.toReversed());
       if (reached === 0 && kept.length === 0) put(trouble, empty("Nothing of its past is kept."));
     } catch (error) {
       if (error.name === "AbortError") return;

@@ -8,7 +8,25 @@ import { growing, paged, sliced } from "./pages.js";
 import { ofProduct } from "./past.js";
 import { picture } from "./picture.js";
 import { notice } from "./problem.js";
-import { comes, count, lineName, number, pieces, time, when } from "./words.js";
+import { comes, count, held, lineName, number, pieces, time, when } from "./words.js";
+
+/** When versions were made, as far as the past that was read tells; their numbers till then. */
+function versions() {
+  const [known, asked] = [new Map(), []];
+  const fill = ({ place, version }) => put(place, known.has(version) ? time(known.get(version)) : `version ${number(version)}`);
+  return {
+    at(version) {
+      const one = { place: h("span"), version };
+      asked.push(one);
+      fill(one);
+      return one.place;
+    },
+    learn(events) {
+      for (const { version, at } of events) known.set(version, at);
+      asked.forEach(fill);
+    },
+  };
+}
 
 /** Shows a product. */
 export async function product(place, sku, { signal, settings, again }) {
@@ -45,10 +63,11 @@ async function fillProduct(shown, sku, found, signal) {
     put(note, "All batches that this product ever had, full ones too, as its whole past tells them.");
   };
   const [waiting, batches, past] = [h("div"), h("div"), h("div")];
+  const times = versions();
   put(shown, figures(found), section("Stock by the day it comes", stock, note), section("Open batches", batches),
     section("Who waits", waiting), section("Its past", past));
   say(`${sku}: ${pieces(found.free)} free now, ${count(found.waiting.lines)} waiting`);
-  const parts = [openBatches(sku, found.batches), whoWaits(sku, found, signal), ofProduct(sku, found.version, signal, whole)];
+  const parts = [openBatches(sku, found.batches), whoWaits(sku, found, signal, times), ofProduct(sku, found.version, signal, { onRead: times.learn, onAll: whole })];
   await Promise.all(parts.map(async (part, at) => put([batches, waiting, past][at], await part)));
 }
 
@@ -56,7 +75,7 @@ function figure(title, value, ...more) {
   return h("div", { class: "figure" }, h("dt", null, title), h("dd", null, h("span", { class: "big" }, value), h("span", { class: "more" }, more)));
 }
 
-function figures({ free, incoming, waiting, batches, held, version }) {
+function figures({ free, incoming, waiting, batches, held: kept }) {
   const coming = incoming.reduce((sum, { free: qty }) => sum + qty, 0);
   const next = incoming[0];
   const largest = batches.reduce((most, batch) => Math.max(most, batch.free), 0);
@@ -64,8 +83,8 @@ function figures({ free, incoming, waiting, batches, held, version }) {
     figure("Free now", number(free), free === 1 ? "piece in the warehouse that nobody has" : "pieces in the warehouse that nobody has"),
     figure("Coming", number(coming), coming === 0 ? "no free piece is on its way" : [`free ${coming === 1 ? "piece" : "pieces"}; next ${number(next.free)}, `, when(next.eta)]),
     figure("Waiting", number(waiting.qty), waiting.lines === 0 ? "nobody waits" : `${waiting.qty === 1 ? "piece" : "pieces"} promised without stock, in ${count(waiting.lines)}`),
-    held === undefined ? null : figure("Held", number(held.qty), `${held.qty === 1 ? "piece" : "pieces"} promised for a while, in ${count(held.lines)}`),
-    figure("Largest line", number(largest), `pieces that one line can get: the most that one batch has free (version ${number(version)})`));
+    kept === undefined ? null : figure("Held", number(kept.qty), `${kept.qty === 1 ? "piece" : "pieces"} promised for a while, in ${count(kept.lines)}`),
+    figure("Largest free line", number(largest), "pieces: the most that one batch has free, and so the most that one line gets"));
 }
 
 function openBatches(sku, batches) {
@@ -77,11 +96,10 @@ function openBatches(sku, batches) {
     noun: ["batch", "batches"], more: sliced(batches, cells), nothing: "No batch of it has free stock." });
 }
 
-function whoWaits(sku, { waiting }, signal) {
-  const columns = [{ title: "Order" }, { title: "Line" }, { title: "Waits for", number: true }, { title: "Since" }, { title: "Held until" }];
-  const cells = (line) => [link("orders", line.orderid), lineName(line.line, line.qty), pieces(line.qty), `version ${number(line.since)}`,
-    line.held_until ? time(line.held_until) : ""];
-  const read = (after) => get(path("products", sku, "/waiting", { after, limit: 100 }), signal);
+function whoWaits(sku, { waiting }, signal, times) {
+  const columns = [{ title: "Order" }, { title: "Line" }, { title: "Waits for", number: true }, { title: "Since" }];
+  const cells = (line) => [link("orders", line.orderid), lineName(line.line, line.qty), pieces(line.qty), [times.at(line.since), held(line)]];
+  const read = (query) => get(path("products", sku, "/waiting", query), signal);
   return growing({ caption: `Lines that wait for ${sku}: the first is served first`, columns, total: waiting.lines, noun: ["line", "lines"],
-    more: paged(read, "lines", cells), nothing: "Nobody waits for it." });
+    more: paged(read, cells), nothing: "Nobody waits for it." });
 }

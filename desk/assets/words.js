@@ -33,7 +33,8 @@ export function comes(eta) {
 /** The same in running text. */
 export function when(eta) {
   if (eta === undefined) return "";
-  return eta === null ? "in the warehouse" : `expected ${date(eta)}`;
+  if (eta === null) return "in the warehouse";
+  return isPast(eta) ? `expected ${date(eta)}, overdue` : `expected ${date(eta)}`;
 }
 
 /** A moment, in the reader's own time zone. */
@@ -56,6 +57,9 @@ export function state(name) {
   const [text, kind] = STATES[name] ?? [name, "quiet"];
   return h("span", { class: `tag ${kind}` }, text);
 }
+
+/** Until when a line is held, if it is. */
+export const held = (line) => (line.held_until ? h("div", { class: "facts" }, "held until ", time(line.held_until)) : null);
 
 /** A line's own name; one without is named by its quantity, which says nothing. */
 export const lineName = (line, qty) => (line === undefined || line === String(qty) ? "" : line);

@@ -55,7 +55,7 @@ pub(crate) async fn a_product_shows_what_is_free_what_comes_and_who_waits(world:
     assert!(shown.contains("overdue") && shown.contains("1 Feb 2031"), "{shown}");
     assert_eq!(world.browser.run("return document.title").await, "Product LAMP · The desk");
     // From who waits to the order, and back.
-    order(world);
+    world.service.answer("GET /orders/o9", 404, json!({"message": "unknown", "code": "unknown_order"}));
     world.browser.click("//main//a[.='o9']").await;
     world.browser.shows("Nobody asked for an order").await;
     world.browser.run("history.back()").await;
@@ -86,7 +86,7 @@ pub(crate) async fn an_order_shows_its_lines_in_words(world: &mut World) {
     {
         assert!(shown.contains(text), "{text}:\n{shown}");
     }
-    for text in ["held, not confirmed", "until 2 Jan 2031", "shipped", "repaired", "4 lines in all"] {
+    for text in ["held, not confirmed", "held until 2 Jan 2031", "shipped", "repaired", "4 lines in all"] {
         assert!(shown.contains(text), "{text}:\n{shown}");
     }
 }
@@ -192,7 +192,7 @@ pub(crate) async fn no_view_is_wider_than_a_phone(world: &mut World) {
     for hash in ["", "#/products/LAMP", "#/orders/o1", "#/batches/c1", "#/live", &longest] {
         world.go(hash).await;
         let wide = world.browser.run("return [document.documentElement.scrollWidth, window.innerWidth, \
-            [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > 361).map((one) => one.outerHTML.slice(0, 80))]");
+            [...document.querySelectorAll('main :not(thead, thead *)')].filter((one) => one.getBoundingClientRect().right > 361).map((one) => one.outerHTML.slice(0, 80))]");
         let wide = wide.await;
         assert_eq!((wide[0].as_u64(), wide[1].as_u64()), (Some(360), Some(360)), "{hash}: {wide}");
         assert_eq!(wide[2], json!([]), "{hash}");
