@@ -11,7 +11,8 @@ use std::time::Duration;
 use adapters::report::chain;
 use anyhow::{Context as _, Result};
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, QueueAttributeName};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -77,13 +78,12 @@ impl Topic {
     }
 
     async fn clients(&self) -> Clients {
-        let config: SdkConfig = match &self.endpoint {
-            Some(endpoint) => local::aws::sdk_config(endpoint),
-            None => {
-                let region = Region::new(self.region.clone());
-                let patience = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
-                aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(patience).load().await
-            }
+        let config = if let Some(endpoint) = &self.endpoint {
+            local::aws::sdk_config(endpoint)
+        } else {
+            let region = Region::new(self.region.clone());
+            let patience = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
+            aws_config::defaults(BehaviorVersion::latest()).region(region).timeout_config(patience).load().await
         };
         Clients { sqs: aws_sdk_sqs::Client::new(&config), sns: aws_sdk_sns::Client::new(&config) }
     }
@@ -145,7 +145,7 @@ impl Ear {
             let messages = match receive.wait_time_seconds(WAIT).message_attribute_names("All").send().await {
                 Ok(received) => received.messages.unwrap_or_default(),
                 Err(error) => {
-                    if error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) {
+                    if error.as_service_error().is_some_and(ReceiveMessageError::is_queue_does_not_exist) {
                         // Somebody removed it, or the emulator is a new one.
                         (self.queue, self.subscription) = (None, None);
                     }
