@@ -3,9 +3,9 @@
 //! Where the API throttles, all wait, and then go on at half the pace; each answer makes that a little faster again. So
 //! the pace swings about the API's own limit, whatever that is.
 
-#![expect(clippy::disallowed_methods, reason = "an import waits in real time; tests pause tokio's clock")]
+#![expect(clippy::disallowed_methods, reason = "an import waits in real time; what it waits for is told the time")]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -44,95 +44,55 @@ pub struct Settings {
 pub(super) struct Pace {
     settings: Settings,
     permits: Semaphore,
-    floor: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    gap: Duration,
-    /// When the next request may go.
-    next: Instant,
-    slowed: Option<Instant>,
-    answered: Option<Instant>,
-    began: Instant,
+    gate: Mutex<Gate>,
 }
 
 impl Pace {
     pub(super) fn new(settings: Settings) -> Self {
-        let floor =
-            settings.rate.map_or(Duration::ZERO, |rate| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(LONGEST_GAP));
-        let now = Instant::now();
-        let state = State { gap: floor, next: now, slowed: None, answered: None, began: now };
-        Self { settings, permits: Semaphore::new(settings.at_once), floor, state: Mutex::new(state) }
+        let gate = Mutex::new(Gate::new(settings.rate, Instant::now()));
+        Self { settings, permits: Semaphore::new(settings.at_once), gate }
     }
 
     /// Waits until a request may go. It is under way for as long as the permit is held. None: there will be no more.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let permit = self.permits.acquire().await.ok()?;
+        // What throttles may come while somebody waits, so there is another look before going.
         loop {
-            // What throttles may come while somebody waits, so there is another look before going.
-            let at = self.with(|state| state.next);
-            if at > Instant::now() {
-                sleep_until(at).await;
-                continue;
-            }
-            let is_mine = self.with(|state| {
-                let now = Instant::now();
-                let is_mine = state.next <= now;
-                if is_mine {
-                    // A pause that was not used is not caught up with.
-                    state.next = state.next.max(now.checked_sub(state.gap).unwrap_or(now));
-                    state.next = state.next.checked_add(state.gap).unwrap_or(now);
-                }
-                is_mine
-            });
-            if is_mine {
-                return Some(permit);
+            let passed = self.gate().pass(Instant::now());
+            match passed {
+                Ok(()) => return Some(permit),
+                Err(closed_until) => sleep_until(closed_until).await,
             }
         }
     }
 
     /// The API answered as it does where all is well.
     pub(super) fn answered(&self) {
-        self.with(|state| {
-            state.answered = Some(Instant::now());
-            let shorter = state.gap.saturating_sub(state.gap.checked_div(RECOVERY).unwrap_or_default());
-            state.gap = if shorter < SHORTEST_GAP { self.floor } else { shorter.max(self.floor) };
-        });
+        self.gate().answered(Instant::now());
     }
 
     /// The API asked for less. All wait for as long as it said, or for a moment.
     pub(super) fn slow_down(&self, asked: Option<Duration>) {
-        let wait = asked.unwrap_or(self.settings.backoff);
-        self.with(|state| {
-            let now = Instant::now();
-            if state.slowed.is_none_or(|slowed| now.duration_since(slowed) >= ONCE_IN) {
-                state.slowed = Some(now);
-                state.gap = state.gap.saturating_mul(2).clamp(FIRST_GAP, LONGEST_GAP);
-            }
-            state.next = state.next.max(now.checked_add(wait).unwrap_or(now));
-        });
+        self.gate().slow_down(asked.unwrap_or(self.settings.backoff), Instant::now());
     }
 
     /// Whether the API has ever answered.
     pub(super) fn has_answered(&self) -> bool {
-        self.with(|state| state.answered.is_some())
+        self.gate().answered.is_some()
     }
 
     /// Whether it is so long since the API answered anything that it is taken to be gone.
     pub(super) fn is_gone(&self) -> bool {
-        let last = self.with(|state| state.answered.unwrap_or(state.began));
-        last.elapsed() >= self.settings.patience
+        self.gate().silence(Instant::now()) >= self.settings.patience
     }
 
-    /// When a row begins, and how long it has been tried.
+    /// Tells, from now on, whether a row has been tried for long enough.
     pub(super) fn stopwatch(&self) -> impl Fn() -> bool + use<> {
         let (began, patience) = (Instant::now(), self.settings.patience);
         move || began.elapsed() >= patience
     }
 
-    /// How long to wait before the next try: a random part of a time that doubles, and what the API asked for.
+    /// How long to wait before the next try: what the API asked for, and a random part of a time that doubles.
     pub(super) fn backoff(&self, tries: u32, asked: Option<Duration>) -> Duration {
         let Settings { backoff, longest_backoff, chance, .. } = self.settings;
         let longest = backoff.saturating_mul(2_u32.saturating_pow(tries)).min(longest_backoff);
@@ -144,9 +104,61 @@ impl Pace {
         sleep(wait).await;
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        // Nothing here panics, and a time is a time.
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // Nothing that holds it panics, and it is whole after each of its changes.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets requests through one by one. Pure: it is told the time.
+#[derive(Debug)]
+struct Gate {
+    /// Between two requests, at least.
+    gap: Duration,
+    /// The shortest that the gap may be.
+    floor: Duration,
+    /// When the next request may go.
+    next: Instant,
+    slowed: Option<Instant>,
+    answered: Option<Instant>,
+    began: Instant,
+}
+
+impl Gate {
+    fn new(rate: Option<f64>, now: Instant) -> Self {
+        let gap = |rate: f64| Duration::try_from_secs_f64(rate.recip()).unwrap_or(LONGEST_GAP);
+        let floor = rate.map_or(Duration::ZERO, gap);
+        Self { gap: floor, floor, next: now, slowed: None, answered: None, began: now }
+    }
+
+    /// Lets one through, or says when to ask again. A time in which nobody came is not caught up with.
+    fn pass(&mut self, now: Instant) -> Result<(), Instant> {
+        if self.next > now {
+            return Err(self.next);
+        }
+        // Whoever slept wakes up a little late, so a gap counts from when it could have ended.
+        let from = now.checked_sub(self.gap).unwrap_or(now).max(self.next);
+        self.next = from.checked_add(self.gap).unwrap_or(now);
+        Ok(())
+    }
+
+    fn answered(&mut self, now: Instant) {
+        self.answered = Some(now);
+        let shorter = self.gap.saturating_sub(self.gap.checked_div(RECOVERY).unwrap_or_default());
+        self.gap = if shorter < SHORTEST_GAP { self.floor } else { shorter.max(self.floor) };
+    }
+
+    fn slow_down(&mut self, wait: Duration, now: Instant) {
+        if self.slowed.is_none_or(|slowed| now.duration_since(slowed) >= ONCE_IN) {
+            self.slowed = Some(now);
+            self.gap = self.gap.saturating_mul(2).clamp(FIRST_GAP, LONGEST_GAP.max(self.floor));
+        }
+        self.next = self.next.max(now.checked_add(wait).unwrap_or(now));
+    }
+
+    /// How long the API has answered nothing.
+    fn silence(&self, now: Instant) -> Duration {
+        now.duration_since(self.answered.unwrap_or(self.began))
     }
 }
 
@@ -163,68 +175,86 @@ mod tests {
         chance: || 0.5,
     };
 
-    /// How long so many requests take that are answered at once.
-    async fn time_for(pace: &Pace, requests: u32) -> Duration {
-        let began = Instant::now();
+    /// Lets so many through, and tells how long that takes.
+    fn time_for(gate: &mut Gate, requests: u32, now: &mut Instant) -> Duration {
+        let began = *now;
         for _ in 0..requests {
-            drop(pace.turn().await.unwrap());
+            while let Err(closed_until) = gate.pass(*now) {
+                *now = closed_until;
+            }
         }
-        began.elapsed()
+        now.duration_since(began)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn so_many_at_a_time_and_a_second() {
-        let pace = Pace::new(Settings { rate: Some(100.0), ..SETTINGS });
-        let time = time_for(&pace, 101).await;
-        assert!((Duration::from_secs(1)..Duration::from_millis(1_150)).contains(&time), "{time:?}");
-        let held = (pace.turn().await, pace.turn().await);
-        let third = tokio::time::timeout(Duration::from_secs(9), pace.turn()).await;
-        assert!(third.is_err(), "two are under way");
-        drop(held);
-        assert!(pace.turn().await.is_some());
-        assert_eq!(time_for(&Pace::new(SETTINGS), 1_000).await, Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn when_the_api_throttles_all_wait_and_then_go_slower_until_it_is_well_again() {
-        let pace = Pace::new(SETTINGS);
-        // A second answer of the same moment is no second reason.
-        pace.slow_down(Some(Duration::from_secs(2)));
-        pace.slow_down(None);
-        assert_eq!(time_for(&pace, 1).await, Duration::from_secs(2));
-        let slow = time_for(&pace, 100).await;
-        assert!((Duration::from_millis(490)..Duration::from_millis(700)).contains(&slow), "{slow:?}");
-        pace.slow_down(Some(Duration::ZERO));
-        let slower = time_for(&pace, 100).await;
-        assert!(slower > slow.mul_f64(1.7), "{slower:?}");
-        for _ in 0..1_000 {
-            pace.answered();
-        }
-        time_for(&pace, 1).await;
-        assert_eq!(time_for(&pace, 100).await, Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_api_that_answers_nothing_for_as_long_as_a_row_is_tried_is_gone() {
-        let pace = Pace::new(SETTINGS);
-        let is_over = pace.stopwatch();
-        assert!(!pace.has_answered());
-        pace.wait(Duration::from_secs(179)).await;
-        assert!(!pace.is_gone() && !is_over());
-        pace.answered();
-        pace.wait(Duration::from_secs(1)).await;
-        assert!(!pace.is_gone() && is_over() && pace.has_answered());
-        pace.wait(Duration::from_secs(179)).await;
-        assert!(pace.is_gone());
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
-    fn waits_grow_to_a_bound_and_are_never_shorter_than_asked() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let pace = runtime.block_on(async { Pace::new(SETTINGS) });
+    fn a_rate_is_kept_and_no_pause_is_caught_up_with() {
+        let mut now = Instant::now();
+        let mut gate = Gate::new(Some(100.0), now);
+        assert_eq!(time_for(&mut gate, 100, &mut now), Duration::from_millis(990));
+        now = now.checked_add(seconds(60)).unwrap();
+        assert_eq!(time_for(&mut gate, 101, &mut now), Duration::from_millis(990));
+        for _ in 0..10_000 {
+            gate.answered(now);
+        }
+        assert_eq!(gate.gap, Duration::from_millis(10), "no answer makes it faster than was said");
+        let mut unbounded = Gate::new(None, now);
+        assert_eq!(time_for(&mut unbounded, 1_000, &mut now), Duration::ZERO);
+    }
+
+    #[test]
+    fn when_the_api_throttles_all_wait_and_then_go_slower_until_it_is_well_again() {
+        let mut now = Instant::now();
+        let mut gate = Gate::new(None, now);
+        // A second answer of the same moment is no second reason.
+        gate.slow_down(seconds(2), now);
+        gate.slow_down(seconds(1), now);
+        assert_eq!(time_for(&mut gate, 1, &mut now), seconds(2));
+        assert_eq!(time_for(&mut gate, 100, &mut now), Duration::from_millis(500));
+        gate.slow_down(Duration::ZERO, now);
+        assert_eq!(gate.gap, Duration::from_millis(10));
+        for _ in 0..20 {
+            now = now.checked_add(seconds(1)).unwrap();
+            gate.slow_down(Duration::ZERO, now);
+        }
+        assert_eq!(gate.gap, LONGEST_GAP);
+        for _ in 0..1_600 {
+            gate.answered(now);
+        }
+        time_for(&mut gate, 1, &mut now);
+        assert_eq!(time_for(&mut gate, 100, &mut now), Duration::ZERO, "{gate:?}");
+    }
+
+    #[test]
+    fn silence_counts_from_the_last_answer() {
+        let began = Instant::now();
+        let later = |after| began.checked_add(seconds(after)).unwrap();
+        let mut gate = Gate::new(None, began);
+        assert_eq!(gate.silence(later(179)), seconds(179));
+        gate.answered(later(179));
+        gate.slow_down(seconds(1), later(200));
+        assert_eq!(gate.silence(later(300)), seconds(121));
+    }
+
+    #[tokio::test]
+    async fn no_more_are_under_way_than_may_be() {
+        let pace = Pace::new(SETTINGS);
+        let held = (pace.turn().await, pace.turn().await);
+        let mut third = std::pin::pin!(pace.turn());
+        assert!(futures_util::poll!(&mut third).is_pending(), "two are under way");
+        drop(held);
+        assert!(third.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn waits_grow_to_a_bound_and_are_never_shorter_than_asked() {
+        let pace = Pace::new(SETTINGS);
         let millis = |tries, asked| pace.backoff(tries, asked).as_millis();
         assert_eq!([millis(0, None), millis(1, None), millis(2, None)], [750, 1_500, 3_000]);
         assert_eq!([millis(9, None), millis(99, None)], [22_500, 22_500]);
-        assert_eq!(millis(0, Some(Duration::from_secs(7))), 7_750);
+        assert_eq!(millis(0, Some(seconds(7))), 7_750);
     }
 }
