@@ -126,11 +126,13 @@ mod tests {
     use super::*;
 
     /// 2026-11-30T12:00:00Z.
-    const NOON: Duration = Duration::from_secs(1_796_040_000);
+    const NOON: Duration = Duration::from_hours(498_900);
 
     fn signature(method: &Method, path: &str, body: &[u8]) -> String {
-        let (time, url) =
-            (SystemTime::UNIX_EPOCH + NOON, format!("https://abc.execute-api.eu-west-1.amazonaws.com{path}"));
+        let (time, url) = (
+            SystemTime::UNIX_EPOCH.checked_add(NOON).unwrap(),
+            format!("https://abc.execute-api.eu-west-1.amazonaws.com{path}"),
+        );
         let credentials = Credentials::new("AKIDEXAMPLE", "example-secret", Some("session".to_owned()), None, "test");
         let json = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::from_iter([(ACCEPT, json.clone()), (CONTENT_TYPE, json)]);
@@ -182,7 +184,7 @@ mod tests {
         {
             let times = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             let key = format!("AKID{times}");
-            let credentials = Credentials::new(key, "secret", None, Some(now() + self.1), "test");
+            let credentials = Credentials::new(key, "secret", None, now().checked_add(self.1), "test");
             aws_credential_types::provider::future::ProvideCredentials::ready(Ok(credentials))
         }
     }

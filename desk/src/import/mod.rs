@@ -1,25 +1,31 @@
-//! Brings in a list.
+//! Brings in a list: a CSV of batches or of order lines, each row by a request of its own.
+//!
+//! Invariants:
+//! - a row has its effect once, however often its list is brought in: the API knows repeats, and nothing is kept here;
+//! - memory does not grow with the list;
+//! - every row that was read is counted, and one that is not in is told, with the reason.
 
-use std::process::ExitCode;
+mod answer;
+mod check;
+mod files;
+mod kind;
+mod list;
+mod pace;
+mod progress;
+mod repeats;
+mod report;
+mod run;
+mod send;
+mod work;
 
-use crate::api::{Api, Entry};
-
-/// Brings in a list: batches, or order lines.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// The API's address: the stack's output `ApiUrl`, or what `cargo local` prints
-    #[arg(long, value_name = "URL")]
-    api: Option<String>,
-
-    #[command(flatten)]
-    entry: Entry,
-}
-
-/// Brings the list in.
-pub async fn run(arguments: Arguments) -> ExitCode {
-    match Api::connect(arguments.api.as_deref().unwrap_or_default(), &arguments.entry).await {
-        Ok(api) => println!("{}", api.url()),
-        Err(error) => eprintln!("error: {error}"),
-    }
-    ExitCode::from(2)
-}
+pub use answer::{Outcome, Placed};
+pub use check::{Checked, check};
+pub use files::{Draft, Ending, Purpose, WriteError};
+pub use kind::{Failure, Kind, Reading, Wish};
+pub use list::{Header, List, ListError, Row};
+pub use pace::Settings;
+pub use progress::Progress;
+pub use report::{Report, Reported, Tally};
+pub use run::{Arguments, run};
+pub use send::{Halt, Stop};
+pub use work::{WorkError, bring_in};

@@ -1,4 +1,4 @@
-//! WebDriver, as far as the tests need it: <https://www.w3.org/TR/webdriver2>. The crates that speak it come with licences or
+//! `WebDriver`, as far as the tests need it: <https://www.w3.org/TR/webdriver2>. The crates that speak it come with licences or
 //! second versions that this project does not take.
 
 use std::io::{BufRead as _, BufReader};
@@ -94,9 +94,8 @@ impl Browser {
     pub(crate) async fn until(&self, condition: &str) {
         let started = Instant::now();
         while self.run(&format!("return Boolean({condition})")).await != json!(true) {
-            if started.elapsed() > PATIENCE {
-                panic!("never was: {condition}\nthe page:\n{}", self.text("body").await);
-            }
+            let in_time = started.elapsed() < PATIENCE;
+            assert!(in_time, "never was: {condition}\nthe page:\n{}", self.text("body").await);
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -144,7 +143,7 @@ impl Browser {
         self.press(text).await;
     }
 
-    /// Asks Chromium itself, for what WebDriver has no request for.
+    /// Asks Chromium itself, for what `WebDriver` has no request for.
     pub(crate) async fn chromium(&self, command: &str, parameters: Value) -> Value {
         self.ask("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }

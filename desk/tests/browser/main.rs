@@ -1,4 +1,4 @@
-//! The page in a real browser: Chromium, driven by chromedriver through WebDriver's own requests.
+//! The page in a real browser: Chromium, driven by chromedriver through the requests of `WebDriver`.
 //!
 //! `cargo test -p desk --features browser --test browser` runs all; both programs must be on PATH. A name after `--`
 //! chooses tests. `DESK_PICTURES=docs/pictures` before it makes the pictures of the README anew (test `pictures`).
@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     clippy::panic,
     reason = "a test fails by panicking"
 )]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::played::{nobody, product};
 use crate::world::{With, World};
 
-fn event(kind: &str, version: u64, fields: Value) -> Value {
+fn event(kind: &str, version: u64, fields: &Value) -> Value {
     let mut event = json!({"type": kind, "sku": "LAMP", "id": format!("LAMP#{version}#1"), "version": version, "of": 1,
         "at": format!("2031-01-02T03:{:02}:{:02}.000Z", version / 60 % 60, version % 60)});
     event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -13,7 +13,7 @@ fn event(kind: &str, version: u64, fields: Value) -> Value {
 }
 
 fn created(version: u64, batch: &str, qty: u64) -> Value {
-    event("BatchCreated", version, json!({"batchref": batch, "qty": qty, "eta": null}))
+    event("BatchCreated", version, &json!({"batchref": batch, "qty": qty, "eta": null}))
 }
 
 fn page(version: u64, events: &[Value], missing: &Value, next: Option<&str>) -> Value {
@@ -71,7 +71,7 @@ pub(crate) async fn the_newest_comes_first_and_older_when_asked_for(world: &mut 
 pub(crate) async fn what_is_not_kept_is_said(world: &mut World) {
     lamp(world, 9);
     let missing = json!([{"first": 1, "last": 5}, {"first": 7, "last": 7}]);
-    let events = [created(6, "b1", 5), event("Novelty", 8, json!({"orderid": "o1"})), created(9, "b2", 1)];
+    let events = [created(6, "b1", 5), event("Novelty", 8, &json!({"orderid": "o1"})), created(9, "b2", 1)];
     world.service.answer("GET /products/LAMP/history", 200, page(9, &events, &missing, None));
     world.open(With::Nothing, "#/products/LAMP").await;
     world.browser.shows("Not kept: versions 1 to 5, version 7.").await;
@@ -89,13 +89,13 @@ pub(crate) async fn the_whole_past_tells_of_full_batches_and_of_what_is_held(wor
     held["held_until"] = json!("2031-05-01T00:00:00Z");
     let events = [
         created(1, "full", 10),
-        event("Allocated", 2, line(3, "o1")),
-        event("Allocated", 3, held),
-        event("Allocated", 4, line(3, "o3")),
-        event("Shipped", 5, line(3, "o1")),
+        event("Allocated", 2, &line(3, "o1")),
+        event("Allocated", 3, &held),
+        event("Allocated", 4, &line(3, "o3")),
+        event("Shipped", 5, &line(3, "o1")),
         created(6, "b1", 9),
-        event("BatchQuantityChanged", 7, json!({"batchref": "b1", "qty": 5})),
-        event("BatchEtaChanged", 8, json!({"batchref": "b1", "eta": "2031-03-01", "was": null})),
+        event("BatchQuantityChanged", 7, &json!({"batchref": "b1", "qty": 5})),
+        event("BatchEtaChanged", 8, &json!({"batchref": "b1", "eta": "2031-03-01", "was": null})),
     ];
     world.service.answer("GET /products/LAMP/history", 200, page(8, &events, &json!([]), None));
     world.open(With::Nothing, "#/products/LAMP").await;

@@ -19,10 +19,9 @@ pub(crate) async fn pictures(world: &mut World) {
         world.browser.prefer(scheme).await;
         world.go("").await;
         world.browser.run(&format!("location.hash = '{hash}'")).await;
-        if hash == "#/live" {
-            world.browser.shows("order-017").await
-        } else {
-            world.is_there().await
+        match hash {
+            "#/live" => world.browser.shows("order-017").await,
+            _ => world.is_there().await,
         }
         world.browser.run("document.activeElement.blur()").await;
         let picture = world.browser.picture().await;
@@ -66,7 +65,9 @@ fn shop(world: &World) {
     let events = events();
     let past = json!({"orderid": "order-017", "products": [], "events": events, "next": null});
     service.answer("GET /orders/order-017/history", 200, past);
-    events.into_iter().for_each(|event| world.live.add(event));
+    for event in events {
+        world.live.add(event);
+    }
 }
 
 fn events() -> Vec<Value> {

@@ -54,14 +54,13 @@ async fn respond(State(played): State<Played>, request: Request) -> Response<Bod
 
 /// A product of some batches, each `(ref, eta, purchased, allocated, shipped)`.
 pub(crate) fn product(sku: &str, version: u64, batches: &[(&str, Option<&str>, u32, u32, u32)]) -> Value {
-    let free =
-        |eta: &Option<&str>| batches.iter().filter(|batch| batch.1 == *eta).map(|b| b.2 - b.3 - b.4).sum::<u32>();
+    let free = |eta: Option<&str>| batches.iter().filter(|batch| batch.1 == eta).map(|b| b.2 - b.3 - b.4).sum::<u32>();
     let mut days: Vec<_> = batches.iter().filter(|batch| batch.1.is_some()).map(|batch| batch.1).collect();
     days.sort_unstable();
     days.dedup();
     json!({
-        "sku": sku, "version": version, "free": free(&None),
-        "incoming": days.iter().map(|eta| json!({"eta": eta, "free": free(eta)})).collect::<Vec<_>>(),
+        "sku": sku, "version": version, "free": free(None),
+        "incoming": days.iter().map(|eta| json!({"eta": eta, "free": free(*eta)})).collect::<Vec<_>>(),
         "waiting": {"lines": 0, "qty": 0},
         "batches": batches.iter().map(|(name, eta, purchased, allocated, shipped)| json!({
             "ref": name, "eta": eta, "purchased": purchased, "allocated": allocated, "shipped": shipped,
