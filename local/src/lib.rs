@@ -26,6 +26,7 @@
 )]
 
 pub mod aws;
+mod desk;
 mod functions;
 pub mod port;
 mod process;
@@ -38,6 +39,7 @@ mod trouble;
 mod watch;
 mod workspace;
 
+pub use desk::DeskPage;
 pub use functions::Functions;
 pub use session::{requests, run_until_stopped, without_ipv6};
 pub use stack::{Mail, Stack};

@@ -4,13 +4,14 @@
 
 mod demonstration;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use local::{Functions, Stack, Tools, requests, without_ipv6};
+use local::{DeskPage, Functions, Stack, Tools, requests, without_ipv6};
 
 /// As shells say it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -55,6 +56,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// The desk: look at stock and the past of a running service, on a page of this machine (`cargo local desk --help`)
+    #[command(disable_help_flag = true)]
+    Desk {
+        /// As `cargo local desk --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Bring in a list, of batches or of order lines (`cargo local import --help`)
+    #[command(disable_help_flag = true)]
+    Import {
+        /// As `cargo local import --help` tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,8 +79,10 @@ async fn main() -> ExitCode {
     let stopped = if arguments.check { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS };
     let work = async {
         match arguments.command {
-            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &[], &arguments)),
-            Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &arguments)),
+            Some(Command::Watch { arguments }) => Err(become_package("inner-loop", &[], &[], &arguments)),
+            Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &[], &arguments)),
+            Some(Command::Desk { arguments }) => Err(become_package("desk", &["--quiet"], &["desk"], &arguments)),
+            Some(Command::Import { arguments }) => Err(become_package("desk", &["--quiet"], &["import"], &arguments)),
             None => start(arguments.port, arguments.check).await,
         }
     };
@@ -82,12 +99,39 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
         demonstration::run(&stack).await?;
         return Ok("everything is as it should be");
     }
-    println!("{}", introduction(&stack));
-    Err(stack.until_it_ends().await)
+    let page = DeskPage::start(&stack);
+    println!("{}", introduction(&stack, &told(&page)));
+    tokio::select! {
+        error = stack.until_it_ends() => Err(error),
+        never = watch(page) => match never {},
+    }
 }
 
-/// Becomes another package of this workspace: one that compiles for minutes, which only who needs it has to wait for.
-fn become_package(package: &str, how: &[&str], arguments: &[OsString]) -> anyhow::Error {
+/// Where the page is; or why there is none, which is no reason to stop the stack.
+fn told(page: &Result<DeskPage>) -> String {
+    match page {
+        Ok(page) => page.told(),
+        Err(error) => format!("none: {error:#}"),
+    }
+}
+
+/// Says when the page can be opened, and when it no longer can.
+async fn watch(page: Result<DeskPage>) -> Infallible {
+    if let Ok(mut page) = page {
+        match page.until_it_is_open().await {
+            Ok(()) => {
+                println!("\nThe page is open: {}", page.address());
+                eprintln!("\nThe page is gone, the service goes on: {:#}", page.until_it_ends().await);
+            }
+            Err(error) => eprintln!("\nThere is no page, the service goes on: {error:#}"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Becomes another package of this workspace, or a subcommand of it: one that compiles for minutes, which only who needs
+/// it has to wait for.
+fn become_package(package: &str, how: &[&str], subcommand: &[&str], arguments: &[OsString]) -> anyhow::Error {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut run = std::process::Command::new(cargo);
     run.arg("run")
@@ -95,15 +139,17 @@ fn become_package(package: &str, how: &[&str], arguments: &[OsString]) -> anyhow
         .args(["--package", package, "--manifest-path"])
         .arg(local::manifest())
         .arg("--")
+        .args(subcommand)
         .args(arguments);
     anyhow::Error::new(run.exec()).context(format!("starting cargo run --package {package}"))
 }
 
-fn introduction(stack: &Stack) -> String {
+fn introduction(stack: &Stack, page: &str) -> String {
     let (endpoint, queue) = (stack.endpoint(), stack.queue_url());
     format!(
         r#"The allocation service is up.
 
+  Page   {page}
   API    {api}
   Queue  {queue}
   Topic  {topic}
