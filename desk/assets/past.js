@@ -6,8 +6,11 @@ import { notice } from "./problem.js";
 import { count, number, time, told } from "./words.js";
 
 /** How many versions of a product are read at a time, from the newest back. */
-export const RANGE = 200;
-const LIMIT = 200;
+const RANGE = 200;
+/** How many events are asked for in one page. */
+const LIMIT = 500;
+/** More than so many at once are not read: a hot product has a hundred in a version. */
+const MANY = 2000;
 
 /** Where an event stands within its version: the number at the end of its id. */
 const place = (event) => Number(String(event.id ?? "").split("#").at(-1)) || 0;
@@ -17,18 +20,24 @@ export const newestFirst = (a, b) => b.version - a.version || place(b) - place(a
 
 /**
  * All events of versions above `after`, up to and including `last`, and what is known to be missing there. A page may reach
- * further than it was asked for, or hold no event.
+ * further than it was asked for, or hold no event. Where the first page lets expect too many, they are read of so many
+ * versions only, the last ones, as hold about a page.
  */
-export async function range(sku, after, last, signal) {
-  const found = { events: [], missing: [], version: last };
+async function range(sku, after, last, signal) {
+  const found = { events: [], missing: [], after };
   let from = String(after);
+  let isFirst = true;
   while (from !== undefined) {
     const page = await get(path("products", sku, "/history", { after: from, limit: LIMIT }), signal);
-    found.version = page.version ?? found.version;
+    const read = Math.max(1, (page.events.at(-1)?.version ?? after) - after);
+    const each = page.events.length / read;
+    if (isFirst && page.next && each * (last - after) > MANY) return range(sku, last - Math.max(1, Math.floor(LIMIT / each)), last, signal);
+    isFirst = false;
     found.events.push(...page.events.filter((event) => event.version <= last));
     found.missing.push(...(page.missing ?? []).filter((gap) => gap.first <= last));
     from = page.next ?? undefined;
-    if (page.events.some((event) => event.version > last)) from = undefined;
+    const end = page.events.at(-1);
+    if (end && (end.version > last || (end.version === last && place(end) >= end.of))) from = undefined;
   }
   return found;
 }
@@ -68,7 +77,7 @@ export async function ofProduct(sku, version, signal, { onRead, onAll }) {
       onRead(found.events);
       complete &&= found.missing.length === 0;
       put(trouble, found.missing.length > 0 ? h("p", { class: "notice" }, `Not kept: ${gaps(found.missing).join(", ")}.`) : null);
-      reached = after;
+      reached = found.after;
       button.hidden = reached === 0;
       say(`${count(kept.length, "event")} of its past`);
       if (reached === 0 && complete && kept.length > 0) onAll(kept.toReversed());

@@ -38,21 +38,21 @@ pub(crate) async fn the_newest_comes_first_and_older_when_asked_for(world: &mut 
     // The service's pages end where they please, and may reach further than was asked for.
     let history = "GET /products/LAMP/history";
     world.service.answer(
-        &format!("{history}?after=250&limit=200"),
+        &format!("{history}?after=250&limit=500"),
         200,
         page(451, &at(251..=400), &json!([]), Some("x/+")),
     );
     world.service.answer(
-        &format!("{history}?after=x%2F%2B&limit=200"),
+        &format!("{history}?after=x%2F%2B&limit=500"),
         200,
         page(451, &at(401..=451), &json!([]), None),
     );
     world.service.answer(
-        &format!("{history}?after=50&limit=200"),
+        &format!("{history}?after=50&limit=500"),
         200,
         page(451, &at(51..=251), &json!([]), Some("y")),
     );
-    world.service.answer(&format!("{history}?after=0&limit=200"), 200, page(451, &at(1..=60), &json!([]), Some("z")));
+    world.service.answer(&format!("{history}?after=0&limit=500"), 200, page(451, &at(1..=60), &json!([]), Some("z")));
     world.open(With::Nothing, "#/products/LAMP").await;
     assert_eq!(shown(world).await, (251..=450).rev().collect::<Vec<_>>());
     for (last, first) in [(450, 51), (450, 1)] {
@@ -66,6 +66,27 @@ pub(crate) async fn the_newest_comes_first_and_older_when_asked_for(world: &mut 
             "[...document.querySelectorAll('button')].every((one) => one.hidden || one.textContent !== 'Show older')",
         )
         .await;
+}
+
+pub(crate) async fn a_hot_product_is_read_in_smaller_steps(world: &mut World) {
+    lamp(world, 1000);
+    let dense = |versions: std::ops::RangeInclusive<u64>| {
+        versions.flat_map(|version| std::iter::repeat_n(created(version, "b1", 5), 100)).collect::<Vec<_>>()
+    };
+    let history = "GET /products/LAMP/history";
+    let answer = |query: &str, events: &[Value], next| {
+        world.service.answer(&format!("{history}?{query}&limit=500"), 200, page(1000, events, &json!([]), next));
+    };
+    answer("after=800", &dense(801..=805), Some("805"));
+    answer("after=995", &dense(996..=1000), None);
+    answer("after=795", &dense(796..=800), Some("800"));
+    answer("after=990", &dense(991..=995), Some("995"));
+    world.open(With::Nothing, "#/products/LAMP").await;
+    assert_eq!(world.browser.count(".events li").await, 500);
+    assert!(world.browser.text(".events li:last-child").await.contains("version 996"));
+    world.browser.click("//button[.='Show older']").await;
+    world.browser.until("document.querySelectorAll('.events li').length === 1000").await;
+    assert_eq!(world.service.asked(history).len(), 4);
 }
 
 pub(crate) async fn what_is_not_kept_is_said(world: &mut World) {
@@ -126,9 +147,9 @@ pub(crate) async fn an_orders_past_goes_over_its_products(world: &mut World) {
         json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 9}]);
     let page = |events: Value, next: Option<&str>| json!({"orderid": "o1", "products": products, "events": events, "next": next});
     let first = json!([line("LAMP", "2031-01-01T00:00:00.000Z", 3)]);
-    world.service.answer("GET /orders/o1/history?limit=200", 200, page(first, Some("n")));
+    world.service.answer("GET /orders/o1/history?limit=500", 200, page(first, Some("n")));
     let second = json!([line("TABLE", "2031-01-01T00:00:01.000Z", 8), line("TABLE", "2030-01-01T00:00:01.000Z", 9)]);
-    world.service.answer("GET /orders/o1/history?after=n&limit=200", 200, page(second, None));
+    world.service.answer("GET /orders/o1/history?after=n&limit=500", 200, page(second, None));
     world.open(With::Nothing, "#/orders/o1").await;
     assert_eq!(shown(world).await, [3]);
     world.browser.click("//button[.='Read more of it']").await;
