@@ -85,7 +85,7 @@ function figures({ free, incoming, waiting, batches, held: kept }) {
     figure("Coming", number(coming), coming === 0 ? "no free piece is on its way" : [`free ${coming === 1 ? "piece" : "pieces"}; next ${number(next.free)}, `, when(next.eta)]),
     figure("Waiting", number(waiting.qty), waiting.lines === 0 ? "nobody waits" : `${waiting.qty === 1 ? "piece" : "pieces"} promised without stock, in ${count(waiting.lines)}`),
     kept === undefined ? null : figure("Held", number(kept.qty), `${kept.qty === 1 ? "piece" : "pieces"} promised for a while, in ${count(kept.lines)}`),
-    figure("Largest free line", number(largest), "pieces: the most that one batch has free, and so the most that one line gets"));
+    figure("Largest free line", number(largest), "pieces: the most that one batch has free, so the largest line that fits without being split"));
 }
 
 function openBatches(sku, batches) {
