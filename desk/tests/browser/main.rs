@@ -83,6 +83,7 @@ fn main() -> ExitCode {
             the_newest_comes_first_and_older_when_asked_for,
             a_hot_product_is_read_in_smaller_steps,
             what_is_not_kept_is_said,
+            what_was_on_its_way_comes_by_itself,
             the_whole_past_tells_of_full_batches_and_of_what_is_held,
             a_service_without_history_says_so,
             an_orders_past_goes_over_its_products,

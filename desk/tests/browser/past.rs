@@ -95,11 +95,25 @@ pub(crate) async fn what_is_not_kept_is_said(world: &mut World) {
     let events = [created(6, "b1", 5), event("Novelty", 8, &json!({"orderid": "o1"})), created(9, "b2", 1)];
     world.service.answer("GET /products/LAMP/history", 200, page(9, &events, &missing, None));
     world.open(With::Nothing, "#/products/LAMP").await;
-    world.browser.shows("Not kept: versions 1 to 5, version 7.").await;
+    world.browser.shows("Not in the history: versions 1 to 5, version 7.").await;
     let past = world.browser.text(".events").await;
     assert!(past.contains("New batch\nbatch b2 with 1 piece, in the warehouse") && past.contains("Novelty"), "{past}");
     // Not all is known, so the picture does not pretend to show it.
     assert!(world.browser.text("main").await.contains("full ones are not among them"));
+}
+
+pub(crate) async fn what_was_on_its_way_comes_by_itself(world: &mut World) {
+    lamp(world, 2);
+    let (first, second) = (created(1, "b1", 5), created(2, "b2", 6));
+    let missing = json!([{"first": 2, "last": 2}]);
+    world.service.answer("GET /products/LAMP/history", 200, page(2, std::slice::from_ref(&first), &missing, None));
+    world.open(With::Nothing, "#/products/LAMP").await;
+    world.browser.shows("Not in the history: version 2.").await;
+    world.service.answer("GET /products/LAMP/history", 200, page(2, &[first, second], &json!([]), None));
+    world.browser.shows("batch b2 with 6 pieces").await;
+    assert_eq!(shown(world).await, [2, 1]);
+    assert!(!world.browser.text("main").await.contains("Not in the history"));
+    world.browser.shows("full ones too").await;
 }
 
 pub(crate) async fn the_whole_past_tells_of_full_batches_and_of_what_is_held(world: &mut World) {
@@ -144,7 +158,7 @@ pub(crate) async fn an_orders_past_goes_over_its_products(world: &mut World) {
     };
     world.service.answer("GET /orders/o1", 200, json!({"orderid": "o1", "lines": [], "next": null}));
     let products =
-        json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 9}]);
+        json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 7}]);
     let page = |events: Value, next: Option<&str>| json!({"orderid": "o1", "products": products, "events": events, "next": next});
     let first = json!([line("LAMP", "2031-01-01T00:00:00.000Z", 3)]);
     world.service.answer("GET /orders/o1/history?limit=500", 200, page(first, Some("n")));
@@ -155,6 +169,7 @@ pub(crate) async fn an_orders_past_goes_over_its_products(world: &mut World) {
     world.browser.click("//button[.='Read more of it']").await;
     world.browser.until("document.querySelectorAll('.events li').length === 3").await;
     assert_eq!(shown(world).await, [8, 3, 9]);
+    world.browser.shows("Of TABLE, something may be missing, or on its way still.").await;
     assert!(
         world.browser.text(".events").await.contains("TABLE: 1 piece for order o1, line L on batch b1"),
         "{}",
