@@ -4,9 +4,10 @@ import { encoded } from "./dom.js";
 
 /** Why there is no answer to show: `status` is 0 if not even the desk answered. */
 export class Problem extends Error {
-  constructor(status, code, message, answer, retryAfter) {
+  constructor(status, code, message, answer, headers) {
     super(message);
-    Object.assign(this, { status, code, answer, retryAfter });
+    const retryAfter = Number(headers?.get("retry-after")) || undefined;
+    Object.assign(this, { status, code, answer, retryAfter, correlationId: headers?.get("x-correlation-id") });
   }
 
   /** Whether the same request may do better in a moment. */
@@ -34,8 +35,7 @@ async function ask(path, options) {
   }
   const body = await parsed(answer);
   if (answer.ok) return { status: answer.status, body, replayed: answer.headers.get("idempotent-replayed") === "true" };
-  const retry = Number(answer.headers.get("retry-after")) || undefined;
-  throw new Problem(answer.status, body?.code, body?.message ?? `status ${answer.status}`, body, retry);
+  throw new Problem(answer.status, body?.code, body?.message ?? `status ${answer.status}`, body, answer.headers);
 }
 
 // Browsers and HTTP libraries fold these away, escaped or not, so no such request arrives.

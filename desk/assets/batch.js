@@ -38,7 +38,7 @@ function inIt(ref, batches) {
   const columns = [{ title: "Product" }, { title: "Comes" }, { title: "Free", number: true }, { title: "Promised", number: true },
     { title: "Shipped", number: true }, { title: "In all", number: true }];
   const cells = (one) => [link("products", one.sku), comes(one.eta), number(one.free), number(one.allocated), number(one.shipped), number(one.purchased)];
-  return growing({ caption: `What is in batch ${ref}, in pieces`, columns, total: batches.length, noun: ["product", "products"],
+  return growing({ caption: "In pieces", columns, total: batches.length, noun: ["product", "products"],
     more: sliced(batches, cells), nothing: "Nothing." });
 }
 
@@ -49,6 +49,6 @@ function onIt(ref, batches, signal) {
     [`version ${number(line.since)}`, held(line)]];
   const promised = batches.reduce((sum, one) => sum + one.allocated, 0);
   const read = (query) => get(path("batches", ref, "/lines", query), signal);
-  return growing({ caption: `Lines with pieces on batch ${ref}: by product, and there the first gives way first`, columns, noun: ["line", "lines"],
+  return growing({ caption: "By product; if the batch turns out smaller, the first one gives way first", columns, noun: ["line", "lines"],
     more: paged(read, cells), nothing: promised > 0 ? "Nobody to show: what is promised there is about to be given back." : "Nobody has a piece of it." });
 }

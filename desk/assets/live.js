@@ -1,9 +1,9 @@
 // What just happened, newest first, by itself; and what waits for a person: mails and dead letters.
 
-import { desk } from "./api.js";
-import { empty, h, link, put } from "./dom.js";
+import { desk, get, path } from "./api.js";
+import { empty, h, link, put, section } from "./dom.js";
 import { notice } from "./problem.js";
-import { events } from "./past.js";
+import { events, ofProduct } from "./past.js";
 import { count, number, time } from "./words.js";
 
 /** Between two looks at what is new. */
@@ -23,6 +23,7 @@ export async function live(place, _, { signal, settings }) {
   put(place, h("h1", { tabindex: "-1" }, "What just happened"));
   if (!settings.topic) {
     place.append(withoutTopic());
+    if (settings.product !== undefined) await pastInstead(place, settings.product, signal);
     return;
   }
   place.append(state, nothing, list);
@@ -64,7 +65,18 @@ function withoutTopic() {
   return h("div", { class: "notice" },
     h("p", null, "This desk does not listen to the topic of events, so it can't tell what happens. Stop it, and start it with the stack's output EventsTopicArn:"),
     h("p", null, h("code", null, "cargo local desk --api URL --topic ARN")),
-    h("p", null, "Without it, look up a product: its past is under its stock."));
+    h("p", null, "Without it, look up a product: its past is under its stock, and here for the one that was looked at last."));
+}
+
+async function pastInstead(place, sku, signal) {
+  const past = h("div");
+  place.append(section(["What happened to ", link("products", sku)], past));
+  try {
+    const { version } = await get(path("products", sku), signal);
+    put(past, await ofProduct(sku, version, signal, { onRead() {}, onAll() {} }));
+  } catch (error) {
+    if (error.name !== "AbortError") put(past, notice(error, "This product could not be read"));
+  }
 }
 
 /** Mails that the service sent, on the local stack. */

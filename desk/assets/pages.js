@@ -38,7 +38,8 @@ export async function growing({ caption, columns, more, nothing, total, noun = [
       if (body.rows.length === 0 && !page.more) put(place, empty(nothing));
     } catch (error) {
       if (error.name === "AbortError") return;
-      put(trouble, notice(error, "There is more, but it could not be read", grow));
+      put(trouble, notice(error, body.rows.length > 0 ? "There is more, but it could not be read" : "This list could not be read", grow));
+      button.hidden = body.rows.length === 0;
     } finally {
       button.disabled = false;
     }

@@ -27,7 +27,8 @@ export function explained(problem) {
 
 /** A notice of a problem, with a button to try again where that may help. */
 export function notice(problem, title, again) {
-  const facts = [problem.status ? `status ${problem.status}` : "", problem.code ? `code ${problem.code}` : ""].filter(Boolean).join(", ");
+  const facts = [problem.status ? `status ${problem.status}` : "", problem.code ? `code ${problem.code}` : "",
+    problem.correlationId ? `correlation id ${problem.correlationId}` : ""].filter(Boolean).join(", ");
   const wait = problem.retryAfter ? ` The service asks to wait for ${count(problem.retryAfter, "second")}.` : "";
   say(`${title}: ${problem.message}`);
   return h("div", { class: "notice bad" },

@@ -47,6 +47,7 @@ export async function product(place, sku, { signal, settings, again }) {
     put(shown, empty("A product whose name ends like the name of a list can't be shown: the service answers with the list."));
     return;
   }
+  settings.product = sku;
   await fillProduct(shown, sku, found, signal);
 }
 
@@ -84,7 +85,7 @@ function figures({ free, incoming, waiting, batches, held: kept }) {
     figure("Coming", number(coming), coming === 0 ? "no free piece is on its way" : [`free ${coming === 1 ? "piece" : "pieces"}; next ${number(next.free)}, `, when(next.eta)]),
     figure("Waiting", number(waiting.qty), waiting.lines === 0 ? "nobody waits" : `${waiting.qty === 1 ? "piece" : "pieces"} promised without stock, in ${count(waiting.lines)}`),
     kept === undefined ? null : figure("Held", number(kept.qty), `${kept.qty === 1 ? "piece" : "pieces"} promised for a while, in ${count(kept.lines)}`),
-    figure("Largest free line", number(largest), "pieces: the most that one batch has free, and so the most that one line gets"));
+    figure("Largest free line", number(largest), "pieces: the most that one batch has free, so the largest line that fits without being split"));
 }
 
 function openBatches(sku, batches) {
@@ -92,7 +93,7 @@ function openBatches(sku, batches) {
     { title: "Shipped", number: true }, { title: "In all", number: true }];
   const cells = (batch) => [link("batches", batch.ref), comes(batch.eta), number(batch.free), number(batch.allocated), number(batch.shipped),
     number(batch.purchased)];
-  return growing({ caption: `Batches of ${sku} with free stock, in the order in which they are used; in pieces`, columns, total: batches.length,
+  return growing({ caption: "With free stock, in the order in which they are used; in pieces", columns, total: batches.length,
     noun: ["batch", "batches"], more: sliced(batches, cells), nothing: "No batch of it has free stock." });
 }
 
@@ -100,6 +101,6 @@ function whoWaits(sku, { waiting }, signal, times) {
   const columns = [{ title: "Order" }, { title: "Line" }, { title: "Waits for", number: true }, { title: "Since" }];
   const cells = (line) => [link("orders", line.orderid), lineName(line.line, line.qty), pieces(line.qty), [times.at(line.since), held(line)]];
   const read = (query) => get(path("products", sku, "/waiting", query), signal);
-  return growing({ caption: `Lines that wait for ${sku}: the first is served first`, columns, total: waiting.lines, noun: ["line", "lines"],
+  return growing({ caption: "The first one is served first", columns, total: waiting.lines, noun: ["line", "lines"],
     more: paged(read, cells), nothing: "Nobody waits for it." });
 }

@@ -34,7 +34,7 @@ use topic::Topic;
 /// with your own rights: for an address of AWS, requests are signed with the credentials that every AWS tool finds.
 ///
 /// With `--topic` it makes a queue of its own, `allocation-desk-..`, subscribes it to the topic, and removes both when it
-/// stops. That needs the rights sqs:CreateQueue, sqs:GetQueueAttributes, sqs:ReceiveMessage, sqs:DeleteMessage and
+/// stops. That needs the rights sqs:CreateQueue, sqs:SetQueueAttributes, sqs:GetQueueAttributes, sqs:ReceiveMessage, sqs:DeleteMessage and
 /// sqs:DeleteQueue on queues of that name, sns:Subscribe on the topic, and sns:Unsubscribe.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {

@@ -74,10 +74,14 @@ impl Browser {
     }
 
     async fn ask(&self, what: &str, body: Value) -> Value {
-        let answer = self.http.post(format!("{}/{what}", self.url)).json(&body).send().await.unwrap();
+        self.try_to(what, &body).await.unwrap_or_else(|error| panic!("{what} {body}: {error}"))
+    }
+
+    async fn try_to(&self, what: &str, body: &Value) -> Result<Value, Value> {
+        let answer = self.http.post(format!("{}/{what}", self.url)).json(body).send().await.unwrap();
         let mut answer: Value = answer.json().await.unwrap();
-        assert!(answer["value"].get("error").is_none(), "{what} {body}: {answer}");
-        answer["value"].take()
+        let value = answer["value"].take();
+        if value.get("error").is_some() { Err(value) } else { Ok(value) }
     }
 
     /// Opens an address.
@@ -116,11 +120,19 @@ impl Browser {
         self.run(&format!("return document.querySelectorAll({}).length", json!(selector))).await.as_u64().unwrap()
     }
 
-    /// Clicks what a person would: it must be visible and not covered.
+    /// Clicks what a person would, as soon as it is there: it must be visible and not covered.
     pub(crate) async fn click(&self, xpath: &str) {
-        let found = self.ask("element", json!({"using": "xpath", "value": xpath})).await;
-        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.ask(&format!("element/{id}/click"), json!({})).await;
+        let started = Instant::now();
+        while let Err(error) = self.try_to_click(xpath).await {
+            assert!(started.elapsed() < PATIENCE, "{xpath} can't be clicked: {error}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn try_to_click(&self, xpath: &str) -> Result<(), Value> {
+        let found = self.try_to("element", &json!({"using": "xpath", "value": xpath})).await?;
+        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap();
+        self.try_to(&format!("element/{id}/click"), &json!({})).await.map(drop)
     }
 
     /// Presses keys, one after the other, wherever the focus is.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::played::{nobody, product};
 use crate::world::{With, World};
 
 pub(crate) async fn events_appear_by_themselves_and_a_lost_desk_is_told(world: &mut World) {
@@ -26,11 +27,22 @@ pub(crate) async fn events_appear_by_themselves_and_a_lost_desk_is_told(world: &
     world.browser.shows("3 events since the desk was started").await;
 }
 
-pub(crate) async fn a_desk_without_a_topic_says_how_to_get_it(world: &mut World) {
+pub(crate) async fn a_desk_without_a_topic_says_how_to_get_it_and_shows_a_past_instead(world: &mut World) {
     world.open(With::Nothing, "").await;
     world.browser.run("location.hash = '#/live'").await;
     world.browser.shows("cargo local desk --api URL --topic ARN").await;
     assert_eq!(world.browser.run("return document.getElementById('nav-mails').hidden").await, true);
+    world.service.answer("GET /products/LAMP", 200, product("LAMP", 1, &[]));
+    world.service.answer("GET /products/LAMP/waiting", 200, nobody());
+    let event = json!({"type": "BatchCreated", "sku": "LAMP", "batchref": "b1", "qty": 5, "eta": null, "version": 1, "id": "LAMP#1#1", "of": 1});
+    let past = json!({"sku": "LAMP", "version": 1, "complete_to": 1, "missing": [], "events": [event], "next": null});
+    world.service.answer("GET /products/LAMP/history", 200, past);
+    world.browser.run("location.hash = '#/products/LAMP'").await;
+    world.browser.shows("No batch of it has free stock").await;
+    world.is_there().await;
+    world.browser.run("location.hash = '#/live'").await;
+    world.browser.shows("What happened to LAMP").await;
+    world.browser.shows("batch b1 with 5 pieces").await;
 }
 
 pub(crate) async fn mails_and_dead_letters_are_shown_with_their_reason(world: &mut World) {

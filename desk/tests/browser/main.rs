@@ -81,7 +81,9 @@ fn main() -> ExitCode {
         }
         past {
             the_newest_comes_first_and_older_when_asked_for,
+            a_hot_product_is_read_in_smaller_steps,
             what_is_not_kept_is_said,
+            what_was_on_its_way_comes_by_itself,
             the_whole_past_tells_of_full_batches_and_of_what_is_held,
             a_service_without_history_says_so,
             an_orders_past_goes_over_its_products,
@@ -110,7 +112,7 @@ fn main() -> ExitCode {
         }
         live {
             events_appear_by_themselves_and_a_lost_desk_is_told,
-            a_desk_without_a_topic_says_how_to_get_it,
+            a_desk_without_a_topic_says_how_to_get_it_and_shows_a_past_instead,
             mails_and_dead_letters_are_shown_with_their_reason,
         }
         real {

@@ -38,21 +38,21 @@ pub(crate) async fn the_newest_comes_first_and_older_when_asked_for(world: &mut 
     // The service's pages end where they please, and may reach further than was asked for.
     let history = "GET /products/LAMP/history";
     world.service.answer(
-        &format!("{history}?after=250&limit=200"),
+        &format!("{history}?after=250&limit=500"),
         200,
         page(451, &at(251..=400), &json!([]), Some("x/+")),
     );
     world.service.answer(
-        &format!("{history}?after=x%2F%2B&limit=200"),
+        &format!("{history}?after=x%2F%2B&limit=500"),
         200,
         page(451, &at(401..=451), &json!([]), None),
     );
     world.service.answer(
-        &format!("{history}?after=50&limit=200"),
+        &format!("{history}?after=50&limit=500"),
         200,
         page(451, &at(51..=251), &json!([]), Some("y")),
     );
-    world.service.answer(&format!("{history}?after=0&limit=200"), 200, page(451, &at(1..=60), &json!([]), Some("z")));
+    world.service.answer(&format!("{history}?after=0&limit=500"), 200, page(451, &at(1..=60), &json!([]), Some("z")));
     world.open(With::Nothing, "#/products/LAMP").await;
     assert_eq!(shown(world).await, (251..=450).rev().collect::<Vec<_>>());
     for (last, first) in [(450, 51), (450, 1)] {
@@ -68,17 +68,52 @@ pub(crate) async fn the_newest_comes_first_and_older_when_asked_for(world: &mut 
         .await;
 }
 
+pub(crate) async fn a_hot_product_is_read_in_smaller_steps(world: &mut World) {
+    lamp(world, 1000);
+    let dense = |versions: std::ops::RangeInclusive<u64>| {
+        versions.flat_map(|version| std::iter::repeat_n(created(version, "b1", 5), 100)).collect::<Vec<_>>()
+    };
+    let history = "GET /products/LAMP/history";
+    let answer = |query: &str, events: &[Value], next| {
+        world.service.answer(&format!("{history}?{query}&limit=500"), 200, page(1000, events, &json!([]), next));
+    };
+    answer("after=800", &dense(801..=805), Some("805"));
+    answer("after=995", &dense(996..=1000), None);
+    answer("after=795", &dense(796..=800), Some("800"));
+    answer("after=990", &dense(991..=995), Some("995"));
+    world.open(With::Nothing, "#/products/LAMP").await;
+    assert_eq!(world.browser.count(".events li").await, 500);
+    assert!(world.browser.text(".events li:last-child").await.contains("version 996"));
+    world.browser.click("//button[.='Show older']").await;
+    world.browser.until("document.querySelectorAll('.events li').length === 1000").await;
+    assert_eq!(world.service.asked(history).len(), 4);
+}
+
 pub(crate) async fn what_is_not_kept_is_said(world: &mut World) {
     lamp(world, 9);
     let missing = json!([{"first": 1, "last": 5}, {"first": 7, "last": 7}]);
     let events = [created(6, "b1", 5), event("Novelty", 8, &json!({"orderid": "o1"})), created(9, "b2", 1)];
     world.service.answer("GET /products/LAMP/history", 200, page(9, &events, &missing, None));
     world.open(With::Nothing, "#/products/LAMP").await;
-    world.browser.shows("Not kept: versions 1 to 5, version 7.").await;
+    world.browser.shows("Not in the history: versions 1 to 5, version 7.").await;
     let past = world.browser.text(".events").await;
     assert!(past.contains("New batch\nbatch b2 with 1 piece, in the warehouse") && past.contains("Novelty"), "{past}");
     // Not all is known, so the picture does not pretend to show it.
     assert!(world.browser.text("main").await.contains("full ones are not among them"));
+}
+
+pub(crate) async fn what_was_on_its_way_comes_by_itself(world: &mut World) {
+    lamp(world, 2);
+    let (first, second) = (created(1, "b1", 5), created(2, "b2", 6));
+    let missing = json!([{"first": 2, "last": 2}]);
+    world.service.answer("GET /products/LAMP/history", 200, page(2, std::slice::from_ref(&first), &missing, None));
+    world.open(With::Nothing, "#/products/LAMP").await;
+    world.browser.shows("Not in the history: version 2.").await;
+    world.service.answer("GET /products/LAMP/history", 200, page(2, &[first, second], &json!([]), None));
+    world.browser.shows("batch b2 with 6 pieces").await;
+    assert_eq!(shown(world).await, [2, 1]);
+    assert!(!world.browser.text("main").await.contains("Not in the history"));
+    world.browser.shows("full ones too").await;
 }
 
 pub(crate) async fn the_whole_past_tells_of_full_batches_and_of_what_is_held(world: &mut World) {
@@ -123,17 +158,18 @@ pub(crate) async fn an_orders_past_goes_over_its_products(world: &mut World) {
     };
     world.service.answer("GET /orders/o1", 200, json!({"orderid": "o1", "lines": [], "next": null}));
     let products =
-        json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 9}]);
+        json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 7}]);
     let page = |events: Value, next: Option<&str>| json!({"orderid": "o1", "products": products, "events": events, "next": next});
     let first = json!([line("LAMP", "2031-01-01T00:00:00.000Z", 3)]);
-    world.service.answer("GET /orders/o1/history?limit=200", 200, page(first, Some("n")));
+    world.service.answer("GET /orders/o1/history?limit=500", 200, page(first, Some("n")));
     let second = json!([line("TABLE", "2031-01-01T00:00:01.000Z", 8), line("TABLE", "2030-01-01T00:00:01.000Z", 9)]);
-    world.service.answer("GET /orders/o1/history?after=n&limit=200", 200, page(second, None));
+    world.service.answer("GET /orders/o1/history?after=n&limit=500", 200, page(second, None));
     world.open(With::Nothing, "#/orders/o1").await;
     assert_eq!(shown(world).await, [3]);
     world.browser.click("//button[.='Read more of it']").await;
     world.browser.until("document.querySelectorAll('.events li').length === 3").await;
     assert_eq!(shown(world).await, [8, 3, 9]);
+    world.browser.shows("Of TABLE, something may be missing, or on its way still.").await;
     assert!(
         world.browser.text(".events").await.contains("TABLE: 1 piece for order o1, line L on batch b1"),
         "{}",

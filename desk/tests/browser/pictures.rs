@@ -10,6 +10,7 @@ const BYTES: usize = 80 * 1024;
 pub(crate) async fn pictures(world: &mut World) {
     shop(world);
     world.start(With::Topic).await;
+    world.browser.chromium("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
     for (name, hash, scheme, width, height) in [
         ("product", "#/products/RETRO-CLOCK", "light", 1000, 760),
         ("order", "#/orders/order-017", "light", 1000, 620),

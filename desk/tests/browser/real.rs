@@ -3,26 +3,29 @@
 use std::sync::Arc;
 
 use adapters::http::Route;
-use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryHistory, InMemoryLineQueue, InMemoryStore};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::Response;
 use percent_encoding::percent_decode_str;
 use service_layer::MessageBus;
-use testing::{answer, api_event, api_request};
+use testing::{answer_knowing, api_event, api_request, hear};
 
 use crate::world::{With, World};
 
-type Bus = Arc<MessageBus<InMemoryStore, InMemoryEnvironment>>;
+struct Service {
+    bus: MessageBus<InMemoryStore, InMemoryEnvironment>,
+    history: InMemoryHistory,
+}
 
 /// The service, as API Gateway stands before it.
 fn service() -> Router {
-    let bus: Bus = Arc::new(MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ()));
-    Router::new().fallback(gateway).with_state(bus)
+    let bus = MessageBus::new(InMemoryStore::default(), InMemoryEnvironment::default(), ());
+    Router::new().fallback(gateway).with_state(Arc::new(Service { bus, history: InMemoryHistory::default() }))
 }
 
-async fn gateway(State(bus): State<Bus>, request: Request) -> Response<Body> {
+async fn gateway(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let path = parts.uri.path().to_owned();
@@ -45,7 +48,10 @@ async fn gateway(State(bus): State<Bus>, request: Request) -> Response<Body> {
     let mut context = lambda_http::Context::default();
     context.deadline = 100_000;
     let request = api_request(&event, context);
-    let (parts, body) = answer(route, &bus, None::<&InMemoryLineQueue>, request).await.into_parts();
+    let (parts, body) =
+        answer_knowing(&service.history, route, &service.bus, None::<&InMemoryLineQueue>, request).await.into_parts();
+    // What the topic would have told by now.
+    hear(&service.history, &service.bus.store().outbox()).await;
     Response::from_parts(parts, Body::from(body.to_vec()))
 }
 
@@ -92,4 +98,14 @@ pub(crate) async fn a_walk_through_the_real_routes(world: &mut World) {
     world.browser.shows("1 line in all").await;
     world.browser.shows("cancelled").await;
     world.is_there().await;
+
+    // All of that is its past, of the order and of the product; of the product it tells what is in the full batch, too.
+    let past = world.browser.text(".events").await;
+    for told in ["Cancelled", "no batch has enough, so the line waits", "the batch is smaller than promised", "Placed"]
+    {
+        assert!(past.contains(told), "{told}:\n{past}");
+    }
+    world.go("#/products/TISCH%2050%25%20%3Cb%3E%2F%C3%A9").await;
+    world.browser.shows("batch b/1 holds 3 pieces in all now").await;
+    world.browser.shows("full ones too").await;
 }
