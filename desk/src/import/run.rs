@@ -225,6 +225,7 @@ fn stop_on_signal(halt: &Arc<Halt>) -> Result<()> {
         };
         any().await;
         halt.because(Stop::Interrupted);
+        eprintln!("stopping when the requests under way are answered; Ctrl-C again: at once");
         any().await;
         std::process::exit(INTERRUPTED.into());
     });
@@ -260,6 +261,11 @@ fn end(reported: &Reported, stopped: Option<Stop>) -> Result<ExitCode> {
         }
         None if tally.failed > 0 => ExitCode::from(SOME_FAILED),
         None if tally.out_of_stock > 0 => ExitCode::from(OUT_OF_STOCK),
-        None => ExitCode::SUCCESS,
+        None => {
+            if tally.rows == 0 {
+                println!("the list has no rows");
+            }
+            ExitCode::SUCCESS
+        }
     })
 }
