@@ -28,7 +28,7 @@ pub(crate) struct Program<'a> {
     pub(crate) answer: Option<&'a Value>,
 }
 
-pub(crate) fn functions() -> [Function; 9] {
+pub(crate) fn functions() -> [Function; 10] {
     let function =
         |name, floor, event: Value, answer| Function { name, floor, event: event.to_string().into(), answer };
     let line = r#"{"orderid":"order-001","sku":"RETRO-CLOCK","qty":3}"#;
@@ -41,6 +41,9 @@ pub(crate) fn functions() -> [Function; 9] {
     let out_of_stock = message(
         r#"{"type":"OutOfStock","orderid":"order-001","sku":"RETRO-CLOCK","qty":3,"waiting":false,"line":"3","lines":1,"id":"RETRO-CLOCK#8#1","version":8,"of":1,"at":"2031-01-01T12:00:00.000Z"}"#,
     );
+    let allocated = message(
+        r#"{"type":"Allocated","orderid":"order-001","sku":"RETRO-CLOCK","qty":3,"line":"3","batchref":"batch-001","eta":null,"id":"RETRO-CLOCK#8#1","version":8,"of":1,"at":"2031-01-01T12:00:00.000Z"}"#,
+    );
     [
         function("allocate", "floor-commit", request("POST /allocate", line), json!({"statusCode": 202, "body": "OK"})),
         function("allocate-queued", "floor-commit", message(line), no_failures.clone()),
@@ -50,7 +53,8 @@ pub(crate) fn functions() -> [Function; 9] {
         function("change-batch-quantity", "floor-change", change, no_failures.clone()),
         function("expire-holds", "floor-due", json!({}), json!({"products": 0})),
         function("publish-events", "floor-publish", stream(), no_failures.clone()),
-        function("handle-events", "floor-mail", out_of_stock, no_failures),
+        function("handle-events", "floor-mail", out_of_stock, no_failures.clone()),
+        function("record-history", "floor-record", allocated, no_failures),
     ]
 }
 
@@ -120,7 +124,7 @@ fn stream() -> Value {
 }
 
 /// What template.yaml and Lambda tell a function. One set does for all.
-pub(crate) fn environment() -> [(&'static str, &'static str); 17] {
+pub(crate) fn environment() -> [(&'static str, &'static str); 19] {
     [
         ("ALLOCATE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/allocation-lines"),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -137,6 +141,8 @@ pub(crate) fn environment() -> [(&'static str, &'static str); 17] {
         ("MAIL_TO", "stock@example.com"),
         ("MAX_RECEIVES", "5"),
         ("ENDED_LINES_DAYS", "90"),
+        ("HISTORY_DAYS", "90"),
+        ("HISTORY_TABLE_NAME", "allocation"),
         ("STACK_NAME", "allocation"),
         ("TABLE_NAME", "allocation"),
     ]

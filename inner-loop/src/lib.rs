@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::runtime::{self, Runtime};
 
 use local::port::{self, Listeners};
-use local::{Template, aws};
+use local::{Template, TemplateTable, aws};
 
 /// A running DynamoDB. One that was started here has nothing in it at first, stops on drop, and forgets everything.
 pub struct Database {
@@ -54,36 +54,49 @@ impl Database {
         aws::sdk_config(&self.endpoint)
     }
 
-    /// Creates a table as template.yaml describes it.
+    /// Creates a table as template.yaml describes it, and the one of its history.
     ///
     /// # Errors
-    /// When there is a table of that name.
-    pub async fn create_table(&self, template: &Template, name: &str) -> Result<()> {
-        template.create_table(&self.endpoint, name).await
+    /// When there is a table of such a name.
+    pub async fn create_tables(&self, template: &Template, name: &str) -> Result<()> {
+        for (table, name) in tables(name) {
+            template.create_table(&self.endpoint, table, &name).await?;
+        }
+        Ok(())
     }
 
-    /// Creates a table as template.yaml describes it, unless there is one of that name.
+    /// Creates the same tables, as far as there are none of their names.
     ///
     /// # Errors
     /// When the database can't be reached, or refuses for another reason.
-    pub async fn ensure_table(&self, template: &Template, name: &str) -> Result<()> {
-        match self.create_table(template, name).await {
-            Err(error) if !format!("{error:#}").contains("ResourceInUse") => {
-                Err(error).with_context(|| format!("creating table {name} at {}", self.endpoint))
+    pub async fn ensure_tables(&self, template: &Template, name: &str) -> Result<()> {
+        for (table, name) in tables(name) {
+            match template.create_table(&self.endpoint, table, &name).await {
+                Err(error) if !format!("{error:#}").contains("ResourceInUse") => {
+                    return Err(error).with_context(|| format!("creating table {name} at {}", self.endpoint));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
-    }
-
-    /// Deletes a table and all in it.
-    ///
-    /// # Errors
-    /// When there is none, or the database refuses.
-    pub async fn delete_table(&self, name: &str) -> Result<()> {
-        let request = json!({ "TableName": name });
-        aws::call(&aws::http_client()?, &self.endpoint, "DynamoDB_20120810.DeleteTable", &request).await?;
         Ok(())
     }
+
+    /// Deletes these tables and all in them.
+    ///
+    /// # Errors
+    /// When one is not there, or the database refuses.
+    pub async fn delete_tables(&self, name: &str) -> Result<()> {
+        for (_, name) in tables(name) {
+            let request = json!({ "TableName": name });
+            aws::call(&aws::http_client()?, &self.endpoint, "DynamoDB_20120810.DeleteTable", &request).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The tables that go by a name.
+fn tables(name: &str) -> [(TemplateTable, String); 2] {
+    [(TemplateTable::Stock, name.to_owned()), (TemplateTable::History, local::history_table(name))]
 }
 
 impl Drop for Database {

@@ -37,7 +37,7 @@ async fn watch(port: Option<u16>, dynamodb: Option<&str>) -> Result<&'static str
     let tools = Tools::install().await?;
     let template = Template::read(&tools).await?;
     let database = dynamodb.map_or_else(Database::start, |url| Ok(Database::at(url)))?;
-    database.ensure_table(&template, TABLE).await?;
+    database.ensure_tables(&template, TABLE).await?;
     let mut watch = CargoLambdaWatch::start(&tools, database.endpoint(), TABLE, port, WatchLog::Inherited).await?;
     println!(
         "The functions are rebuilt whenever their code changes; each is first built when it is first called.\n\n  \

@@ -26,6 +26,7 @@
 )]
 
 pub mod aws;
+mod desk;
 mod functions;
 pub mod port;
 mod process;
@@ -38,10 +39,11 @@ mod trouble;
 mod watch;
 mod workspace;
 
+pub use desk::DeskPage;
 pub use functions::Functions;
 pub use session::{requests, run_until_stopped, without_ipv6};
 pub use stack::{Mail, Stack};
-pub use template::Template;
+pub use template::{Template, TemplateTable, history_table};
 pub use tools::Tools;
 pub use trouble::Invocation;
 pub use watch::{CargoLambdaWatch, WatchLog};

@@ -4,13 +4,14 @@
 
 mod demonstration;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use local::{Functions, Stack, Tools, requests, without_ipv6};
+use local::{DeskPage, Functions, Stack, Tools, requests, without_ipv6};
 
 /// As shells say it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -98,8 +99,34 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
         demonstration::run(&stack).await?;
         return Ok("everything is as it should be");
     }
-    println!("{}", introduction(&stack));
-    Err(stack.until_it_ends().await)
+    let page = DeskPage::start(&stack);
+    println!("{}", introduction(&stack, &told(&page)));
+    tokio::select! {
+        error = stack.until_it_ends() => Err(error),
+        never = watch(page) => match never {},
+    }
+}
+
+/// Where the page is; or why there is none, which is no reason to stop the stack.
+fn told(page: &Result<DeskPage>) -> String {
+    match page {
+        Ok(page) => page.told(),
+        Err(error) => format!("none: {error:#}"),
+    }
+}
+
+/// Says when the page can be opened, and when it no longer can.
+async fn watch(page: Result<DeskPage>) -> Infallible {
+    if let Ok(mut page) = page {
+        match page.until_it_is_open().await {
+            Ok(()) => {
+                println!("\nThe page is open: {}", page.address());
+                eprintln!("\nThe page is gone, the service goes on: {:#}", page.until_it_ends().await);
+            }
+            Err(error) => eprintln!("\nThere is no page, the service goes on: {error:#}"),
+        }
+    }
+    std::future::pending().await
 }
 
 /// Becomes another package of this workspace, or a subcommand of it: one that compiles for minutes, which only who needs
@@ -117,11 +144,12 @@ fn become_package(package: &str, how: &[&str], subcommand: &[&str], arguments: &
     anyhow::Error::new(run.exec()).context(format!("starting cargo run --package {package}"))
 }
 
-fn introduction(stack: &Stack) -> String {
+fn introduction(stack: &Stack, page: &str) -> String {
     let (endpoint, queue) = (stack.endpoint(), stack.queue_url());
     format!(
         r#"The allocation service is up.
 
+  Page   {page}
   API    {api}
   Queue  {queue}
   Topic  {topic}

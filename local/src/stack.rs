@@ -132,7 +132,13 @@ impl Stack {
     /// Where a function logs, which is named as its folder under `functions` is. The file is there once it was called.
     #[must_use]
     pub fn log_of(&self, function: &str) -> PathBuf {
-        self.folder.path().join(LOGS).join(format!("{function}.log"))
+        self.logs().join(format!("{function}.log"))
+    }
+
+    /// The folder in which each function has its file.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.folder.path().join(LOGS)
     }
 
     /// Waits until the emulator ends, which it only does if something is wrong with it.

@@ -27,9 +27,27 @@ for resource in template['Resources'].values():
 json.dump(transform(template, {}, SimpleNamespace(load=dict)), sys.stdout)
 ";
 
+/// What a table that is created must be told.
+const KEYS: &[&str] = &["BillingMode", "AttributeDefinitions", "KeySchema"];
+
 /// The template of the service.
 #[derive(Clone, Debug)]
 pub struct Template(Value);
+
+/// What the table of the history is called beside one of the stock, outside of the stack.
+#[must_use]
+pub fn history_table(stock: &str) -> String {
+    format!("{stock}-history")
+}
+
+/// A table of the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplateTable {
+    /// Products, batches and lines.
+    Stock,
+    /// What happened.
+    History,
+}
 
 impl Template {
     /// Reads template.yaml.
@@ -80,27 +98,32 @@ impl Template {
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Creates the table, with this template's keys and index, under any name. Without its stream, which nobody reads
-    /// outside the stack, and for which dynoxide looks through all earlier records at each write.
+    /// Creates a table with the keys and indexes that this template has for it, under any name. Without its stream, which
+    /// nobody reads outside the stack, and for which dynoxide looks through all earlier records at each write.
     ///
     /// # Errors
     /// When the database can't be reached, refuses, or has a table of that name.
-    pub async fn create_table(&self, endpoint: &str, name: &str) -> Result<()> {
-        let request = self.create_table_request(name)?;
+    pub async fn create_table(&self, endpoint: &str, table: TemplateTable, name: &str) -> Result<()> {
+        let request = self.create_table_request(table, name)?;
         aws::call(&aws::http_client()?, endpoint, "DynamoDB_20120810.CreateTable", &request).await?;
         Ok(())
     }
 
     /// `CloudFormation`'s properties have the names of the API's own fields, apart from those that need a call of their
     /// own there.
-    fn create_table_request(&self, name: &str) -> Result<Value> {
-        let (_, table) = self.resources("AWS::DynamoDB::Table").next().context("a template without a table")?;
+    fn create_table_request(&self, table: TemplateTable, name: &str) -> Result<Value> {
+        let (resource, fields) = match table {
+            TemplateTable::Stock => ("Table", &[KEYS, &["GlobalSecondaryIndexes"]].concat()),
+            TemplateTable::History => ("HistoryTable", &KEYS.to_vec()),
+        };
+        let mut tables = self.resources("AWS::DynamoDB::Table");
+        let (_, table) = tables.find(|(name, _)| *name == resource).context("a template without its table")?;
         let mut request = Map::new();
         request.insert("TableName".into(), json!(name));
-        for field in ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"] {
+        for field in fields {
             let value =
-                table.pointer(&format!("/Properties/{field}")).with_context(|| format!("the table has no {field}"))?;
-            request.insert(field.into(), value.clone());
+                table.pointer(&format!("/Properties/{field}")).with_context(|| format!("{resource} has no {field}"))?;
+            request.insert((*field).into(), value.clone());
         }
         Ok(Value::Object(request))
     }
@@ -132,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_the_templates_keys_and_index_and_no_stream() {
+    fn a_table_has_the_templates_keys_and_indexes_and_no_stream() {
         let template = Template(json!({ "Resources": {
             "Other": { "Type": "AWS::SQS::Queue" },
             "Table": { "Type": "AWS::DynamoDB::Table", "Properties": {
@@ -143,6 +166,9 @@ mod tests {
                 "StreamSpecification": { "StreamViewType": "NEW_IMAGE" },
                 "SSESpecification": { "SSEEnabled": true },
             } },
+            "HistoryTable": { "Type": "AWS::DynamoDB::Table", "Properties": {
+                "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": ["others"], "KeySchema": ["its"],
+            } },
         } }));
         let expected = json!({
             "TableName": "stock",
@@ -151,7 +177,14 @@ mod tests {
             "KeySchema": ["keys"],
             "GlobalSecondaryIndexes": ["index"],
         });
-        assert_eq!(template.create_table_request("stock").unwrap(), expected);
+        assert_eq!(template.create_table_request(TemplateTable::Stock, "stock").unwrap(), expected);
+        let expected = json!({
+            "TableName": "past",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": ["others"],
+            "KeySchema": ["its"],
+        });
+        assert_eq!(template.create_table_request(TemplateTable::History, "past").unwrap(), expected);
     }
 
     #[test]

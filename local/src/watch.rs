@@ -11,6 +11,7 @@ use tokio::process::Command;
 use crate::aws;
 use crate::port::{Carrier, Listeners};
 use crate::process::{Output, Process};
+use crate::template::history_table;
 use crate::tools::Tools;
 use crate::workspace::{self, RunFolder};
 
@@ -77,6 +78,8 @@ impl CargoLambdaWatch {
             .env("CARGO", cargo)
             .env("WATCH_LOG", named)
             .env("TABLE_NAME", table)
+            .env("HISTORY_TABLE_NAME", history_table(table))
+            .env("HISTORY_DAYS", "90")
             .env("STACK_NAME", "local")
             .env("MAX_RECEIVES", "5")
             .env("ENDED_LINES_DAYS", "90")

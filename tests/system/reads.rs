@@ -21,6 +21,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             names_in_paths_may_be_any,
             what_a_function_logs_can_be_read,
             a_subscriber_who_comes_late_knows_what_the_others_know,
+            what_happened_is_told_as_it_was_published,
         ]
     );
 }
@@ -64,6 +65,42 @@ async fn what_a_shop_wants_to_know_is_one_question_each(servers: Arc<Servers>) -
     Ok(())
 }
 
+async fn what_happened_is_told_as_it_was_published(servers: Arc<Servers>) -> Outcome {
+    let stack = servers.stack().await?;
+    let api = Api::at(stack.api_url())?;
+    let subscriber = Subscriber::to(stack, &json!({"type": [{"exists": true}]})).await?;
+    let (sku, order, correlation) = (unique("SKU"), unique("order"), unique("correlation"));
+    api.create_batch(&unique("batch"), &sku, 5, None).await?;
+    api.allocate_as(&order, &sku, 3, &correlation).await?;
+    api.allocate(&order, &sku, 9).await?;
+    let line = json!({"orderid": order, "sku": sku, "qty": 3}).to_string();
+    assert_eq!(api.post("ship", line, None).await?.status, 200);
+
+    let history = until("all of it to be recorded", async || {
+        let history = api.ask(&format!("products/{sku}/history")).await?;
+        Ok((history["complete_to"] == history["version"]).then_some(history))
+    })
+    .await?;
+    let events = history["events"].as_array().context("events")?;
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap_or_default()).collect();
+    assert_eq!(types, ["BatchCreated", "Allocated", "OutOfStock", "Shipped"], "{history}");
+    assert_eq!(events[1]["correlation_id"], json!(correlation));
+    let published = subscriber.events_of(&sku, |published| published.len() >= events.len()).await?;
+    for event in events {
+        let mut published = published.iter().find(|told| told["id"] == event["id"]).context("its publication")?.clone();
+        published["correlation_id"] = event["correlation_id"].clone();
+        assert_eq!(published, *event);
+    }
+
+    let of_order = api.ask(&format!("orders/{order}/history?limit=2")).await?;
+    let next = of_order["next"].as_str().context("a next page")?;
+    let rest = api.ask(&format!("orders/{order}/history?after={next}")).await?;
+    let told = [&of_order, &rest].map(|page| page["events"].as_array().cloned().unwrap_or_default());
+    assert_eq!(told.concat(), events[1..], "all but the batch");
+    assert_eq!(rest["products"][0]["complete_to"], history["version"], "{rest}");
+    Ok(())
+}
+
 async fn names_in_paths_may_be_any(servers: Arc<Servers>) -> Outcome {
     let api = Api::at(servers.stack().await?.api_url())?;
     let start = unique("SKU");
@@ -73,7 +110,15 @@ async fn names_in_paths_may_be_any(servers: Arc<Servers>) -> Outcome {
     for qty in 1..=3 {
         api.allocate(&sku, &sku, qty).await?;
     }
-    for path in ["products/{}", "batches/{}", "orders/{}?limit=2", "batches/{}/lines?limit=2", "products/{}/waiting"] {
+    for path in [
+        "products/{}",
+        "batches/{}",
+        "orders/{}?limit=2",
+        "batches/{}/lines?limit=2",
+        "products/{}/waiting",
+        "products/{}/history",
+        "orders/{}/history",
+    ] {
         let path = path.replace("{}", &encoded);
         let shown = api.ask(&path).await?;
         assert_eq!(shown["code"], Value::Null, "{path}: {shown}");

@@ -1,11 +1,11 @@
 //! The servers that tests share. Each starts when it is first asked for; a failure is kept and told to all.
 
-use adapters::dynamodb::DynamoDb;
+use adapters::dynamodb::{DynamoDb, HistoryTable};
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use inner_loop::Database;
-use local::{CargoLambdaWatch, Functions, Stack, Template, Tools, WatchLog};
+use local::{CargoLambdaWatch, Functions, Stack, Template, Tools, WatchLog, history_table};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::OnceCell;
 
@@ -70,14 +70,28 @@ impl Servers {
         Ok(store_on(self.database().await?))
     }
 
-    /// The same on the DynamoDB of the emulator that the stack runs on.
+    /// The history beside it.
+    pub(crate) async fn history(&self) -> Result<HistoryTable> {
+        Ok(history_on(self.database().await?))
+    }
+
+    /// The same store on the DynamoDB of the emulator that the stack runs on.
     pub(crate) async fn emulated_store(&self) -> Result<DynamoDb> {
+        Ok(store_on(self.emulated().await?))
+    }
+
+    /// The history beside that.
+    pub(crate) async fn emulated_history(&self) -> Result<HistoryTable> {
+        Ok(history_on(self.emulated().await?))
+    }
+
+    async fn emulated(&self) -> Result<&Database> {
         let start = async {
             let database = Database::at(self.stack().await?.endpoint());
-            database.create_table(&Template::read(self.tools().await?).await?, TABLE).await?;
+            database.create_tables(&Template::read(self.tools().await?).await?, TABLE).await?;
             Ok(database)
         };
-        Ok(store_on(share(&self.emulated, start.boxed()).await?))
+        share(&self.emulated, start.boxed()).await
     }
 
     /// The functions under `cargo lambda watch`, on that table.
@@ -111,6 +125,10 @@ fn store_on(database: &Database) -> DynamoDb {
     DynamoDb::new(aws_sdk_dynamodb::Client::new(&database.sdk_config()), TABLE.to_owned())
 }
 
+fn history_on(database: &Database) -> HistoryTable {
+    HistoryTable::new(aws_sdk_dynamodb::Client::new(&database.sdk_config()), history_table(TABLE))
+}
+
 #[expect(clippy::disallowed_methods, reason = "how a running database is pointed at")]
 fn running() -> Option<String> {
     std::env::var(DYNAMODB).ok().filter(|url| !url.is_empty())
@@ -120,9 +138,9 @@ fn running() -> Option<String> {
 pub(crate) async fn create_anew(database: &Database, template: &Template, name: &str) -> Result<()> {
     if running().is_some() {
         // Mostly there is none.
-        let _ = database.delete_table(name).await;
+        let _ = database.delete_tables(name).await;
     }
-    database.create_table(template, name).await
+    database.create_tables(template, name).await
 }
 
 /// Boxed, because futures of servers that start servers would not fit a thread's stack.

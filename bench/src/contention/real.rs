@@ -63,7 +63,7 @@ async fn measure(
 ) -> Result<Figures> {
     // One for each measurement, so that none begins with the lines of another.
     let database = Database::start()?;
-    database.create_table(&Template::read(tools).await?, TABLE).await?;
+    database.create_tables(&Template::read(tools).await?, TABLE).await?;
     let config = database.sdk_config().into_builder().timeout_config(timeouts()).retry_config(retries()).build();
     let store = DynamoDb::new(Client::new(&config), TABLE.to_owned());
     // Boxed, since the compiler does not follow futures of this depth.

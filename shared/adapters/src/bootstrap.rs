@@ -9,7 +9,7 @@ use aws_smithy_types::retry::RetrySpec;
 use service_layer::ports::Publisher;
 use service_layer::{MessageBus, Remembering, VAIN_READS};
 
-use crate::dynamodb::DynamoDb;
+use crate::dynamodb::{DynamoDb, HistoryTable};
 use crate::line_queue::SqsLineQueue;
 use crate::report::chain;
 use crate::ses::SesMailer;
@@ -51,14 +51,26 @@ pub async fn allocation_bus_and_queue()
     Ok((MessageBus::new(Remembering::new(store, VAIN_READS), system, ()), queue))
 }
 
-/// For the view. Reads `TABLE_NAME` and `STACK_NAME`.
+/// For the view. Reads `TABLE_NAME`, `HISTORY_TABLE_NAME` and `STACK_NAME`.
 ///
 /// # Errors
 /// Names the environment variable that is missing.
-pub async fn view() -> Result<(DynamoDb, System), InvalidEnvironment> {
-    let (store, system) = (store(&start().await)?, system()?);
+pub async fn view() -> Result<(DynamoDb, HistoryTable, System), InvalidEnvironment> {
+    let config = start().await;
+    let (store, history, system) = (store(&config)?, history_table(&config)?, system()?);
     warm_up("DynamoDB", store.warm_up_table()).await;
-    Ok((store, system))
+    Ok((store, history, system))
+}
+
+/// For the subscriber that keeps what happened. Reads `HISTORY_TABLE_NAME`, `HISTORY_DAYS` and `STACK_NAME`.
+///
+/// # Errors
+/// Names the environment variable that is missing.
+pub async fn history() -> Result<(HistoryTable, System), InvalidEnvironment> {
+    let days = Duration::from_hours(24).saturating_mul(number("HISTORY_DAYS")?);
+    let (history, system) = (history_table(&start().await)?.keeping_events(days), system()?);
+    warm_up("DynamoDB", history.warm_up()).await;
+    Ok((history, system))
 }
 
 /// For the outbox relay. Reads `EVENTS_TOPIC_ARN` and `STACK_NAME`.
@@ -164,6 +176,10 @@ async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Fu
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {
     Ok(DynamoDb::new(aws_sdk_dynamodb::Client::new(config), variable("TABLE_NAME")?))
+}
+
+fn history_table(config: &SdkConfig) -> Result<HistoryTable, InvalidEnvironment> {
+    Ok(HistoryTable::new(aws_sdk_dynamodb::Client::new(config), variable("HISTORY_TABLE_NAME")?))
 }
 
 fn number(name: &'static str) -> Result<u32, InvalidEnvironment> {

@@ -36,8 +36,7 @@ fn of_headers(request: &Request) -> CorrelationId {
 
 /// The call behind a message of a queue: as its sender says, or else by its trace, or the message itself.
 pub(crate) fn of_message(message: &SqsMessage, context: &Context, deadline: Timestamp) -> Call {
-    let attribute = message.message_attributes.get(CORRELATION_ATTRIBUTE);
-    let named = attribute.and_then(|attribute| attribute.string_value.as_deref()).and_then(|id| id.try_into().ok());
+    let named = named_by(message);
     let traced = || message.attributes.get("AWSTraceHeader").and_then(|header| root(header));
     let itself = || message.message_id.as_deref().and_then(|id| id.try_into().ok());
     Call {
@@ -45,6 +44,11 @@ pub(crate) fn of_message(message: &SqsMessage, context: &Context, deadline: Time
         correlation: named.or_else(traced).or_else(itself).unwrap_or_else(|| of_context(context)),
         deadline,
     }
+}
+
+/// What a message belongs to, as its sender says.
+pub(crate) fn named_by(message: &SqsMessage) -> Option<CorrelationId> {
+    message.message_attributes.get(CORRELATION_ATTRIBUTE)?.string_value.as_deref()?.try_into().ok()
 }
 
 /// The call behind an invocation for many.

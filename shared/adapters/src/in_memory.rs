@@ -1,11 +1,13 @@
 //! Every port in memory, so that the whole service runs without a server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Batch, BatchRef, LineId, Move, NewBatch, OrderId, OrderLine, Part, PartId, Place, Product, Sku};
+use domain::{Batch, BatchRef, LineId, Move, NewBatch, OrderId, OrderLine, Part, PartId, Place, Product, Sku, Version};
+use service_layer::history::{History, Mention, Recorded, Told};
 use service_layer::outbox::{self, Envelope};
 use service_layer::ports::{
     ByAge, Claim, Environment, Holds, Inbox, LineQueue, Lists, Mail, Mailer, OrderLines, PublishError, Publisher, Rank,
@@ -349,6 +351,58 @@ fn has_twice<T: Ord>(keys: &[T]) -> bool {
 #[must_use]
 pub fn call_until(deadline: Timestamp) -> Call {
     Call { request: "request".to_owned(), correlation: CorrelationId::unknown(), deadline }
+}
+
+/// What happened, in memory.
+#[derive(Debug, Default)]
+pub struct InMemoryHistory {
+    kept: Mutex<BTreeMap<(Sku, Version, u32), Told>>,
+    /// How many events of one call it has no room for beyond.
+    room: Option<usize>,
+}
+
+impl InMemoryHistory {
+    /// One that takes no more than so many events of a call.
+    #[must_use]
+    pub fn with_room_for(events: usize) -> Self {
+        Self { room: Some(events), ..Self::default() }
+    }
+
+    /// Forgets an event, as one that was lost.
+    pub fn forget(&self, sku: &Sku, version: Version, number: u32) {
+        self.kept().remove(&(sku.clone(), version, number));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<(Sku, Version, u32), Told>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History for InMemoryHistory {
+    const BATCH: usize = 12;
+
+    async fn record(&self, mut events: Vec<Told>) -> Result<Vec<Told>, StoreError> {
+        let left = events.split_off(self.room.unwrap_or(events.len()).min(events.len()));
+        let key = |event: &Recorded| (event.sku.clone(), event.version, event.number);
+        self.kept().extend(events.into_iter().map(|told| (key(&told.event), told)));
+        Ok(left)
+    }
+
+    async fn of_product(
+        &self,
+        sku: &Sku,
+        versions: RangeInclusive<Version>,
+        at_most: usize,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let range = (sku.clone(), *versions.start(), 0)..=(sku.clone(), *versions.end(), u32::MAX);
+        Ok(self.kept().range(range).take(at_most).map(|(_, told)| told.event.clone()).collect())
+    }
+
+    async fn mentions(&self, orderid: &OrderId) -> Result<Vec<Mention>, StoreError> {
+        let kept = self.kept();
+        let all = kept.values().filter_map(|told| told.mention.clone());
+        Ok(all.filter(|mention| mention.line.orderid == *orderid).collect())
+    }
 }
 
 /// A topic that keeps what was published.

@@ -15,6 +15,7 @@ pub mod json;
 pub mod line_queue;
 mod metrics;
 pub mod queued;
+pub mod recorder;
 pub mod report;
 pub mod schedule;
 pub mod ses;

@@ -105,7 +105,7 @@ pub(crate) fn return_to_queue<E: Environment>(
 
 /// Reads an event that the topic delivered raw. In two parts: of a flattened value, serde can't say which field is
 /// wrong.
-fn event(message: &SqsMessage) -> Result<Envelope, Source> {
+pub(crate) fn event(message: &SqsMessage) -> Result<Envelope, Source> {
     #[derive(Deserialize)]
     struct Origin {
         lines: Option<u32>,

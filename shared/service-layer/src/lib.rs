@@ -13,6 +13,7 @@
 mod call;
 mod error;
 mod handlers;
+pub mod history;
 mod message_bus;
 pub mod outbox;
 pub mod ports;

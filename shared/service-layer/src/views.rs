@@ -320,7 +320,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
     }
 
     /// Reads until what was read fits together, or time is up.
-    async fn read<T, F: Future<Output = Result<T, StoreError>>>(
+    pub(crate) async fn read<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         call: &Call,
         read: impl Fn() -> F,

@@ -5,11 +5,15 @@ use std::convert::Infallible;
 use adapters::http::{
     Route, answer_about_batches, answer_about_lines, answer_about_orders, answer_readers, without_uri,
 };
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryHistory};
+use adapters::recorder::record_events;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, Request, RequestExt, Response};
 use serde_json::{Value, json};
 use service_layer::MessageBus;
+use service_layer::history::History;
+use service_layer::outbox::Envelope;
 use service_layer::ports::{Environment, LineQueue, Lists};
 use service_layer::store::Asks;
 
@@ -43,8 +47,19 @@ pub fn api_request(event: &Value, context: Context) -> Request {
     Request::from(without_uri(event)).with_lambda_context(context)
 }
 
-/// What the route's own function answers.
+/// What the route's own function answers, where nothing of the past is recorded.
 pub async fn answer<S: Asks + Lists, E: Environment, Q: LineQueue>(
+    route: Route,
+    bus: &MessageBus<S, E>,
+    queue: Option<&Q>,
+    request: Request,
+) -> Response<Body> {
+    answer_knowing(&InMemoryHistory::default(), route, bus, queue, request).await
+}
+
+/// What the route's own function answers, with what is recorded of the past.
+pub async fn answer_knowing<S: Asks + Lists, H: History, E: Environment, Q: LineQueue>(
+    history: &H,
     route: Route,
     bus: &MessageBus<S, E>,
     queue: Option<&Q>,
@@ -54,7 +69,7 @@ pub async fn answer<S: Asks + Lists, E: Environment, Q: LineQueue>(
         "allocate" => answer_about_lines(bus, queue, request).await,
         "batches" => answer_about_batches(bus, request).await,
         "orders" => answer_about_orders(bus, request).await,
-        "allocations-view" => answer_readers(bus.store(), bus.environment(), request).await,
+        "allocations-view" => answer_readers(bus.store(), history, bus.environment(), request).await,
         other => panic!("{other} answers no requests"),
     };
     answer.unwrap()
@@ -67,6 +82,25 @@ pub fn sqs_message(id: &str, body: &str) -> SqsMessage {
     message.message_id = Some(id.to_owned());
     message.body = Some(body.to_owned());
     message
+}
+
+/// An event as the topic delivers it to a queue.
+#[must_use]
+pub fn told(envelope: &Envelope) -> SqsMessage {
+    let mut message = sqs_message(&envelope.id, &serde_json::to_string(envelope).unwrap());
+    let mut correlation = SqsMessageAttribute::default();
+    correlation.string_value = envelope.correlation.as_ref().map(ToString::to_string);
+    message.message_attributes.insert("correlation_id".to_owned(), correlation);
+    message
+}
+
+/// The subscriber that keeps what happened hears of these events, and keeps all of them.
+pub async fn hear<H: History>(history: &H, envelopes: &[Envelope]) {
+    let (environment, mut context) = (InMemoryEnvironment::default(), Context::default());
+    context.deadline = 100_000;
+    let messages = sqs_event(envelopes.iter().map(told));
+    let response = record_events(history, &environment, messages, &context, 5).await;
+    assert!(response.batch_item_failures.is_empty(), "{response:?}");
 }
 
 /// Messages as Lambda hands them over.

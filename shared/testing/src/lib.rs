@@ -8,7 +8,7 @@ mod hooks;
 mod values;
 
 pub use command::{Command, Reply, Subject, change_body, order_body};
-pub use events::{answer, api_event, api_request, sqs_event, sqs_message};
+pub use events::{answer, answer_knowing, api_event, api_request, hear, sqs_event, sqs_message, told};
 pub use hooks::{Failing, Hanging, Hooked, Hooks};
 pub use values::{
     allocations, batch, change, comes, found_product, holds, line, new_batch, on_batch, stored_product, waiting,

@@ -5,6 +5,7 @@ mod asking;
 mod holds;
 mod orders;
 mod pages;
+mod past;
 mod places;
 mod several;
 mod splits;
@@ -12,7 +13,7 @@ mod story;
 
 use std::time::Duration;
 
-use adapters::in_memory::InMemoryStore;
+use adapters::in_memory::{InMemoryHistory, InMemoryStore};
 use domain::{Allocation, Budget, ChangeBatchQuantity, OrderId, OrderLine, Part, Product, Revision, SkuLines, Version};
 use service_layer::CorrelationId;
 use service_layer::ports::{Claim, Holds, Inbox, Lists, Timestamp};
@@ -68,8 +69,19 @@ trait Store: Asks + Lists + Holds + Inbox {}
 impl<S: Asks + Lists + Holds + Inbox> Store for S {}
 
 macro_rules! contract {
-    ($($test:ident),+ $(,)?) => {
+    (stores: $($test:ident),+; histories: $($of_history:ident),+ $(,)?) => {
         pub(crate) fn add_to(layers: &mut Layers) {
+            $(
+                layers.add("contract", concat!("in_memory::", stringify!($of_history)), async |_| {
+                    past::$of_history(&InMemoryHistory::default()).await
+                });
+                layers.add("contract", concat!("dynamodb::", stringify!($of_history)), async |servers| {
+                    past::$of_history(&servers.history().await?).await
+                });
+                layers.add("contract", concat!("emulator::", stringify!($of_history)), async |servers| {
+                    past::$of_history(&servers.emulated_history().await?).await
+                });
+            )+
             $(
                 layers.add("contract", concat!("in_memory::", stringify!($test)), async |_| {
                     $test(&InMemoryStore::default()).await
@@ -86,6 +98,7 @@ macro_rules! contract {
 }
 
 contract![
+    stores:
     nothing_is_found_before_the_first_commit,
     what_was_committed_is_found,
     a_commit_on_an_old_version_changes_nothing_and_is_told_the_new_one,
@@ -139,7 +152,11 @@ contract![
     lines_are_placed_and_dismissed_by_one_commit_or_not_at_all,
     lines_that_ask_are_listed_by_their_time_and_sku,
     a_turn_is_somebodys_until_it_is_over_or_ended,
-    a_commit_of_many_lines_says_that_there_is_a_crowd,
+    a_commit_of_many_lines_says_that_there_is_a_crowd;
+    histories:
+    events_are_kept_once_and_listed_by_version_and_number,
+    what_no_line_leads_to_is_mentioned_of_its_order,
+    any_name_is_recorded_as_it_is,
 ];
 
 const FIRST: CommitId = CommitId(1);

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::{PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::query::{QueryInput, QueryOutput};
@@ -61,6 +62,7 @@ enum Request {
     Get,
     Query(QueryInput),
     Put(PutItemInput),
+    BatchWrite(BatchWriteItemInput),
     Transaction(TransactWriteItemsInput),
 }
 
@@ -112,6 +114,9 @@ impl Intercept for Meter {
         } else if let Some(input) = input.downcast_mut::<PutItemInput>() {
             input.return_consumed_capacity = wanted;
             Request::Put(input.clone())
+        } else if let Some(input) = input.downcast_mut::<BatchWriteItemInput>() {
+            input.return_consumed_capacity = wanted;
+            Request::BatchWrite(input.clone())
         } else {
             return Err("a call whose cost is not counted".into());
         };
@@ -141,6 +146,9 @@ impl Intercept for Meter {
             Request::Get => state.get(output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
             Request::Query(input) => state.query(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?),
             Request::Put(input) => state.put(input, output.and_then(|output| output.downcast_ref())),
+            Request::BatchWrite(input) => {
+                state.batch_write(input, output.and_then(|output| output.downcast_ref()).ok_or(failed)?)
+            }
             Request::Transaction(input) => state.transaction(input, output.and_then(|output| output.downcast_ref())),
         };
         state.cost = state.cost.plus(cost?);
@@ -184,19 +192,28 @@ impl State {
         Ok(Cost { read_units: units, ..Cost::default() })
     }
 
-    /// All items of a page together are rounded up. What is read from the index costs half.
+    /// Each put as if it were alone.
+    fn batch_write(&mut self, input: &BatchWriteItemInput, output: &BatchWriteItemOutput) -> Result<Cost, BoxError> {
+        let requests = input.request_items().into_iter().flatten().flat_map(|(_, requests)| requests);
+        let mut units = 0.0;
+        for put in requests.map(|request| request.put_request().ok_or("a batch that does not put")) {
+            let item = put?.item();
+            units += blocks(size(item).max(self.known(item)), 1);
+            self.see(item);
+        }
+        agree("BatchWriteItem", reported(output.consumed_capacity()), &[[units, 0.0]])?;
+        Ok(Cost { writes: 1, write_units: [units, 0.0], ..Cost::default() })
+    }
+
+    /// All items of a page together are rounded up. What is read from the index, or not consistently, costs half.
     fn query(&mut self, input: &QueryInput, output: &QueryOutput) -> Result<Cost, BoxError> {
         for item in output.items() {
             self.see(item);
         }
         let bytes = output.items().iter().map(size).sum::<usize>();
-        let (units, expected) = if input.index_name().is_some() {
-            let units = blocks(bytes, 4) / 2.0;
-            (units, [0.0, units])
-        } else {
-            let units = blocks(bytes, 4);
-            (units, [units, 0.0])
-        };
+        let half = if input.consistent_read() == Some(true) { 1.0 } else { 0.5 };
+        let units = blocks(bytes, 4) * half;
+        let expected = if input.index_name().is_some() { [0.0, units] } else { [units, 0.0] };
         agree("Query", reported(output.consumed_capacity()), &[expected])?;
         Ok(Cost { read_units: units, ..Cost::default() })
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "units are halves, which floats hold exactly")]
 
+mod history;
 mod memory;
 mod meter;
 mod orders;
@@ -11,7 +12,7 @@ mod views;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use adapters::dynamodb::DynamoDb;
+use adapters::dynamodb::{DynamoDb, HistoryTable};
 use adapters::http::Route;
 use adapters::system::System;
 use anyhow::ensure;
@@ -20,6 +21,7 @@ use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, EndpointFuture, Params
 use aws_sdk_dynamodb::config::{Builder, SharedInterceptor};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{BatchRef, OrderId, OrderLine, Revision, SkuLines};
+use history::what_happened_is_kept_for_little_more_than_a_write_unit_an_event;
 use memory::remembering_pays_where_one_process_has_a_product_to_itself;
 use meter::{Cost, Item, Meter, blocks, size};
 use orders::{
@@ -59,6 +61,7 @@ pub(crate) fn add_to(layers: &mut Layers) {
             a_split_line_takes_two_units_for_each_part_and_two_for_each_batch_that_it_fills,
             giving_back_what_is_due_takes_three_round_trips_more,
             an_order_of_a_hundred_lines_is_shown_in_two_round_trips,
+            what_happened_is_kept_for_little_more_than_a_write_unit_an_event,
             an_order_of_a_megabyte_is_viewed_in_one_page,
             one_document_with_all_allocations_costs_more_with_each,
         ]
@@ -170,6 +173,8 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
     assert_eq!(prices["view an order"], cost(1, 0, 1.0, [0.0, 0.0]));
     assert_eq!(prices["show an order of 1 line"], cost(2, 0, 3.0, [0.0, 0.0]));
     assert_eq!(prices["show a product"], cost(1, 0, 1.0, [0.0, 0.0]));
+    assert_eq!(prices["ask what happened to a product"], cost(2, 0, 1.5, [0.0, 0.0]));
+    assert_eq!(prices["ask what happened to an order"], cost(2, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["list lines that wait"], cost(2, 0, 1.5, [0.0, 0.0]));
     assert_eq!(prices["show a batch"], cost(2, 0, 2.0, [0.0, 0.0]));
     assert_eq!(prices["list a batch's lines"], cost(2, 0, 2.0, [0.0, 0.0]));
@@ -185,6 +190,8 @@ fn check_single_commits(prices: &HashMap<String, Cost>) {
             Route::ViewAllocations => "view an order",
             Route::ShowOrder => "show an order of 1 line",
             Route::ShowProduct => "show a product",
+            Route::OrderHistory => "ask what happened to an order",
+            Route::ProductHistory => "ask what happened to a product",
             Route::ListWaiting => "list lines that wait",
             Route::ShowBatches => "show a batch",
             Route::ListLines => "list a batch's lines",
@@ -200,7 +207,8 @@ fn change_of(victims: usize) -> String {
 /// What each command costs on a product that has full batches only.
 #[expect(clippy::too_many_lines, reason = "a list of prices is read as one")]
 async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
-    let (plain, (store, meter)) = (servers.store().await?, metered(servers).await?);
+    let (plain, (client, meter)) = (servers.store().await?, metered_client(servers).await?);
+    let store = DynamoDb::new(client.clone(), TABLE.to_owned());
     let mut prices = Vec::new();
     let mut price = async |what: &str, command: Command| {
         meter.read();
@@ -259,7 +267,8 @@ async fn prices(servers: &Servers, sku: &str) -> anyhow::Result<Prices> {
     }
     price("change an ETA, 1 lines move", in_a_month(sku, &delayed.reference)).await?;
     // Before the next commits, which have much to tell: that is stored with the product.
-    let questions = views::prices(&store, &meter, first).await?;
+    let past = HistoryTable::new(client, local::history_table(TABLE));
+    let questions = views::prices(&store, &past, &meter, first).await?;
     for victims in VICTIMS {
         // Preferred by its name, and never full before.
         let new = new_batch(&name("a-batch"), sku, u32::try_from(victims + 2)?);

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adapters::dynamodb::DynamoDb;
+use adapters::dynamodb::{DynamoDb, HistoryTable};
 use adapters::system::System;
 use domain::{OrderLine, Sku};
+use service_layer::history::Past;
 use service_layer::{Views, Wanted};
 use testing::{Command, allocations, line, new_batch};
 
@@ -17,7 +18,12 @@ use crate::names::soon;
 use crate::servers::Servers;
 
 /// What may be asked about a line, the product it is of, and its batch.
-pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) -> anyhow::Result<Prices> {
+pub(super) async fn prices(
+    store: &DynamoDb,
+    history: &HistoryTable,
+    meter: &Meter,
+    line: &OrderLine,
+) -> anyhow::Result<Prices> {
     let views = Views { store, environment: &System::default() };
     let (OrderLine { orderid, sku, .. }, call) = (line, &soon());
     let mut prices = Vec::new();
@@ -36,6 +42,11 @@ pub(super) async fn prices(store: &DynamoDb, meter: &Meter, line: &OrderLine) ->
     note("show a batch");
     views.on_batches(reference, None, &Wanted::first(100), call).await?;
     note("list a batch's lines");
+    let past = Past { views, history };
+    past.of_product(sku, &Wanted::first(100), call).await?;
+    note("ask what happened to a product");
+    past.of_order(orderid, &Wanted::first(100), call).await?;
+    note("ask what happened to an order");
     Ok(prices)
 }
 

@@ -277,7 +277,7 @@ async fn every_function_is_traced_and_names_its_stack(servers: Arc<Servers>) -> 
 }
 
 /// Logical id, metric, and whose it is.
-const ALARMS: [(&str, &str, &str); 14] = [
+const ALARMS: [(&str, &str, &str); 16] = [
     ("AllocateDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "AllocateDeadLetters"),
     ("AllocateQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "AllocateQueue"),
     ("ApiErrorsAlarm", "5xx", "Api"),
@@ -286,6 +286,8 @@ const ALARMS: [(&str, &str, &str); 14] = [
     ("EventsDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "EventsDeadLetters"),
     ("EventsQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "EventsQueue"),
     ("ExpireHoldsAlarm", "Errors", "ExpireHoldsFunction"),
+    ("HistoryDeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "HistoryDeadLetters"),
+    ("HistoryQueueAgeAlarm", "ApproximateAgeOfOldestMessage", "HistoryQueue"),
     ("LostEventsAlarm", "DroppedEventCount", "PublishEventsMapping"),
     ("RelayIteratorAgeAlarm", "IteratorAge", "PublishEventsFunction"),
     ("RelayLagAlarm", "RelayLag", "AWS::StackName"),

@@ -38,9 +38,10 @@ pub(super) fn right(action: &str, resource: &str) -> Right {
 
 /// The calls to AWS in each file of `shared/adapters/src`. `DynamoDB`'s are recorded too, but for the recount's, which
 /// no function makes: it runs with its operator's rights. Of the others, each is a right.
-const CALLS: [(&str, &[&str]); 10] = [
+const CALLS: [(&str, &[&str]); 11] = [
     ("dynamodb/asking.rs", &["put_item", "put_item", "delete_item"]),
     ("dynamodb/find.rs", &["get_item", "batch_get_item"]),
+    ("dynamodb/history.rs", &["batch_write_item", "query"]),
     ("dynamodb/inbox.rs", &["put_item", "put_item"]),
     ("dynamodb/list.rs", &["query", "query", "query"]),
     ("dynamodb/recount.rs", &["scan"]),
@@ -62,7 +63,7 @@ const SENT_BY: [&str; 3] = [
 /// What the bootstrap function that a `main.rs` calls gives it beside DynamoDB.
 fn of_clients(bootstrap: &str) -> Vec<Right> {
     match bootstrap {
-        "command_bus" | "view" | "max_receives" => Vec::new(),
+        "command_bus" | "view" | "history" | "max_receives" => Vec::new(),
         "allocation_bus_and_queue" => vec![right("sqs:SendMessage", "AllocateQueue.Arn")],
         "topic" => vec![right("sns:Publish", "EventsTopic")],
         "event_bus" => SENT_BY.map(|resource| right("ses:SendEmail", resource)).to_vec(),

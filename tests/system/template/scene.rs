@@ -4,19 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapters::dynamodb::DynamoDb;
+use adapters::dynamodb::{DynamoDb, HistoryTable};
 use adapters::http::Route;
 use adapters::system::System;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedInterceptor};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemInput;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
 use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
-use domain::{IfShort, OrderLine, Revision, SkuLines, Terms};
+use domain::{Event, IfShort, OrderLine, Revision, SkuLines, Terms, Version};
+use service_layer::history::Past;
+use service_layer::outbox::envelopes;
 use service_layer::ports::{Environment as _, Holds as _, Inbox as _, Timestamp};
 use service_layer::store::{Asking, AskingId, Asks as _, Changed, Commit, CommitId, Origins, Products as _, ReadSet};
 use service_layer::{
@@ -46,7 +49,12 @@ impl Intercept for Recorder {
         let input = context.input();
         let mut rights = self.0.lock().unwrap();
         let mut on_table = |action: &str| rights.insert(right(action, "Table.Arn"));
-        if input.downcast_ref::<BatchGetItemInput>().is_some() {
+        let history = local::history_table(TABLE);
+        if let Some(input) = input.downcast_ref::<BatchWriteItemInput>() {
+            let tables: Vec<&String> = input.request_items().into_iter().flat_map(|items| items.keys()).collect();
+            assert_eq!(tables, [&history], "only the history is written in this way");
+            rights.insert(right("dynamodb:BatchWriteItem", "HistoryTable.Arn"));
+        } else if input.downcast_ref::<BatchGetItemInput>().is_some() {
             on_table("dynamodb:BatchGetItem");
         } else if input.downcast_ref::<GetItemInput>().is_some() {
             on_table("dynamodb:GetItem");
@@ -56,6 +64,9 @@ impl Intercept for Recorder {
             on_table("dynamodb:DeleteItem");
         } else if let Some(input) = input.downcast_ref::<QueryInput>() {
             match input.index_name() {
+                None if input.table_name() == Some(history.as_str()) => {
+                    rights.insert(right("dynamodb:Query", "HistoryTable.Arn"))
+                }
                 None => on_table("dynamodb:Query"),
                 Some(index) => rights.insert(right("dynamodb:Query", &format!("${{Table.Arn}}/index/{index}"))),
             };
@@ -82,6 +93,7 @@ impl Intercept for Recorder {
 pub(super) struct Scene {
     others: MessageBus<DynamoDb, System>,
     recorded: MessageBus<DynamoDb, System>,
+    history: HistoryTable,
     pub(super) recorder: Recorder,
     /// The routes whose calls were recorded.
     pub(super) played: Mutex<BTreeSet<Route>>,
@@ -100,9 +112,12 @@ impl Scene {
         let config = aws_sdk_dynamodb::config::Builder::from(&servers.database().await?.sdk_config())
             .interceptor(SharedInterceptor::new(recorder.clone()))
             .build();
-        let store = DynamoDb::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE.to_owned());
+        let client = aws_sdk_dynamodb::Client::from_conf(config);
+        let history = HistoryTable::new(client.clone(), local::history_table(TABLE));
+        let store = DynamoDb::new(client, TABLE.to_owned());
         let others = MessageBus::new(servers.store().await?, System::default(), ());
-        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), recorder, played: Mutex::default() })
+        let played = Mutex::default();
+        Ok(Self { others, recorded: MessageBus::new(store, System::default(), ()), history, recorder, played })
     }
 
     async fn before(&self, command: Command) -> anyhow::Result<()> {
@@ -270,8 +285,24 @@ impl Scene {
         views.on_batches(reference, None, &Wanted::first(9), call).await?;
         let unknown = views.order(&unique("order").as_str().try_into()?, &first, call).await;
         anyhow::ensure!(unknown.is_err(), "{unknown:?}");
+        let past = Past { views, history: &self.history };
+        past.of_product(&line.sku, &Wanted::first(9), call).await?;
+        past.of_order(&line.orderid, &Wanted::first(9), call).await?;
         let asked = Route::ALL.iter().filter(|route| route.method() == "GET");
         self.played.lock().unwrap().extend(asked);
+        Ok(())
+    }
+
+    async fn record(&self) -> anyhow::Result<()> {
+        let (sku, at) = (unique("LAMP"), Timestamp(1));
+        let event = Event::BatchCreated {
+            batchref: unique("batch").as_str().try_into()?,
+            sku: sku.as_str().try_into()?,
+            qty: 1.try_into()?,
+            eta: None,
+        };
+        let told = envelopes(&sku.as_str().try_into()?, Version(1), at, vec![(event, None)]);
+        testing::hear(&self.history, &told).await;
         Ok(())
     }
 
@@ -340,6 +371,7 @@ impl Scene {
                 Ok(())
             }
             "publish-events" => Ok(()),
+            "record-history" => self.record().await,
             other => anyhow::bail!("what {other} does is not known here"),
         }
     }

@@ -10,7 +10,7 @@ use super::DynamoDb;
 use super::items::{
     DUE, Key, Kind, batch_partition, listed_due, order_partition, read_batch, read_part, shelves, waiting_partition,
 };
-use super::list::{More, items};
+use super::list::{More, items, pages};
 
 impl Lists for DynamoDb {
     async fn of_order(
@@ -29,7 +29,7 @@ impl Lists for DynamoDb {
                 .expression_attribute_values(":after", AttributeValue::S(Key::after_line(line).sk)),
         };
         let (mut lines, mut known) = (OrderLines::default(), 0_usize);
-        self.pages(query, |item| {
+        pages(query, |item| {
             match Kind::of(&item) {
                 Kind::Cancelled => lines.is_cancelled = true,
                 // What asks was not promised, and neither is what is wanted.
@@ -83,7 +83,7 @@ impl Lists for DynamoDb {
                 .expression_attribute_values(":from", AttributeValue::S(Key::batch(sku, reference).sk)),
         };
         let mut batches = Vec::new();
-        self.pages(query, |item| {
+        pages(query, |item| {
             batches.push(read_batch(item)?);
             Ok(More::needed(batches.len() < at_most))
         })
@@ -97,7 +97,7 @@ impl Holds for DynamoDb {
         let query = self.held_in(DUE.to_owned()).key_condition_expression("#hold = :hold AND due <= :now");
         let query = query.expression_attribute_values(":now", AttributeValue::N(now.0.to_string()));
         let mut due = Vec::new();
-        self.pages(query.limit(items(at_most)), |item| {
+        pages(query.limit(items(at_most)), |item| {
             due.push(listed_due(item)?);
             Ok(More::needed(due.len() < at_most))
         })
@@ -128,7 +128,7 @@ impl DynamoDb {
                 .expression_attribute_values(":age", AttributeValue::N(age.to_string())),
         };
         let mut parts: Vec<Part> = Vec::new();
-        self.pages(query, |item| {
+        pages(query, |item| {
             let part = read_part(item)?;
             if parts.len() >= at_most && parts.last().is_some_and(|last| last.age != part.age) {
                 return Ok(More::Enough);

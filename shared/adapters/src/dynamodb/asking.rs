@@ -17,7 +17,7 @@ use super::find::Consistency;
 use super::items::{
     AskingItem, Item, Key, Kind, TurnItem, asking_shelves, listed_asking, read_part, read_turn, to_item,
 };
-use super::list::{More, items};
+use super::list::{More, items, pages};
 
 impl Asks for DynamoDb {
     async fn ask(&self, asking: &Asking) -> Result<Asked, StoreError> {
@@ -111,7 +111,7 @@ impl DynamoDb {
     /// The first lines of one shelf, and since when they ask.
     async fn asking_on(&self, partition: String, most: usize) -> Result<Vec<(u64, LineId)>, StoreError> {
         let (mut listed, mut seen) = (Vec::new(), 0_usize);
-        self.pages(self.listed_in(partition).limit(items(most)), |item| {
+        pages(self.listed_in(partition).limit(items(most)), |item| {
             seen = seen.saturating_add(1);
             match listed_asking(item) {
                 Ok(entry) => listed.push(entry),

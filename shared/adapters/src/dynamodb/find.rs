@@ -15,7 +15,7 @@ use super::items::{
     Item, Key, Kind, batch_partition, order_partition, read_asking, read_batch, read_cancelled, read_head,
     read_last_put, read_part,
 };
-use super::list::More;
+use super::list::{More, pages};
 
 /// How often keys that DynamoDB left unprocessed are asked for again before the store counts as silent. The
 /// caller waits between its own tries.
@@ -109,7 +109,7 @@ impl DynamoDb {
 
     async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
-        self.pages(query, |item| {
+        pages(query, |item| {
             items.push(item);
             Ok(More::Needed)
         })

@@ -18,7 +18,7 @@ impl DynamoDb {
             Listing::Held { sku, at_most } => {
                 let mut parts = Vec::new();
                 let query = self.held_in(held_partition(sku)).limit(items(*at_most));
-                Box::pin(self.pages(query, |item| {
+                Box::pin(pages(query, |item| {
                     parts.push(read_part(item)?);
                     Ok(More::needed(parts.len() < *at_most))
                 }))
@@ -43,7 +43,7 @@ impl DynamoDb {
         let page = needed.lines.min(usize::try_from(needed.pieces).unwrap_or(usize::MAX));
         let query = self.listed_in(partition).scan_index_forward(false).limit(items(page));
         let mut parts = Vec::new();
-        self.pages(query, |item| {
+        pages(query, |item| {
             let part = read_part(item)?;
             needed.take(&part);
             parts.push(part);
@@ -56,7 +56,7 @@ impl DynamoDb {
     /// All lines that a query comes to.
     async fn parts(&self, query: QueryFluentBuilder) -> Result<Vec<Part>, StoreError> {
         let mut parts = Vec::new();
-        self.pages(query, |item| {
+        pages(query, |item| {
             parts.push(read_part(item)?);
             Ok(More::Needed)
         })
@@ -91,26 +91,25 @@ impl DynamoDb {
             .expression_attribute_names("#hold", "hold")
             .expression_attribute_values(":hold", AttributeValue::S(partition))
     }
+}
 
-    /// Follows a query over all its pages, until `take` has enough.
-    pub(super) async fn pages(
-        &self,
-        query: QueryFluentBuilder,
-        mut take: impl FnMut(Item) -> Result<More, StoreError> + Send,
-    ) -> Result<(), StoreError> {
-        let mut start = None;
-        loop {
-            let output = query.clone().set_exclusive_start_key(start.take()).send().await.map_err(classify)?;
-            for item in output.items.unwrap_or_default() {
-                match take(item)? {
-                    More::Needed => {}
-                    More::Enough => return Ok(()),
-                }
+/// Follows a query over all its pages, until `take` has enough.
+pub(super) async fn pages(
+    query: QueryFluentBuilder,
+    mut take: impl FnMut(Item) -> Result<More, StoreError> + Send,
+) -> Result<(), StoreError> {
+    let mut start = None;
+    loop {
+        let output = query.clone().set_exclusive_start_key(start.take()).send().await.map_err(classify)?;
+        for item in output.items.unwrap_or_default() {
+            match take(item)? {
+                More::Needed => {}
+                More::Enough => return Ok(()),
             }
-            match output.last_evaluated_key {
-                Some(key) if !key.is_empty() => start = Some(key),
-                _ => return Ok(()),
-            }
+        }
+        match output.last_evaluated_key {
+            Some(key) if !key.is_empty() => start = Some(key),
+            _ => return Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@ mod asking;
 mod broken_items;
 mod failure;
 mod find;
+mod history;
 mod inbox;
 mod items;
 mod list;
@@ -20,6 +21,7 @@ use aws_sdk_dynamodb::Client;
 use domain::Part;
 use service_layer::store::{Commit, Found, Listing, Products, ReadSet, StoreError};
 
+pub use history::HistoryTable;
 pub use items::{UnreadableItem, outbox_envelopes};
 pub use recount::{Cursor, Page, Row};
 

@@ -14,7 +14,7 @@ use super::items::{
     Item, Key, Kind, UnreadableItem, read_asking, read_batch, read_cancelled, read_head, read_last_put, read_part,
     read_turn, shelves, waiting_partition,
 };
-use super::list::More;
+use super::list::{More, pages};
 
 /// How often keys that DynamoDB left unprocessed are asked for again.
 const TRIES: u32 = 10;
@@ -106,7 +106,7 @@ impl DynamoDb {
         // A line that moved may be listed where it was and where it is.
         let mut listed: BTreeSet<PartId> = BTreeSet::new();
         for partition in partitions {
-            self.pages(self.listed_in(partition), |item| {
+            pages(self.listed_in(partition), |item| {
                 listed.insert(read_part(item)?.id());
                 Ok(More::Needed)
             })

@@ -6,6 +6,7 @@ use domain::{LineId, LineName, OrderId, PartId, Sku, Version};
 use lambda_http::{Request, RequestExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use service_layer::history::OrderRank;
 use service_layer::ports::Rank;
 use service_layer::{BatchRank, Wanted};
 
@@ -80,11 +81,42 @@ impl Token for BatchRank {
     }
 }
 
+/// An event of an order.
+impl Token for OrderRank {
+    type Written = (Sku, Version);
+    type Of = ();
+
+    fn written(self) -> (Sku, Version) {
+        (self.sku, self.version)
+    }
+
+    fn read((sku, version): (Sku, Version), (): &()) -> Option<Self> {
+        Some(Self { sku, version })
+    }
+}
+
 /// Which page a request asks for.
 pub(super) fn wanted<P: Token>(request: &Request, of: &P::Of) -> Result<Wanted<P>, Failure> {
-    let limit = query(request, "limit").map(|text| limit(&text)).transpose()?.unwrap_or(DEFAULT_LIMIT);
+    let limit = wanted_limit(request)?;
     let after = query(request, "after").map(|token| after(&token, of)).transpose()?;
     Ok(Wanted { after, limit })
+}
+
+/// Which page of a product's events a request asks for: those after a version, which anybody may name.
+pub(super) fn wanted_after_version(request: &Request) -> Result<Wanted<Version>, Failure> {
+    let limit = wanted_limit(request)?;
+    let after = query(request, "after").map(|text| version(&text)).transpose()?;
+    Ok(Wanted { after, limit })
+}
+
+fn version(text: &str) -> Result<Version, Failure> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let version = text.parse().ok().filter(|_| is_number).map(Version);
+    version.ok_or_else(|| invalid(&shortened(format!("after: must be a version, a whole number, not {text:?}"))))
+}
+
+fn wanted_limit(request: &Request) -> Result<usize, Failure> {
+    Ok(query(request, "limit").map(|text| limit(&text)).transpose()?.unwrap_or(DEFAULT_LIMIT))
 }
 
 fn limit(text: &str) -> Result<usize, Failure> {

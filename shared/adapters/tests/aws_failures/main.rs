@@ -11,6 +11,7 @@
 
 mod clock;
 mod failures;
+mod history;
 mod lines;
 mod mail;
 mod pauses;

@@ -69,6 +69,8 @@ fn encoded(body: &[u8]) -> Value {
 const QUESTIONS: &[Route] = &[
     Route::ViewAllocations,
     Route::ShowOrder,
+    Route::OrderHistory,
+    Route::ProductHistory,
     Route::ShowProduct,
     Route::ListWaiting,
     Route::ShowBatches,
@@ -441,6 +443,8 @@ proptest! {
             value().prop_map(token),
             (text(), text()).prop_map(|names| token(json!([names.0, names.1]).to_string())),
             (any::<u64>(), text(), text()).prop_map(|(age, order, line)| token(json!([age, order, line]).to_string())),
+            (text(), any::<u64>()).prop_map(|(sku, version)| token(json!([sku, version]).to_string())),
+            any::<u64>().prop_map(|version| version.to_string()),
             (text(), any::<u64>()).prop_map(|(sku, age)| token(json!([sku, [age, sku, sku]]).to_string())),
         ]),
         sku in proptest::option::of(text()),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use service_layer::ports::Environment as _;
 use service_layer::store::StoreError;
 use std::time::Duration;
-use testing::{answer, api_event, api_request, sqs_event, sqs_message};
+use testing::{answer_knowing, api_event, api_request, hear, sqs_event, sqs_message};
 
 use super::{Api, show, told_of};
 
@@ -155,7 +155,11 @@ impl Shop {
         for (name, value) in headers {
             event["headers"][name.to_lowercase()] = value.as_str().into();
         }
-        let response = answer(route, &self.api.0, Some(&self.queue), api_request(&event, self.context())).await;
+        let Api(bus, history) = &self.api;
+        // The subscriber that keeps what happened has heard all of it.
+        hear(history, &bus.store().outbox()).await;
+        let request = api_request(&event, self.context());
+        let response = answer_knowing(history, route, bus, Some(&self.queue), request).await;
         let mut shown = show(&response);
         if headers.iter().any(|(name, _)| name == "x-correlation-id") {
             let id = response.headers()["x-correlation-id"].to_str().unwrap();

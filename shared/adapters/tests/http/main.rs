@@ -11,6 +11,7 @@
 mod batches;
 mod documents;
 mod forms;
+mod history;
 mod lines;
 mod links;
 mod orders;
@@ -22,7 +23,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use adapters::http::Route;
-use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore, call_until};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryHistory, InMemoryLineQueue, InMemoryStore, call_until};
 use domain::Revision;
 use insta::assert_snapshot;
 use lambda_http::{Body, Context, Request, Response};
@@ -30,7 +31,7 @@ use serde_json::json;
 use service_layer::MessageBus;
 use service_layer::ports::{Environment, Lists, Timestamp};
 use service_layer::store::{Asks, StoreError};
-use testing::{Failing, Hanging, Hooked, answer, api_event, api_request, holds};
+use testing::{Failing, Hanging, Hooked, answer_knowing, api_event, api_request, holds};
 
 fn request(route: Route, prefer: Option<&str>, body: &str, orderid: Option<&str>) -> Request {
     let mut event = api_event(route, body);
@@ -55,7 +56,7 @@ fn show(response: &Response<Body>) -> String {
     format!("{text}\n\n{body}")
 }
 
-struct Api<S = InMemoryStore>(MessageBus<S, InMemoryEnvironment>);
+struct Api<S = InMemoryStore>(MessageBus<S, InMemoryEnvironment>, InMemoryHistory);
 
 impl Api {
     fn new() -> Self {
@@ -65,12 +66,12 @@ impl Api {
 
 impl<S: Asks + Lists> Api<S> {
     fn of(store: S) -> Self {
-        Self(MessageBus::new(store, InMemoryEnvironment::default(), ()))
+        Self(MessageBus::new(store, InMemoryEnvironment::default(), ()), InMemoryHistory::default())
     }
 
     /// Without a queue.
     async fn answer(&self, route: Route, request: Request) -> Response<Body> {
-        answer(route, &self.0, None::<&InMemoryLineQueue>, request).await
+        answer_knowing(&self.1, route, &self.0, None::<&InMemoryLineQueue>, request).await
     }
 
     async fn get(&self, orderid: &str) -> String {
@@ -431,6 +432,7 @@ fn each_route_is_asked_here() {
         let files = [
             include_str!("main.rs"),
             include_str!("batches.rs"),
+            include_str!("history.rs"),
             include_str!("lines.rs"),
             include_str!("orders.rs"),
             include_str!("views.rs"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use service_layer::CorrelationId;
 
 use crate::service::{Answer, Sent, Shop, broken, silent};
-use crate::{batches, events, lines, orders, products};
+use crate::{batches, events, history, lines, orders, products};
 
 /// What the document says of a route. Its path is greedy, which `OpenAPI` has no word for.
 pub(crate) fn operation(document: &Value, route: Route) -> &Value {
@@ -66,7 +66,8 @@ pub(crate) fn document() -> Value {
 
 fn paths(shop: &Shop) -> Map<String, Value> {
     let operations =
-        [lines::operations(shop), orders::operations(shop), batches::operations(shop), products::operations(shop)];
+        [lines::operations, orders::operations, batches::operations, products::operations, history::operations]
+            .map(|operations| operations(shop));
     let mut paths: Map<String, Value> = Map::new();
     for (route, mut operation) in operations.into_iter().flatten() {
         let responses = operation["responses"].as_object_mut().unwrap();
@@ -153,7 +154,7 @@ fn schemas() -> Value {
         }
     });
     let all = schemas.as_object_mut().unwrap();
-    for more in [lines::schemas(), orders::schemas(), batches::schemas(), products::schemas()] {
+    for more in [lines::schemas(), orders::schemas(), batches::schemas(), products::schemas(), history::schemas()] {
         all.extend(more.as_object().unwrap().clone());
     }
     all.extend(events::schemas());
@@ -175,7 +176,7 @@ fn parameters() -> Value {
             "schema": {"type": "string"}
         },
         "Limit": {
-            "name": "limit", "in": "query", "description": "Most lines in the page.",
+            "name": "limit", "in": "query", "description": "Most entries in the page.",
             "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 1_000, "default": 100}
         },
         "After": {
@@ -183,8 +184,14 @@ fn parameters() -> Value {
             "description": "The `next` of the page before. It stays good, whatever changes between two pages.",
             "schema": {"type": "string", "minLength": 1}
         },
-        "Orderid": named_in_path("orderid", ""),
-        "Sku": named_in_path("sku", " A SKU that ends in `/waiting` can't be asked for."),
+        "AfterVersion": {
+            "name": "after", "in": "query",
+            "description": "Only what came after this version: the `next` of the page before, or the `version` of a \
+                product that was shown.",
+            "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"}
+        },
+        "Orderid": named_in_path("orderid", " An order id that ends in `/history` can't be asked for."),
+        "Sku": named_in_path("sku", " A SKU that ends in `/waiting` or `/history` can't be asked for."),
         "Ref": named_in_path("ref", " A reference that ends in `/lines` can't be asked for.")
     })
 }
@@ -286,7 +293,12 @@ pub(crate) fn has(fields: &[&str]) -> Value {
 
 /// A page of a list.
 pub(crate) fn page(of: &str) -> Value {
-    object(&[("lines", list(of)), ("next", schema("Next"))])
+    page_of("lines", of, &[])
+}
+
+/// A page of a list by this name, and what is told beside it.
+pub(crate) fn page_of(name: &str, of: &str, beside: &[(&str, Value)]) -> Value {
+    object(&[beside, &[(name, list(of)), ("next", schema("Next"))]].concat())
 }
 
 pub(crate) fn list(of: &str) -> Value {

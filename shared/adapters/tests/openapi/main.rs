@@ -14,6 +14,7 @@
 mod batches;
 mod document;
 mod events;
+mod history;
 mod lines;
 mod orders;
 mod products;

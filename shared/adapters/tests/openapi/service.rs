@@ -3,14 +3,14 @@
 use std::sync::LazyLock;
 
 use adapters::http::Route;
-use adapters::in_memory::{InMemoryEnvironment, InMemoryLineQueue, InMemoryStore};
+use adapters::in_memory::{InMemoryEnvironment, InMemoryHistory, InMemoryLineQueue, InMemoryStore};
 use domain::OrderLine;
 use lambda_http::Context;
 use serde_json::{Value, json};
 use service_layer::MessageBus;
 use service_layer::ports::Lists;
 use service_layer::store::{Asks, StoreError};
-use testing::{Failing, Hooked, api_event, api_request};
+use testing::{Failing, Hooked, answer_knowing, api_event, api_request, hear};
 
 /// What is sent: a body, the name in a path, parameters of a query, and headers.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +54,7 @@ impl Answer {
 pub(crate) struct Shop<S = InMemoryStore> {
     bus: MessageBus<S, InMemoryEnvironment>,
     queue: InMemoryLineQueue,
+    history: InMemoryHistory,
 }
 
 impl Shop {
@@ -62,7 +63,9 @@ impl Shop {
     /// line of 3 `TALL-LAMP` waits.
     pub(crate) fn new() -> Self {
         static STOCKED: LazyLock<InMemoryStore> = LazyLock::new(|| Shop::stocked().bus.store().clone());
-        Self::of(STOCKED.copied())
+        let shop = Self::of(STOCKED.copied());
+        crate::now(hear(&shop.history, &shop.bus.store().outbox()));
+        shop
     }
 
     fn stocked() -> Self {
@@ -114,7 +117,7 @@ impl Shop {
 impl<S: Asks + Lists> Shop<S> {
     fn of(store: S) -> Self {
         let bus = MessageBus::new(store, InMemoryEnvironment::default(), ());
-        Self { bus, queue: InMemoryLineQueue::default() }
+        Self { bus, queue: InMemoryLineQueue::default(), history: InMemoryHistory::default() }
     }
 
     /// The lines that are on the queue.
@@ -139,7 +142,7 @@ impl<S: Asks + Lists> Shop<S> {
         }
         let mut context = Context::default();
         "request-1".clone_into(&mut context.request_id);
-        let answered = testing::answer(route, &self.bus, Some(&self.queue), api_request(&event, context));
+        let answered = answer_knowing(&self.history, route, &self.bus, Some(&self.queue), api_request(&event, context));
         let response = crate::now(answered);
         let headers = response.headers().iter();
         Answer {

@@ -3,6 +3,7 @@
 mod asking;
 mod batch;
 mod head;
+mod history;
 mod line;
 mod order;
 
@@ -16,6 +17,9 @@ pub(super) use asking::{AskingItem, TurnItem, asking_shelves, listed_asking, rea
 pub(super) use batch::{BatchEntry, BatchItem, batch_partition, read_batch};
 pub use head::outbox_envelopes;
 pub(super) use head::{DUE, HeadItem, listed_due, read_head};
+pub(super) use history::{
+    MentionItem, RecordedItem, first_of, last_of, read_mention, read_recorded, recorded_partition,
+};
 use line::UNIT_SEPARATOR;
 pub(super) use line::{LineItem, held_partition, order_partition, read_part, shelves, waiting_partition};
 pub(super) use order::{CancelledItem, LastPutItem, read_cancelled, read_last_put};

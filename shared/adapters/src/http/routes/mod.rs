@@ -5,6 +5,7 @@ mod batches;
 mod change_batch;
 mod create_batch;
 mod end_line;
+mod history;
 mod orders;
 mod products;
 mod put_order;
@@ -15,6 +16,7 @@ use std::convert::Infallible;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
+use service_layer::history::{History, Past};
 use service_layer::ports::{Environment, LineQueue, Lists};
 use service_layer::store::{Asks, Products};
 use service_layer::{MessageBus, Views};
@@ -104,8 +106,12 @@ routes! {
         ShowOrder: "GET" "/orders/{orderid+}",
         /// Shows what there is of a SKU.
         ShowProduct: "GET" "/products/{sku+}",
+        /// Shows what happened to an order.
+        OrderHistory: "GET" "/orders/{orderid+}/history",
         /// Lists the lines of a SKU that wait.
         ListWaiting: "GET" "/products/{sku+}/waiting",
+        /// Shows what happened to a SKU.
+        ProductHistory: "GET" "/products/{sku+}/history",
         /// Shows the batches that have a reference.
         ShowBatches: "GET" "/batches/{ref+}",
         /// Lists the lines that stand on the batches of a reference.
@@ -212,8 +218,9 @@ pub async fn answer_about_orders<S: Products, E: Environment>(
 ///
 /// # Errors
 /// None: whatever goes wrong is a response too.
-pub async fn answer_readers<S: Products + Lists, E: Environment>(
+pub async fn answer_readers<S: Products + Lists, H: History, E: Environment>(
     store: &S,
+    history: &H,
     environment: &E,
     request: Request,
 ) -> Result<Response<Body>, Infallible> {
@@ -222,6 +229,8 @@ pub async fn answer_readers<S: Products + Lists, E: Environment>(
         Some(ViewRoute::ViewAllocations) => view_allocations::view_allocations(views, request).await,
         Some(ViewRoute::ShowOrder) => orders::show_order(views, request).await,
         Some(ViewRoute::ShowProduct) => products::show_product(views, request).await,
+        Some(ViewRoute::OrderHistory) => history::order_history(Past { views, history }, request).await,
+        Some(ViewRoute::ProductHistory) => history::product_history(Past { views, history }, request).await,
         Some(ViewRoute::ListWaiting) => products::list_waiting(views, request).await,
         Some(ViewRoute::ShowBatches) => batches::show_batches(views, request).await,
         Some(ViewRoute::ListLines) => batches::list_lines(views, request).await,

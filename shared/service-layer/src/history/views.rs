@@ -1,0 +1,270 @@
+//! What can be asked of the past.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use domain::{LineId, OrderId, Part, Refusal, Sku, Version};
+
+use super::{Complete, History, Mention, Mentioned, Recorded};
+use crate::ports::{Environment, Lists, OrderLines};
+use crate::store::Products;
+use crate::views::{Page, Views, Wanted};
+use crate::{Call, Error};
+
+/// The first version that a product has.
+const FIRST: Version = Version(1);
+/// Lines of an order that are read at once.
+const LINES: usize = 1_000;
+/// Events of a product that are read at once in search of an order's.
+const READ: usize = 1_000;
+/// Most events that one page is searched in.
+const SEARCHED: usize = 4 * READ;
+
+/// Reads the past, in time to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a, S, H, E> {
+    /// What is now.
+    pub views: Views<'a, S, E>,
+    /// Where what was is kept.
+    pub history: &'a H,
+}
+
+/// What happened to a product after a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductHistory {
+    /// The product's version now.
+    pub version: Version,
+    /// How much of the page, or of all up to now if it is the last one, is recorded.
+    pub complete: Complete,
+    /// What is recorded. The page has all of a version, or nothing.
+    pub events: Page<Recorded, Version>,
+}
+
+/// What happened to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderHistory {
+    /// How far the page has come, by SKU.
+    pub products: Vec<Reached>,
+    /// Its events by SKU and version. The page has all of a version, or nothing.
+    pub events: Page<Recorded, OrderRank>,
+}
+
+/// How much is recorded of what happened to an order's lines of a SKU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The SKU.
+    pub sku: Sku,
+    /// The last version that the page looked at: on the last page, the last that changed the order.
+    pub version: Version,
+    /// Nothing is missing up to this version.
+    pub complete_to: Version,
+}
+
+/// A place in the list of an order's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRank {
+    /// The event's SKU.
+    pub sku: Sku,
+    /// Its version.
+    pub version: Version,
+}
+
+impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
+    /// What happened to a product, from its first version on. Two round trips.
+    ///
+    /// # Errors
+    /// A SKU of which no batch was ever added, or a store that fails.
+    pub async fn of_product(&self, sku: &Sku, wanted: &Wanted<Version>, call: &Call) -> Result<ProductHistory, Error> {
+        let version = self.views.product(sku, call).await?.version();
+        let after = wanted.after.unwrap_or(Version(0));
+        let events = self.whole_versions(sku, after.next()..=version, wanted.limit, call).await?;
+        // Behind the version of now there is nothing, and nothing is missing.
+        let last = events.next.unwrap_or(version).max(after);
+        Ok(ProductHistory { version, complete: Complete::of(after, last, &events.entries), events })
+    }
+
+    /// The first so many events of these versions; more, if the last of them shares its version with others.
+    async fn whole_versions(
+        &self,
+        sku: &Sku,
+        versions: RangeInclusive<Version>,
+        at_most: usize,
+        call: &Call,
+    ) -> Result<Page<Recorded, Version>, Error> {
+        if versions.is_empty() {
+            return Ok(Page { entries: Vec::new(), next: None });
+        }
+        let more = at_most.saturating_add(1);
+        let mut entries = self.read(sku, versions.clone(), more, call).await?;
+        let Some(last) = entries.last().filter(|_| entries.len() >= more).map(|event| event.version) else {
+            return Ok(Page { entries, next: None });
+        };
+        // Of the last one there may be more.
+        entries.retain(|event| event.version < last);
+        if entries.is_empty() {
+            entries = self.read(sku, last..=last, usize::MAX, call).await?;
+        }
+        let next = entries.last().map(|event| event.version).filter(|reached| reached < versions.end());
+        Ok(Page { entries, next })
+    }
+
+    /// What happened to an order. Two round trips, and one for each thousand events of a product while its lines were
+    /// there; a page ends before it is full after [`SEARCHED`] of them.
+    ///
+    /// # Errors
+    /// An order that nobody asked for, or a store that fails.
+    pub async fn of_order(
+        &self,
+        orderid: &OrderId,
+        wanted: &Wanted<OrderRank>,
+        call: &Call,
+    ) -> Result<OrderHistory, Error> {
+        let lines = self.lines(orderid, call);
+        let mentions = self.views.read(call, || self.history.mentions(orderid));
+        let (lines, mentions) = futures_util::future::try_join(lines, mentions).await?;
+        if lines.is_none() && mentions.is_empty() {
+            return Err(Refusal::UnknownOrder(orderid.clone()).into());
+        }
+        let spans = spans(&lines.unwrap_or_default(), &mentions);
+        let mut search = Search { orderid, events: Vec::new(), products: Vec::new(), searched: 0 };
+        for (sku, span) in spans {
+            let Some(span) = left(&sku, span, wanted.after.as_ref()) else { continue };
+            if let Some(next) = self.search(&mut search, &sku, span, wanted.limit, call).await? {
+                let Search { events, products, .. } = search;
+                return Ok(OrderHistory { products, events: Page { entries: events, next: Some(next) } });
+            }
+        }
+        let Search { events, products, .. } = search;
+        Ok(OrderHistory { products, events: Page { entries: events, next: None } })
+    }
+
+    /// Looks for an order's events in these versions of a product, until the page is full: then, where it ends.
+    async fn search(
+        &self,
+        search: &mut Search<'_>,
+        sku: &Sku,
+        span: RangeInclusive<Version>,
+        limit: usize,
+        call: &Call,
+    ) -> Result<Option<OrderRank>, Error> {
+        let mut after = Version(span.start().0.saturating_sub(1));
+        loop {
+            if search.events.len() >= limit || search.searched >= SEARCHED {
+                return Ok(Some(OrderRank { sku: sku.clone(), version: after }));
+            }
+            let page = self.whole_versions(sku, after.next()..=*span.end(), READ, call).await?;
+            let last = page.next.unwrap_or(*span.end());
+            let reached = search.take(sku, after, last, page.entries, limit);
+            if reached == *span.end() {
+                return Ok(None);
+            }
+            after = reached;
+        }
+    }
+
+    /// All parts of an order's lines. None: nobody has heard of it.
+    async fn lines(&self, orderid: &OrderId, call: &Call) -> Result<Option<Vec<Part>>, Error> {
+        let (mut all, mut after, mut is_known) = (Vec::new(), None::<LineId>, false);
+        loop {
+            let read = || self.views.store.of_order(orderid, after.as_ref(), LINES);
+            let OrderLines { is_cancelled, parts } = self.views.read(call, read).await?;
+            is_known |= is_cancelled || !parts.is_empty();
+            let is_last = Part::by_line(&parts).len() < LINES;
+            after = parts.last().map(|part| part.line.id());
+            all.extend(parts);
+            if is_last {
+                return Ok(is_known.then_some(all));
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        sku: &Sku,
+        versions: RangeInclusive<Version>,
+        at_most: usize,
+        call: &Call,
+    ) -> Result<Vec<Recorded>, Error> {
+        let read = || self.history.of_product(sku, versions.clone(), at_most);
+        self.views.read(call, read).await
+    }
+}
+
+/// A page of an order's events on its way.
+struct Search<'a> {
+    orderid: &'a OrderId,
+    events: Vec<Recorded>,
+    products: Vec<Reached>,
+    searched: usize,
+}
+
+impl Search<'_> {
+    /// Takes the order's events of the versions after one, up to another, and says how far it came before it had enough.
+    fn take(&mut self, sku: &Sku, after: Version, last: Version, events: Vec<Recorded>, limit: usize) -> Version {
+        self.searched = self.searched.saturating_add(events.len());
+        let mut reached = last;
+        let mut taken: Vec<Recorded> = Vec::new();
+        let mut seen: Vec<Recorded> = Vec::new();
+        for event in events {
+            let is_full = self.events.len().saturating_add(taken.len()) >= limit;
+            if is_full && seen.last().is_some_and(|before| before.version < event.version) {
+                reached = seen.last().map_or(after, |before| before.version);
+                break;
+            }
+            if event.orderid.as_ref() == Some(self.orderid) {
+                taken.push(event.clone());
+            }
+            seen.push(event);
+        }
+        self.note(sku, after, reached, &seen);
+        self.events.extend(taken);
+        reached
+    }
+
+    fn note(&mut self, sku: &Sku, after: Version, reached: Version, seen: &[Recorded]) {
+        let complete_to = Complete::of(after, reached, seen).to;
+        match self.products.last_mut().filter(|product| product.sku == *sku) {
+            Some(product) => {
+                if product.complete_to == after {
+                    product.complete_to = complete_to;
+                }
+                product.version = reached;
+            }
+            None => self.products.push(Reached { sku: sku.clone(), version: reached, complete_to }),
+        }
+    }
+}
+
+/// Between which versions of each product something can have happened to an order: since its lines were first promised,
+/// until they came where they are; and what is mentioned beside that.
+fn spans(parts: &[Part], mentions: &[Mention]) -> BTreeMap<Sku, RangeInclusive<Version>> {
+    let mut spans: BTreeMap<Sku, RangeInclusive<Version>> = BTreeMap::new();
+    let mut include = |sku: &Sku, first: Version, last: Version| {
+        let span = spans.entry(sku.clone()).or_insert(first..=last);
+        *span = first.min(*span.start())..=last.max(*span.end());
+    };
+    for Part { line, age, since, .. } in parts {
+        include(&line.sku, *age, *since);
+    }
+    for Mention { line, version, what } in mentions {
+        let is_of_this_promise = |part: &Part| part.line.id() == *line && part.age < *version;
+        let first = match what {
+            Mentioned::Refused => *version,
+            Mentioned::Cancelled if parts.iter().any(is_of_this_promise) => *version,
+            // It was promised at some version before, which nothing tells any more.
+            Mentioned::Cancelled => FIRST,
+        };
+        include(&line.sku, first, *version);
+    }
+    spans
+}
+
+/// What is left of a product's versions after a place in the list.
+fn left(sku: &Sku, span: RangeInclusive<Version>, after: Option<&OrderRank>) -> Option<RangeInclusive<Version>> {
+    let span = match after {
+        Some(after) if *sku < after.sku => return None,
+        Some(after) if *sku == after.sku => after.version.next().max(*span.start())..=*span.end(),
+        Some(_) | None => span,
+    };
+    (!span.is_empty()).then_some(span)
+}
