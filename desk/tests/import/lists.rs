@@ -149,7 +149,7 @@ async fn what_is_no_list_is_refused_before_anything_is_sent() {
     };
     refused(b"", "the list is empty").await;
     refused(b"PK\x03\x04\0\0\x08", "no text").await;
-    refused(b"b1,S,1\nb2,S,2\n", "no column \"ref\"; its first line names \"b1\", \"S\", \"1\"").await;
+    refused(b"b1,S,1\nb2,S,2\n", "must name ref, sku, qty, eta, and names \"b1\", \"S\", \"1\"").await;
     refused(b"ref;sku;qty\nb1;S;1\n", "Try --separator ';'").await;
     refused(b"ref,sku,qty,Qty\n", "more than one column \"qty\"").await;
     let folder_run = folder.import(&[".", "--api", &server.url]).await;

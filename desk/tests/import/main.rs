@@ -12,6 +12,7 @@
 #![expect(clippy::disallowed_methods, reason = "servers and clients take real time")]
 
 mod lists;
+mod memory;
 mod patience;
 mod program;
 mod server;

@@ -89,8 +89,8 @@ impl Run {
 
 /// `3 rows: 1 added ..` of `3 rows in 0.1 s, 30 a second: 1 added ..`.
 pub(crate) fn without_times(line: &str) -> String {
-    match (line.split_once(" rows in "), line.split_once(" a second: ")) {
-        (Some((rows, _)), Some((_, counts))) => format!("{rows} rows: {counts}"),
+    match (line.split_once(" in "), line.split_once(" a second: ")) {
+        (Some((rows, _)), Some((_, counts))) => format!("{rows}: {counts}"),
         _ => line.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Plays the API: keeps batches, knows repeats, and misbehaves where a test says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -48,6 +48,7 @@ pub(crate) struct Kept {
     /// By reference and SKU, or order, SKU and line.
     pub(crate) stored: BTreeMap<String, Value>,
     pub(crate) asked: Vec<Asked>,
+    times: HashMap<String, usize>,
     under_way: usize,
     /// The most requests that were under way together.
     pub(crate) most: usize,
@@ -84,7 +85,7 @@ impl Server {
 
     /// How often it was asked for this name.
     pub(crate) fn times(&self, name: &str) -> usize {
-        self.kept().asked.iter().filter(|asked| asked.name == name).count()
+        self.kept().times.get(name).copied().unwrap_or_default()
     }
 }
 
@@ -93,7 +94,9 @@ async fn answer(State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap, body:
     let asked = {
         let mut kept = api.state.lock().unwrap();
         let name = body["ref"].as_str().or(body["orderid"].as_str()).unwrap().to_owned();
-        let before = kept.asked.iter().filter(|asked| asked.name == name).count();
+        let times = kept.times.entry(name.clone()).or_default();
+        let before = *times;
+        *times += 1;
         let asked = Asked { name, before, headers, at: Instant::now() };
         kept.asked.push(asked.clone());
         kept.under_way += 1;
