@@ -1,5 +1,6 @@
 //! Lists brought in on the running stack, as somebody who moves in would.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ fn batches(prefix: &str) -> String {
         let qty = if row == 7 { "1e1" } else { "10" };
         let eta = if row == 77 { "soon" } else { ["", "2031-02-01"][row % 2] };
         let blank = if row == 177 { " " } else { "" };
-        list += &format!("\"{row}, of 300\",{blank}{prefix}-S{},{prefix}-b{row},{qty},{eta}\n", row % 30);
+        writeln!(list, "\"{row}, of 300\",{blank}{prefix}-S{},{prefix}-b{row},{qty},{eta}", row % 30)?;
     }
     list
 }
@@ -81,9 +82,9 @@ async fn a_list_of_batches_is_in_once_and_then_one_of_lines_gets_them(servers: A
 
     let mut lines = "orderid,sku,qty,line\n".to_owned();
     for row in 0..60 {
-        lines += &format!("{prefix}-o{},{prefix}-S{},3,L{row}\n", row / 3, row % 30);
+        writeln!(lines, "{prefix}-o{},{prefix}-S{},3,L{row}", row / 3, row % 30)?;
     }
-    lines += &format!("{prefix}-o0,{prefix}-NONE,1,X\n{prefix}-o0,{prefix}-S1,11,Y\n");
+    writeln!(lines, "{prefix}-o0,{prefix}-NONE,1,X\n{prefix}-o0,{prefix}-S1,11,Y")?;
     let (tally, answers) = bring(url, Kind::Lines, lines.clone()).await?;
     assert_eq!(tally, Tally { rows: 62, added: 60, out_of_stock: 1, failed: 1, ..Tally::default() });
     let results: Vec<_> = answers.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
