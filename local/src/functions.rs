@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::process::Process;
 use crate::progress;
-use crate::template::Template;
+use crate::template::{Alarm, Template};
 use crate::tools::Tools;
 use crate::workspace::{self, Access, Lock};
 
@@ -49,6 +49,12 @@ impl Functions {
         })
         .await?;
         Ok(Self { folder, template })
+    }
+
+    /// The alarms of the template that they are built for.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.template.alarms()
     }
 
     /// A function's executable.

@@ -43,7 +43,7 @@ pub use desk::DeskPage;
 pub use functions::Functions;
 pub use session::{requests, run_until_stopped, without_ipv6};
 pub use stack::{Mail, Stack};
-pub use template::{Template, TemplateTable, history_table};
+pub use template::{Alarm, Template, TemplateTable, history_table};
 pub use tools::Tools;
 pub use trouble::Invocation;
 pub use watch::{CargoLambdaWatch, WatchLog};

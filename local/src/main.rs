@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a demonstration takes real time, and runs in the caller's environment")]
 
 mod demonstration;
+mod drill;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -63,6 +64,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Make the cause of each alarm happen on a local stack, and show what the page and the logs say of it
+    ///
+    /// Starts a stack of its own. Each cause is mended again; docs/operations.md has a paragraph for each alarm.
+    Drill {
+        /// The alarms, by their names in template.yaml [default: all]
+        #[arg(value_name = "ALARM")]
+        alarms: Vec<String>,
+    },
     /// Bring in a list, of batches or of order lines (`cargo local import --help`)
     #[command(disable_help_flag = true)]
     Import {
@@ -83,6 +92,7 @@ async fn main() -> ExitCode {
             Some(Command::Check { arguments }) => Err(become_package("recount", &["--quiet"], &[], &arguments)),
             Some(Command::Desk { arguments }) => Err(become_package("desk", &["--quiet"], &["desk"], &arguments)),
             Some(Command::Import { arguments }) => Err(become_package("desk", &["--quiet"], &["import"], &arguments)),
+            Some(Command::Drill { alarms }) => drill(&alarms).await,
             None => start(arguments.port, arguments.check).await,
         }
     };
@@ -105,6 +115,15 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
         error = stack.until_it_ends() => Err(error),
         never = watch(page) => match never {},
     }
+}
+
+async fn drill(alarms: &[String]) -> Result<&'static str> {
+    let tools = Tools::install().await?;
+    let functions = Functions::build(&tools).await?;
+    let stack = Stack::start(&tools, &functions, None).await?;
+    let mut page = DeskPage::start(&stack)?;
+    drill::run(&functions, &stack, &mut page, alarms).await?;
+    Ok("\neach cause was seen, and mended")
 }
 
 /// Where the page is; or why there is none, which is no reason to stop the stack.

@@ -34,6 +34,15 @@ const KEYS: &[&str] = &["BillingMode", "AttributeDefinitions", "KeySchema"];
 #[derive(Clone, Debug)]
 pub struct Template(Value);
 
+/// An alarm of the template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its logical id.
+    pub id: String,
+    /// What it is about, and where to read on.
+    pub description: String,
+}
+
 /// What the table of the history is called beside one of the stock, outside of the stack.
 #[must_use]
 pub fn history_table(stock: &str) -> String {
@@ -73,6 +82,17 @@ impl Template {
             .filter_map(|(_, function)| binary(function))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Its alarms, by name.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let text = |alarm: &Value| {
+            let description = alarm.pointer("/Properties/AlarmDescription").and_then(Value::as_str);
+            description.unwrap_or_default().to_owned()
+        };
+        let alarms = self.resources("AWS::CloudWatch::Alarm");
+        alarms.map(|(id, alarm)| Alarm { id: id.clone(), description: text(alarm) }).collect()
     }
 
     /// Writes a copy that takes each function's code from `functions`, which are for this machine's architecture, and has

@@ -25,6 +25,7 @@ mod cost;
 mod functions;
 mod history;
 mod layers;
+mod lists;
 mod load;
 mod names;
 mod reads;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     load::add_to(&mut layers);
     stack::add_to(&mut layers);
     whole_orders::add_to(&mut layers);
+    lists::add_to(&mut layers);
     reads::add_to(&mut layers);
     functions::add_to(&mut layers);
     cost::add_to(&mut layers);

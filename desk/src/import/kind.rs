@@ -98,7 +98,7 @@ impl Reading {
         for (name, need) in kind.fields() {
             match (header.position(name)?, need) {
                 (Some(position), _) => positions.push((name, position)),
-                (None, Need::Must) => return Err(header.without(name, separator)),
+                (None, Need::Must) => return Err(header.without(name, kind.columns(), separator)),
                 (None, Need::May) => {}
             }
         }
@@ -229,7 +229,8 @@ mod tests {
             Reading::of(kind, list.header(), b',').err().map(|error| error.to_string())
         };
         assert_eq!(refused(Kind::Batches, "qty,sku,ref\n"), None);
-        let missing = "the list has no column \"orderid\"; its first line names \"ref\", \"sku\", \"qty\"";
+        let missing = "the list has no column \"orderid\". Its first line must name orderid, sku, qty, line, and names \"ref\", \
+                       \"sku\", \"qty\"";
         assert_eq!(refused(Kind::Lines, "ref,sku,qty\n").as_deref(), Some(missing));
         assert!(refused(Kind::Batches, "ref,sku,qty,eta,ETA\n").unwrap().contains("more than one column \"eta\""));
         assert_eq!(refused(Kind::Batches, "ref,sku,qty,x,x\n"), None, "what is not asked for may be there twice");

@@ -29,8 +29,8 @@ pub enum ListError {
     Utf16,
     #[error("the list is no text: it must be CSV, not a spreadsheet's own format")]
     Binary,
-    #[error("the list has no column {missing:?}; its first line names {found}{hint}")]
-    Missing { missing: &'static str, found: String, hint: String },
+    #[error("the list has no column {missing:?}. Its first line must name {expected}, and names {found}{hint}")]
+    Missing { missing: &'static str, expected: &'static str, found: String, hint: String },
     #[error("the list has more than one column {doubled:?}; its first line names {found}")]
     Doubled { doubled: &'static str, found: String },
     #[error("the row that begins in line {line} has more than {ROW_BYTES} bytes: is there a quote that is not closed?")]
@@ -76,11 +76,14 @@ impl Header {
     }
 
     /// The error that a column is not there.
-    pub(super) fn without(&self, missing: &'static str, separator: u8) -> ListError {
+    pub(super) fn without(&self, missing: &'static str, expected: &'static str, separator: u8) -> ListError {
         let hint = self.likely_separator(separator);
         let hint =
             hint.map_or(String::new(), |other| format!(". Is its separator another one? Try --separator '{other}'"));
-        ListError::Missing { missing, found: self.shown(), hint }
+        let is_one_line = self.columns.as_slice().contains(&b'\r');
+        let hint =
+            if is_one_line { ". Its lines have no line feeds: save it with other line ends".to_owned() } else { hint };
+        ListError::Missing { missing, expected, found: self.shown(), hint }
     }
 
     fn likely_separator(&self, separator: u8) -> Option<&'static str> {
@@ -296,9 +299,11 @@ mod tests {
         assert_eq!((at("ref"), at("sku"), at("eta")), (Some(0), Some(1), None));
         let doubled = open("sku,Sku\n").unwrap().header().position("sku").unwrap_err().to_string();
         assert_eq!(doubled, "the list has more than one column \"sku\"; its first line names \"sku\", \"Sku\"");
-        let missing = open("ref;sku;qty\n").unwrap().header().without("ref", b',').to_string();
-        let expected = "the list has no column \"ref\"; its first line names \"ref;sku;qty\". Is its separator another one? \
-                        Try --separator ';'";
+        let missing = open("ref;sku;qty\n").unwrap().header().without("ref", "ref, sku", b',').to_string();
+        let expected = "the list has no column \"ref\". Its first line must name ref, sku, and names \"ref;sku;qty\". Is its \
+                        separator another one? Try --separator ';'";
+        let old = open("ref,sku\rb1,S\r").unwrap().header().without("qty", "qty", b',').to_string();
+        assert!(old.ends_with("Its lines have no line feeds: save it with other line ends"), "{old}");
         assert_eq!(missing, expected);
     }
 

@@ -22,6 +22,9 @@ const ONCE_IN: Duration = Duration::from_millis(500);
 /// Each answer makes the gap shorter by this part of it.
 const RECOVERY: u32 = 200;
 
+/// So many rows given up one after the other, each after all patience, and it is not the rows.
+const GONE: u32 = 10;
+
 /// How fast, how patiently, and by what chance.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -53,8 +56,8 @@ impl Pace {
         Self { settings, permits: Semaphore::new(settings.at_once), gate }
     }
 
-    /// Waits until a request may go. It is under way for as long as the permit is held. None: there will be no more.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits until a request may go. None: there will be no more.
+    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
         let permit = self.permits.acquire().await.ok()?;
         // What throttles may come while somebody waits, so there is another look before going.
         loop {
@@ -68,7 +71,7 @@ impl Pace {
 
     /// The API answered as it does where all is well.
     pub(super) fn answered(&self) {
-        self.gate().answered(Instant::now());
+        self.gate().answered();
     }
 
     /// The API asked for less. All wait for as long as it said, or for a moment.
@@ -78,12 +81,12 @@ impl Pace {
 
     /// Whether the API has ever answered.
     pub(super) fn has_answered(&self) -> bool {
-        self.gate().answered.is_some()
+        self.gate().has_answered
     }
 
-    /// Whether it is so long since the API answered anything that it is taken to be gone.
-    pub(super) fn is_gone(&self) -> bool {
-        self.gate().silence(Instant::now()) >= self.settings.patience
+    /// A row was given up. Tells whether so many were, without any answer since, that the API is taken to be gone.
+    pub(super) fn given_up(&self) -> bool {
+        self.gate().given_up()
     }
 
     /// Tells, from now on, whether a row has been tried for long enough.
@@ -110,6 +113,9 @@ impl Pace {
     }
 }
 
+/// Leave to send a request, which is under way for as long as this is held.
+pub(super) type Turn<'a> = SemaphorePermit<'a>;
+
 /// Lets requests through one by one. Pure: it is told the time.
 #[derive(Debug)]
 struct Gate {
@@ -120,15 +126,16 @@ struct Gate {
     /// When the next request may go.
     next: Instant,
     slowed: Option<Instant>,
-    answered: Option<Instant>,
-    began: Instant,
+    has_answered: bool,
+    /// Rows that were given up since the last answer.
+    given_up: u32,
 }
 
 impl Gate {
     fn new(rate: Option<f64>, now: Instant) -> Self {
         let gap = |rate: f64| Duration::try_from_secs_f64(rate.recip()).unwrap_or(LONGEST_GAP);
         let floor = rate.map_or(Duration::ZERO, gap);
-        Self { gap: floor, floor, next: now, slowed: None, answered: None, began: now }
+        Self { gap: floor, floor, next: now, slowed: None, has_answered: false, given_up: 0 }
     }
 
     /// Lets one through, or says when to ask again. A time in which nobody came is not caught up with.
@@ -142,8 +149,8 @@ impl Gate {
         Ok(())
     }
 
-    fn answered(&mut self, now: Instant) {
-        self.answered = Some(now);
+    fn answered(&mut self) {
+        (self.has_answered, self.given_up) = (true, 0);
         let shorter = self.gap.saturating_sub(self.gap.checked_div(RECOVERY).unwrap_or_default());
         self.gap = if shorter < SHORTEST_GAP { self.floor } else { shorter.max(self.floor) };
     }
@@ -156,9 +163,9 @@ impl Gate {
         self.next = self.next.max(now.checked_add(wait).unwrap_or(now));
     }
 
-    /// How long the API has answered nothing.
-    fn silence(&self, now: Instant) -> Duration {
-        now.duration_since(self.answered.unwrap_or(self.began))
+    fn given_up(&mut self) -> bool {
+        self.given_up = self.given_up.saturating_add(1);
+        self.given_up >= GONE
     }
 }
 
@@ -198,7 +205,7 @@ mod tests {
         now = now.checked_add(seconds(60)).unwrap();
         assert_eq!(time_for(&mut gate, 101, &mut now), Duration::from_millis(990));
         for _ in 0..10_000 {
-            gate.answered(now);
+            gate.answered();
         }
         assert_eq!(gate.gap, Duration::from_millis(10), "no answer makes it faster than was said");
         let mut unbounded = Gate::new(None, now);
@@ -222,21 +229,20 @@ mod tests {
         }
         assert_eq!(gate.gap, LONGEST_GAP);
         for _ in 0..1_600 {
-            gate.answered(now);
+            gate.answered();
         }
         time_for(&mut gate, 1, &mut now);
         assert_eq!(time_for(&mut gate, 100, &mut now), Duration::ZERO, "{gate:?}");
     }
 
     #[test]
-    fn silence_counts_from_the_last_answer() {
-        let began = Instant::now();
-        let later = |after| began.checked_add(seconds(after)).unwrap();
-        let mut gate = Gate::new(None, began);
-        assert_eq!(gate.silence(later(179)), seconds(179));
-        gate.answered(later(179));
-        gate.slow_down(seconds(1), later(200));
-        assert_eq!(gate.silence(later(300)), seconds(121));
+    fn an_api_that_answers_none_of_many_rows_is_gone() {
+        let mut gate = Gate::new(None, Instant::now());
+        assert!(!gate.has_answered);
+        assert!((1..GONE).all(|_| !gate.given_up()));
+        gate.answered();
+        assert!((1..GONE).all(|_| !gate.given_up()), "each answer is a new beginning");
+        assert!(gate.given_up() && gate.has_answered);
     }
 
     #[tokio::test]

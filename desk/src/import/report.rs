@@ -52,8 +52,13 @@ impl Tally {
                  {failed} failed"
             ),
         };
-        format!("{rows} rows in {:.1} s, {} a second: {parts}", took.as_secs_f64(), per_second(*rows, took))
+        format!("{} in {:.1} s, {} a second: {parts}", counted(*rows), took.as_secs_f64(), per_second(*rows, took))
     }
+}
+
+/// So many rows.
+pub(super) fn counted(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 /// Where outcomes go.

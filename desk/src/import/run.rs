@@ -15,7 +15,7 @@ use super::kind::{Kind, Reading};
 use super::list::List;
 use super::pace::Settings;
 use super::progress::Progress;
-use super::report::{Report, Reported};
+use super::report::{Report, Reported, counted};
 use super::send::{Halt, Stop};
 use super::work::{WorkError, bring_in};
 use super::{Checked, check};
@@ -165,7 +165,8 @@ fn check_only(mut list: List<impl Read>, rows: &Reading, arguments: &Arguments) 
     let checked = check(&mut list, rows, arguments.kind(), |line| eprintln!("{line}"));
     let Checked { rows, wrong, repeated } = checked.with_context(|| format!("reading {}", arguments.name()))?;
     println!(
-        "{rows} rows: {} can be sent, {wrong} would fail, {repeated} repeat an earlier row",
+        "{}: {} can be sent, {wrong} would fail, {repeated} repeat an earlier row",
+        counted(rows),
         rows.saturating_sub(wrong)
     );
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_FAILED) })
@@ -225,6 +226,7 @@ fn stop_on_signal(halt: &Arc<Halt>) -> Result<()> {
         };
         any().await;
         halt.because(Stop::Interrupted);
+        eprintln!("stopping when the requests under way are answered; Ctrl-C again: at once");
         any().await;
         std::process::exit(INTERRUPTED.into());
     });
@@ -248,18 +250,22 @@ fn end(reported: &Reported, stopped: Option<Stop>) -> Result<ExitCode> {
     let tally = &reported.tally;
     Ok(match stopped {
         Some(Stop::Interrupted) => {
-            println!("stopped after {} rows. Bring the same list in again: what is in stays as it is", tally.rows);
+            println!("{}", stopped_after(tally.rows));
             ExitCode::from(INTERRUPTED)
         }
         Some(Stop::Hopeless(reason)) if tally.rows == 0 => bail!(reason),
-        Some(Stop::Hopeless(reason)) => {
-            bail!(
-                "{reason}\nstopped after {} rows. Bring the same list in again: what is in stays as it is",
-                tally.rows
-            )
-        }
+        Some(Stop::Hopeless(reason)) => bail!("{reason}\n{}", stopped_after(tally.rows)),
         None if tally.failed > 0 => ExitCode::from(SOME_FAILED),
         None if tally.out_of_stock > 0 => ExitCode::from(OUT_OF_STOCK),
-        None => ExitCode::SUCCESS,
+        None => {
+            if tally.rows == 0 {
+                println!("the list has no rows");
+            }
+            ExitCode::SUCCESS
+        }
     })
+}
+
+fn stopped_after(rows: u64) -> String {
+    format!("stopped after {}. Bring the same list in again: what is in stays as it is", counted(rows))
 }

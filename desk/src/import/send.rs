@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::answer::{Load, Outcome, Verdict, judge};
 use super::kind::{Failure, Kind, Wish};
-use super::pace::{Pace, Settings};
+use super::pace::{Pace, Settings, Turn};
 use crate::api::{Api, SendError};
 
 /// Why an import ends before its list does.
@@ -67,21 +67,23 @@ impl<'a> Sender<'a> {
         Self { api, kind, pace: Pace::new(settings), halt }
     }
 
-    /// Sends a row until it has its outcome. None: all ended before it had one.
-    pub(super) async fn send(&self, wish: &Wish) -> Option<Outcome> {
+    /// Waits until a request may go. None: all ended before.
+    pub(super) async fn turn(&self) -> Option<Turn<'_>> {
+        tokio::select! {
+            biased;
+            () = self.halt.halted() => None,
+            turn = self.pace.turn() => turn,
+        }
+    }
+
+    /// Sends a row whose turn it is until it has its outcome. None: all ended before it had one.
+    pub(super) async fn send(&self, wish: &Wish, first: Turn<'_>) -> Option<Outcome> {
         let body = Bytes::copy_from_slice(&wish.body);
-        let (mut is_over, mut tries) = (None, 0_u32);
+        let (mut turn, mut tries, is_over) = (first, 0_u32, self.pace.stopwatch());
         loop {
-            let verdict = {
-                let _permit = tokio::select! {
-                    biased;
-                    () = self.halt.halted() => return None,
-                    permit = self.pace.turn() => permit?,
-                };
-                is_over.get_or_insert_with(|| self.pace.stopwatch());
-                // Not ended by a halt: what is sent is waited for.
-                self.ask(body.clone()).await
-            };
+            // Not ended by a halt: what is sent is waited for.
+            let verdict = self.ask(body.clone()).await;
+            drop(turn);
             match verdict {
                 Verdict::Done(outcome) => {
                     self.pace.answered();
@@ -91,13 +93,11 @@ impl<'a> Sender<'a> {
                     self.halt.because(Stop::Hopeless(reason));
                     return None;
                 }
-                Verdict::Again { reason, .. } if self.pace.is_gone() => {
-                    let reason =
-                        format!("for minutes the API has answered no row; the last that was heard is: {reason}");
-                    self.halt.because(Stop::Hopeless(reason));
-                    return None;
-                }
-                Verdict::Again { reason, .. } if is_over.as_ref().is_some_and(|is_over| is_over()) => {
+                Verdict::Again { reason, .. } if is_over() => {
+                    if self.pace.given_up() {
+                        let gone = format!("the API answers no row any more; the last that was heard is: {reason}");
+                        self.halt.because(Stop::Hopeless(gone));
+                    }
                     return Some(given_up(tries, &reason));
                 }
                 Verdict::Again { wait, load, .. } => {
@@ -112,6 +112,7 @@ impl<'a> Sender<'a> {
                     }
                 }
             }
+            turn = self.turn().await?;
         }
     }
 

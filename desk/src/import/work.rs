@@ -52,9 +52,16 @@ pub async fn bring_in<R: Read + Send + 'static>(
     let sender = Sender::new(api, kind, settings, halt);
     let rows = read_on_a_thread(list, reading, Repeats::among(window), kind);
     let rows = stream::unfold(rows, async |mut rows| rows.recv().await.map(|row| (row, rows)));
-    let outcomes = rows.take_until(halt.halted()).map(async |row| match row {
-        Ok((row, Ok(wish))) => Ok((sender.send(&wish).await, row)),
-        Ok((row, Err(failure))) => Ok((Some(Outcome::Failed { code: None, failure }), row)),
+    // Turns are taken one after the other, so rows go out in the list's order. What waits for its next try holds none.
+    let in_turn = rows.then(async |row| match row {
+        Ok((row, Ok(wish))) => Ok((row, sender.turn().await.map(|turn| Ok((wish, turn))))),
+        Ok((row, Err(failure))) => Ok((row, Some(Err(failure)))),
+        Err(error) => Err(error),
+    });
+    let outcomes = in_turn.take_until(halt.halted()).map(async |row| match row {
+        Ok((row, Some(Ok((wish, turn))))) => Ok((sender.send(&wish, turn).await, row)),
+        Ok((row, Some(Err(failure)))) => Ok((Some(Outcome::Failed { code: None, failure }), row)),
+        Ok((row, None)) => Ok((None, row)),
         Err(error) => Err(error),
     });
     let mut outcomes = std::pin::pin!(outcomes.buffered(window));
