@@ -67,7 +67,12 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let driver = Arc::new(Driver::start());
+    // The slowest come first, so that the others run beside them.
     let trials = trials! { driver:
+        large {
+            fifteen_hundred_batches_are_quick,
+            ten_thousand_lines_come_in_pages,
+        }
         views {
             a_product_shows_what_is_free_what_comes_and_who_waits,
             the_picture_is_a_table_too,
@@ -105,10 +110,6 @@ fn main() -> ExitCode {
         keyboard {
             all_is_reached_without_a_mouse,
             the_focus_moves_to_the_new_heading,
-        }
-        large {
-            fifteen_hundred_batches_are_quick,
-            ten_thousand_lines_come_in_pages,
         }
         live {
             events_appear_by_themselves_and_a_lost_desk_is_told,
