@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::report::counted;
+
 /// Between two lines, where there is no terminal.
 const TELL: Duration = Duration::from_secs(5);
 /// Between two changes of the bar's text.
@@ -34,7 +36,7 @@ impl Progress {
             return Self::with(Shown::Lines, bytes);
         }
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
-        let template = if bytes.is_some() { "{bar:30} {percent:>3} %  {msg}" } else { "{spinner} {msg}" };
+        let template = if bytes.is_some() { "{bar:30} {msg}" } else { "{spinner} {msg}" };
         // The template is a constant; the library's own would do as well.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self::with(Shown::Bar(bar), bytes)
@@ -65,8 +67,8 @@ impl Progress {
         let text = how_far(rows, read, self.bytes, self.began.elapsed());
         match &self.shown {
             Shown::Bar(bar) => {
-                bar.set_position(read);
                 bar.set_message(text);
+                bar.set_position(read);
             }
             Shown::Lines => eprintln!("{text}"),
             Shown::Nothing => {}
@@ -95,12 +97,12 @@ impl Progress {
 fn how_far(rows: u64, read: u64, bytes: Option<u64>, elapsed: Duration) -> String {
     let rate = per_second(rows, elapsed);
     let Some(bytes) = bytes.filter(|bytes| *bytes > 0 && read > 0) else {
-        return format!("{rows} rows, {rate} a second");
+        return format!("{}, {rate} a second", counted(rows));
     };
     let percent = read.saturating_mul(100).checked_div(bytes).unwrap_or_default();
-    let left = bytes.saturating_sub(read).saturating_mul(elapsed.as_secs()).checked_div(read).unwrap_or_default();
-    let left = Duration::from_secs(left);
-    format!("{rows} rows, {rate} a second, {percent} % read, {} left", spoken(left))
+    let millis = elapsed.as_millis().saturating_mul(bytes.saturating_sub(read).into()).checked_div(read.into());
+    let left = Duration::from_millis(millis.and_then(|millis| millis.try_into().ok()).unwrap_or_default());
+    format!("{}, {rate} a second, {percent} % read, {} left", counted(rows), spoken(left))
 }
 
 /// Whole rows a second.
@@ -127,6 +129,7 @@ mod tests {
         assert_eq!(how_far(2_500, 250, Some(1_000), ten), "2500 rows, 250 a second, 25 % read, 30 s left");
         assert_eq!(how_far(10, 1, Some(100), ten), "10 rows, 1 a second, 1 % read, 16 min 30 s left");
         assert_eq!(how_far(10, 1, Some(1_000), ten), "10 rows, 1 a second, 0 % read, 2 h 46 min left");
+        assert_eq!(how_far(1, 1, Some(10), Duration::from_millis(500)), "1 row, 2 a second, 10 % read, 4 s left");
         assert_eq!(how_far(7, 100, None, Duration::ZERO), "7 rows, 7000 a second");
         assert_eq!(how_far(0, 0, Some(0), ten), "0 rows, 0 a second");
     }
