@@ -53,7 +53,7 @@ fn batches(prefix: &str) -> String {
         let qty = if row == 7 { "1e1" } else { "10" };
         let eta = if row == 77 { "soon" } else { ["", "2031-02-01"][row % 2] };
         let blank = if row == 177 { " " } else { "" };
-        writeln!(list, "\"{row}, of 300\",{blank}{prefix}-S{},{prefix}-b{row},{qty},{eta}", row % 30)?;
+        writeln!(list, "\"{row}, of 300\",{blank}{prefix}-S{},{prefix}-b{row},{qty},{eta}", row % 30).unwrap();
     }
     list
 }
