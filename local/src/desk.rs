@@ -32,7 +32,8 @@ impl DeskPage {
         let log = stack.folder().join("desk.log");
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
-            .args(["run", "--package", "desk", "--manifest-path"])
+            // Not by its package, for which cargo would compile the SDK once more, with fewer features than the tests'.
+            .args(["run", "--bin", "desk", "--manifest-path"])
             .arg(workspace::manifest())
             .args(["--", "desk", "--write", "--port", &port.to_string()])
             .args(["--api", stack.api_url(), "--topic", stack.topic_arn(), "--emulator", stack.endpoint()])

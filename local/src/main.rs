@@ -33,6 +33,10 @@ struct Arguments {
     #[arg(long)]
     check: bool,
 
+    /// Leave out the desk's page, which is built while the service is used already
+    #[arg(long)]
+    no_page: bool,
+
     /// The emulator's port [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
@@ -93,13 +97,13 @@ async fn main() -> ExitCode {
             Some(Command::Desk { arguments }) => Err(become_package("desk", &["--quiet"], &["desk"], &arguments)),
             Some(Command::Import { arguments }) => Err(become_package("desk", &["--quiet"], &["import"], &arguments)),
             Some(Command::Drill { alarms }) => drill(&alarms).await,
-            None => start(arguments.port, arguments.check).await,
+            None => start(arguments).await,
         }
     };
     local::run_until_stopped(Box::pin(work), stopped).await
 }
 
-async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
+async fn start(Arguments { port, check, no_page, .. }: Arguments) -> Result<&'static str> {
     // Now rather than after minutes of building.
     port.map(local::port::check).transpose()?;
     let tools = Tools::install().await?;
@@ -108,6 +112,10 @@ async fn start(port: Option<u16>, check: bool) -> Result<&'static str> {
     if check {
         demonstration::run(&stack).await?;
         return Ok("everything is as it should be");
+    }
+    if no_page {
+        println!("{}", introduction(&stack, "none, as was asked for"));
+        return Err(stack.until_it_ends().await);
     }
     let page = DeskPage::start(&stack);
     println!("{}", introduction(&stack, &told(&page)));
@@ -155,7 +163,7 @@ fn become_package(package: &str, how: &[&str], subcommand: &[&str], arguments: &
     let mut run = std::process::Command::new(cargo);
     run.arg("run")
         .args(how)
-        .args(["--package", package, "--manifest-path"])
+        .args(["--bin", package, "--manifest-path"])
         .arg(local::manifest())
         .arg("--")
         .args(subcommand)
