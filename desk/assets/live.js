@@ -4,7 +4,7 @@ import { desk, get, path } from "./api.js";
 import { empty, h, link, put, section } from "./dom.js";
 import { notice } from "./problem.js";
 import { events, ofProduct } from "./past.js";
-import { count, number, time } from "./words.js";
+import { count, time } from "./words.js";
 
 /** Between two looks at what is new. */
 const EVERY = 1500;
@@ -37,8 +37,7 @@ export async function live(place, _, { signal, settings }) {
       const isNew = run === found.run || run === undefined;
       run = found.run;
       if (isNew) {
-        seen += found.events.length;
-        after = found.last;
+        seen = after = found.last;
         add(list, found.events);
       }
       tell(state, found.trouble ? `No connection to the topic: ${found.trouble}. The desk keeps trying.` : seen === 0 ? "Listening." : `Listening. ${count(seen, "event")} since the desk was started.`, found.trouble);
@@ -96,8 +95,7 @@ export async function letters(place, _, { signal, again }) {
   await fill(shown, "letters", signal, again, "There are none: every message was handled.", (letter) => [
     h("h2", null, letter.queue), h("pre", { class: "letter" }, letter.body),
     h("p", null, letter.reason ? [h("strong", null, "Why: "), letter.reason] : "Why it failed is not known here: look for its id in the log."),
-    h("p", { class: "facts" }, `message ${letter.id}`, letter.sent ? [" · sent ", time(letter.sent)] : null,
-      letter.received ? ` · tried ${number(letter.received)} times` : "")]);
+    h("p", { class: "facts" }, `message ${letter.id}`, letter.sent ? [" · sent ", time(letter.sent)] : null)]);
 }
 
 async function fill(shown, what, signal, again, nothing, cells) {

@@ -134,7 +134,8 @@ export async function ofOrder(orderid, signal, linkTo) {
       const page = await get(path("orders", orderid, "/history", { after, limit: LIMIT }), signal);
       kept.push(...page.events);
       after = page.next ?? undefined;
-      for (const { sku, version, complete_to: complete } of page.products ?? []) behind[complete < version ? "add" : "delete"](sku);
+      // Each page tells of itself alone.
+      for (const { sku, version, complete_to: complete } of page.products ?? []) if (complete < version) behind.add(sku);
       kept.sort((a, b) => String(b.at).localeCompare(String(a.at)) || (a.sku === b.sku ? newestFirst(a, b) : 0));
       put(list, events(kept, true, linkTo));
       button.hidden = after === undefined;

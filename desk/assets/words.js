@@ -22,7 +22,11 @@ export function date(eta) {
 }
 
 /** Whether a date is over, by this machine's clock. */
-export const isPast = (eta) => typeof eta === "string" && eta < new Date().toISOString().slice(0, 10);
+export function isPast(eta) {
+  const now = new Date();
+  const today = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+  return typeof eta === "string" && eta < today;
+}
 
 /** Where stock is: the warehouse, or the day it comes. */
 export function comes(eta) {

@@ -65,7 +65,7 @@ pub enum ConnectError {
     Address(String),
     #[error("the token has characters that no HTTP header can carry: expected one line of visible ASCII characters")]
     Token,
-    #[error("a token would be sent to {0} where everybody on the way can read it: use https://")]
+    #[error("a token or a signature would be sent to {0} where everybody on the way can read it: use https://")]
     Unencrypted(String),
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -122,7 +122,7 @@ impl Api {
         let is_local = is_local(host);
         let region = entry.sign.clone().or_else(|| region_of(host));
         let pass = match (entry.token.as_deref().map(str::trim).filter(|token| !token.is_empty()), region) {
-            (Some(_), _) if parsed.scheme() == "http" && !is_local => {
+            (Some(_), _) | (None, Some(_)) if parsed.scheme() == "http" && !is_local => {
                 return Err(ConnectError::Unencrypted(host.to_owned()));
             }
             (Some(token), _) => Pass::Token(bearer(token)?),

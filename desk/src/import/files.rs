@@ -79,6 +79,16 @@ pub struct Draft {
     writer: Writer<File>,
     columns: usize,
     rows: u64,
+    earlier: Earlier,
+}
+
+/// What becomes of the list of failed rows that lies in the place, if none failed this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Earlier {
+    /// It is of the same list, and outdated.
+    Goes,
+    /// It may be of another list.
+    Stays,
 }
 
 impl Draft {
@@ -103,8 +113,10 @@ impl Draft {
             }
         }
         let columns = purpose.columns();
-        if !may_replace(place, separator, columns) {
-            return Err(WriteError::IsForeign { place: place.to_owned(), columns: columns.join(", ") });
+        for path in [place, &part] {
+            if !may_replace(path, separator, columns) {
+                return Err(WriteError::IsForeign { place: path.to_owned(), columns: columns.join(", ") });
+            }
         }
         let failed = |error: io::Error| WriteError::Write(part.clone(), error);
         let mut file = File::create(&part).map_err(failed)?;
@@ -113,9 +125,15 @@ impl Draft {
         }
         let writer = WriterBuilder::new().delimiter(separator).flexible(true).from_writer(file);
         let (place, own) = (place.to_owned(), header.columns.len());
-        let mut begun = Self { purpose, place, part, writer, columns: own, rows: 0 };
+        let mut begun = Self { purpose, place, part, writer, columns: own, rows: 0, earlier: Earlier::Goes };
         begun.put(header.columns.iter().chain(columns.iter().map(|column| column.as_bytes())))?;
         Ok(begun)
+    }
+
+    /// The same for a place where lists of failed rows of several lists may come to lie.
+    #[must_use]
+    pub fn in_a_shared_place(self) -> Self {
+        Self { earlier: Earlier::Stays, ..self }
     }
 
     /// Adds a row with what became of it.
@@ -149,12 +167,13 @@ impl Draft {
     /// # Errors
     /// When that is not possible.
     pub fn finish(self, ending: Ending) -> Result<Option<PathBuf>, WriteError> {
-        let Self { purpose, place, part, writer, rows, .. } = self;
+        let Self { purpose, place, part, writer, rows, earlier, .. } = self;
         drop(writer);
         let done = if rows > 0 {
             std::fs::rename(&part, &place)
         } else {
-            let outdated = ending == Ending::Whole && purpose == Purpose::Failed && place.exists();
+            let is_of_this_list = purpose == Purpose::Failed && earlier == Earlier::Goes;
+            let outdated = ending == Ending::Whole && is_of_this_list && place.exists();
             let removed = if outdated { std::fs::remove_file(&place) } else { Ok(()) };
             removed.and_then(|()| std::fs::remove_file(&part))
         };

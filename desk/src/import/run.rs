@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::files::{Draft, Ending, Purpose};
@@ -173,14 +173,18 @@ fn check_only(mut list: List<impl Read>, rows: &Reading, arguments: &Arguments) 
 }
 
 fn begin_report(arguments: &Arguments, list: &List<impl Read>, file: Option<&File>) -> Result<Report> {
-    let begin = |purpose: Purpose, place: Option<&PathBuf>| {
-        let place = place.cloned().unwrap_or_else(|| purpose.beside(arguments.path()));
-        Draft::begin(purpose, &place, file, arguments.separator, list.header())
-    };
-    let failed = begin(Purpose::Failed, arguments.failed.as_ref()).context("use --failed FILE")?;
+    let place =
+        |purpose: Purpose, named: Option<&PathBuf>| named.cloned().unwrap_or_else(|| purpose.beside(arguments.path()));
+    let of_failed = place(Purpose::Failed, arguments.failed.as_ref());
+    let of_answers = place(Purpose::Answers, arguments.output.as_ref());
+    ensure!(of_failed != of_answers, "--failed and --output both name {}: name two files", of_failed.display());
+    let begin = |purpose, place: &Path| Draft::begin(purpose, place, file, arguments.separator, list.header());
+    let failed = begin(Purpose::Failed, &of_failed).context("use --failed FILE")?;
+    let is_shared = arguments.failed.is_some() || arguments.path().is_none();
+    let failed = if is_shared { failed.in_a_shared_place() } else { failed };
     let answers = match arguments.kind() {
         Kind::Batches => None,
-        Kind::Lines => Some(begin(Purpose::Answers, arguments.output.as_ref()).context("use --output FILE")?),
+        Kind::Lines => Some(begin(Purpose::Answers, &of_answers).context("use --output FILE")?),
     };
     let metadata = file.and_then(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
     Ok(Report::new(Some(failed), answers, Progress::on_stderr(metadata.map(|metadata| metadata.len()))))

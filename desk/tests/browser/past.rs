@@ -157,13 +157,18 @@ pub(crate) async fn an_orders_past_goes_over_its_products(world: &mut World) {
         "batchref": "b1", "eta": null, "id": format!("{sku}#{version}#1"), "version": version, "of": 1, "at": at})
     };
     world.service.answer("GET /orders/o1", 200, json!({"orderid": "o1", "lines": [], "next": null}));
-    let products =
-        json!([{"sku": "LAMP", "version": 3, "complete_to": 3}, {"sku": "TABLE", "version": 9, "complete_to": 7}]);
-    let page = |events: Value, next: Option<&str>| json!({"orderid": "o1", "products": products, "events": events, "next": next});
+    // A page tells of itself alone: what was missing before it stays so.
+    let page = |complete_to: u64, events: Value, next: Option<&str>| {
+        let products = [
+            json!({"sku": "LAMP", "version": 3, "complete_to": 3}),
+            json!({"sku": "TABLE", "version": 9, "complete_to": complete_to}),
+        ];
+        json!({"orderid": "o1", "products": products, "events": events, "next": next})
+    };
     let first = json!([line("LAMP", "2031-01-01T00:00:00.000Z", 3)]);
-    world.service.answer("GET /orders/o1/history?limit=500", 200, page(first, Some("n")));
+    world.service.answer("GET /orders/o1/history?limit=500", 200, page(7, first, Some("n")));
     let second = json!([line("TABLE", "2031-01-01T00:00:01.000Z", 8), line("TABLE", "2030-01-01T00:00:01.000Z", 9)]);
-    world.service.answer("GET /orders/o1/history?after=n&limit=500", 200, page(second, None));
+    world.service.answer("GET /orders/o1/history?after=n&limit=500", 200, page(9, second, None));
     world.open(With::Nothing, "#/orders/o1").await;
     assert_eq!(shown(world).await, [3]);
     world.browser.click("//button[.='Read more of it']").await;

@@ -7,11 +7,13 @@ mod stage;
 use anyhow::{Context as _, Result, bail, ensure};
 use local::{DeskPage, Functions, Stack};
 
-use causes::{DRILLS, NOT_HERE};
+use causes::{Cause, DRILLS, NOT_HERE};
 use stage::Stage;
 
 /// One or several alarms with one cause.
 pub(crate) struct Drill {
+    /// What makes it happen.
+    pub(crate) cause: Cause,
     /// Their logical ids in the template.
     pub(crate) alarms: &'static [&'static str],
     /// What happens, in a few words.
@@ -40,7 +42,7 @@ pub(crate) async fn run(functions: &Functions, stack: &Stack, page: &mut DeskPag
         for alarm in alarms.iter().filter(|alarm| drill.alarms.contains(&alarm.id.as_str())) {
             stage::say("alarm", &alarm.description);
         }
-        causes::play(drill, &stage).await.with_context(|| format!("the drill of {}", drill.alarms.join(", ")))?;
+        causes::play(drill.cause, &stage).await.with_context(|| format!("the drill of {}", drill.alarms.join(", ")))?;
     }
     for (id, reason) in NOT_HERE.iter().filter(|(id, _)| is_wanted(id)) {
         println!("\n{id}\n  {:<8} {reason}", "not here");

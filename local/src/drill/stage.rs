@@ -40,7 +40,7 @@ impl<'a> Stage<'a> {
         Ok(Self { stack, page, http: aws::http_client()? })
     }
 
-    /// Asks the service by its API. Tells what was asked and answered, if `aloud`.
+    /// Asks the service by its API: the status and text of the answer.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
         let mut request = self.http.request(method, format!("{}/{path}", self.stack.api_url()));
         request = request.header("accept", "application/json").header("prefer", "return=representation");

@@ -17,8 +17,10 @@ use crate::report::chain;
 use crate::sqs::{event, return_to_queue};
 use crate::system::deadline;
 
-/// Most time between two tries of the same events, and least time that a try should have.
+/// Most time between two tries of the same events.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Least time that a try must have: longer than a call may take.
+const LEAST: Duration = Duration::from_secs(6);
 
 /// An event that is to be kept, and the message that brought it.
 type Brought = (Told, SqsMessage);
@@ -51,11 +53,15 @@ pub async fn record_events<H: History, E: Environment>(
     let call = calls::of_invocation(context, end);
     let mut left: VecDeque<Vec<Brought>> = brought.chunks(H::BATCH).map(<[Brought]>::to_vec).collect();
     while let Some(some) = left.pop_front() {
-        let recording = record_some(history, some).instrument(calls::span(&call, environment));
-        match recording.await {
+        let next = if environment.now().plus(LEAST) < end {
+            record_some(history, some).instrument(calls::span(&call, environment)).await
+        } else {
+            Next::Fail(some, "out of time".to_owned())
+        };
+        match next {
             Next::Done => {}
             Next::Alone(some) => some.into_iter().rev().for_each(|one| left.push_front(vec![one])),
-            Next::Wait(some, _) if environment.now().plus(PAUSE).plus(PAUSE) < end => {
+            Next::Wait(some, _) if environment.now().plus(PAUSE).plus(LEAST) < end => {
                 environment.sleep(PAUSE.mul_f64(environment.chance())).await;
                 left.push_back(some);
             }

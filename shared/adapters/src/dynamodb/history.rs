@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use domain::{OrderId, Sku, Version};
 use service_layer::history::{History, Mention, Recorded, Told};
@@ -12,7 +13,7 @@ use service_layer::store::StoreError;
 
 use super::failure::{classify, fault};
 use super::items::{
-    Item, MentionItem, RecordedItem, UnreadableItem, first_of, last_of, order_partition, read_mention, read_recorded,
+    Item, MentionItem, RecordedItem, first_of, last_of, order_partition, read_mention, read_recorded,
     recorded_partition, to_item,
 };
 use super::list::{More, items, pages};
@@ -63,34 +64,10 @@ impl HistoryTable {
         Ok(left.filter_map(|request| request.put_request).map(|put| key_of(&put.item)).collect())
     }
 
-    /// A query of one partition. Not consistent, since what it reads comes late anyway, and that costs half.
-    async fn read<T: Send>(
-        &self,
-        partition: String,
-        range: Option<(String, String)>,
-        at_most: usize,
-        read: fn(Item) -> Result<T, UnreadableItem>,
-    ) -> Result<Vec<T>, StoreError> {
-        let query = self.client.query().table_name(&self.table);
-        let query = query.expression_attribute_values(":partition", AttributeValue::S(partition));
-        let query = match range {
-            None => query.key_condition_expression("PK = :partition"),
-            Some((first, last)) => query
-                .key_condition_expression("PK = :partition AND SK BETWEEN :first AND :last")
-                .expression_attribute_values(":first", AttributeValue::S(first))
-                .expression_attribute_values(":last", AttributeValue::S(last)),
-        };
-        let mut found = Vec::new();
-        pages(query.limit(items(at_most)), |item| {
-            match read(item) {
-                Ok(event) => found.push(event),
-                // It is missing then, which whoever asks is told.
-                Err(error) => tracing::error!(reason = %error, "an event is passed over"),
-            }
-            Ok(More::needed(found.len() < at_most))
-        })
-        .await?;
-        Ok(found)
+    /// What one partition has. Not consistent, since what it reads comes late anyway, and that costs half.
+    fn stored_in(&self, partition: String, condition: &str) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.table).key_condition_expression(condition);
+        query.expression_attribute_values(":partition", AttributeValue::S(partition))
     }
 }
 
@@ -130,11 +107,32 @@ impl History for HistoryTable {
         versions: RangeInclusive<Version>,
         at_most: usize,
     ) -> Result<Vec<Recorded>, StoreError> {
-        let range = (first_of(*versions.start()), last_of(*versions.end()));
-        self.read(recorded_partition(sku), Some(range), at_most, read_recorded).await
+        let query = self
+            .stored_in(recorded_partition(sku), "PK = :partition AND SK BETWEEN :first AND :last")
+            .expression_attribute_values(":first", AttributeValue::S(first_of(*versions.start())))
+            .expression_attribute_values(":last", AttributeValue::S(last_of(*versions.end())))
+            .limit(items(at_most));
+        let mut found = Vec::new();
+        pages(query, |item| {
+            match read_recorded(item) {
+                Ok(event) => found.push(event),
+                // It is missing then, which whoever asks is told.
+                Err(error) => tracing::error!(reason = %error, "an event is passed over"),
+            }
+            Ok(More::needed(found.len() < at_most))
+        })
+        .await?;
+        Ok(found)
     }
 
     async fn mentions(&self, orderid: &OrderId) -> Result<Vec<Mention>, StoreError> {
-        self.read(order_partition(orderid), None, usize::MAX, read_mention).await
+        let mut found = Vec::new();
+        // None is passed over: that it is missing would be told by nothing.
+        pages(self.stored_in(order_partition(orderid), "PK = :partition"), |item| {
+            found.push(read_mention(item)?);
+            Ok(More::Needed)
+        })
+        .await?;
+        Ok(found)
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn schemas() -> Value {
         "ReachedProduct": object(&[
             ("sku", schema("Name")),
             ("version", reached("Up to this version, the page has looked for events of the order.")),
-            ("complete_to", reached("No event of the SKU is missing up to this version.")),
+            ("complete_to", reached("Since the page's beginning, no event of the SKU is missing up to this version.")),
         ]),
         "PastEvent": past_event()
     })

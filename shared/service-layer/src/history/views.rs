@@ -7,7 +7,7 @@ use domain::{LineId, OrderId, Part, Refusal, Sku, Version};
 
 use super::{Complete, History, Mention, Mentioned, Recorded};
 use crate::ports::{Environment, Lists, OrderLines};
-use crate::store::Products;
+use crate::store::{Products, StoreError};
 use crate::views::{Page, Views, Wanted};
 use crate::{Call, Error};
 
@@ -17,8 +17,10 @@ const FIRST: Version = Version(1);
 const LINES: usize = 1_000;
 /// Events of a product that are read at once in search of an order's.
 const READ: usize = 1_000;
-/// Most events that one page is searched in.
+/// Most events that one page is searched in,
 const SEARCHED: usize = 4 * READ;
+/// and of most SKUs.
+const SKUS: usize = 50;
 
 /// Reads the past, in time to answer.
 #[derive(Clone, Copy, Debug)]
@@ -49,14 +51,16 @@ pub struct OrderHistory {
     pub events: Page<Recorded, OrderRank>,
 }
 
-/// How much is recorded of what happened to an order's lines of a SKU.
+/// How much is recorded of what happened to an order's lines of a SKU, between where the page begins and where it ends. A
+/// refusal, and what was before a line was cancelled and wanted again, are found by that event itself: as long as it is not
+/// recorded, nothing tells of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// The SKU.
     pub sku: Sku,
     /// The last version that the page looked at: on the last page, the last that changed the order.
     pub version: Version,
-    /// Nothing is missing up to this version.
+    /// Since the page's beginning, nothing is missing up to this version.
     pub complete_to: Version,
 }
 
@@ -104,12 +108,15 @@ impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
         if entries.is_empty() {
             entries = self.read(sku, last..=last, usize::MAX, call).await?;
         }
-        let next = entries.last().map(|event| event.version).filter(|reached| reached < versions.end());
+        // Not consistent, the second reading may have less than the first: then that version is missing.
+        let reached = entries.last().map_or(last, |event| event.version);
+        let next = Some(reached).filter(|reached| reached < versions.end());
         Ok(Page { entries, next })
     }
 
-    /// What happened to an order. Two round trips, and one for each thousand events of a product while its lines were
-    /// there; a page ends before it is full after [`SEARCHED`] of them.
+    /// What happened to an order. One round trip, one for each further thousand lines, and one for each SKU and each further
+    /// thousand of its events while the order's lines were there; a page ends before it is full after [`SEARCHED`] of these,
+    /// or after [`SKUS`].
     ///
     /// # Errors
     /// An order that nobody asked for, or a store that fails.
@@ -127,15 +134,23 @@ impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
         }
         let spans = spans(&lines.unwrap_or_default(), &mentions);
         let mut search = Search { orderid, events: Vec::new(), products: Vec::new(), searched: 0 };
-        for (sku, span) in spans {
-            let Some(span) = left(&sku, span, wanted.after.as_ref()) else { continue };
-            if let Some(next) = self.search(&mut search, &sku, span, wanted.limit, call).await? {
-                let Search { events, products, .. } = search;
-                return Ok(OrderHistory { products, events: Page { entries: events, next: Some(next) } });
+        let spans = spans.into_iter().filter_map(|(sku, span)| {
+            let span = left(&sku, span, wanted.after.as_ref())?;
+            Some((sku, span))
+        });
+        let mut next = None;
+        for (number, (sku, span)) in spans.enumerate() {
+            next = if number < SKUS {
+                self.search(&mut search, &sku, span, wanted.limit, call).await?
+            } else {
+                Some(OrderRank { sku, version: before(*span.start()) })
+            };
+            if next.is_some() {
+                break;
             }
         }
-        let Search { events, products, .. } = search;
-        Ok(OrderHistory { products, events: Page { entries: events, next: None } })
+        let Search { events: entries, products, .. } = search;
+        Ok(OrderHistory { products, events: Page { entries, next } })
     }
 
     /// Looks for an order's events in these versions of a product, until the page is full: then, where it ends.
@@ -147,7 +162,7 @@ impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
         limit: usize,
         call: &Call,
     ) -> Result<Option<OrderRank>, Error> {
-        let mut after = Version(span.start().0.saturating_sub(1));
+        let mut after = before(*span.start());
         loop {
             if search.events.len() >= limit || search.searched >= SEARCHED {
                 return Ok(Some(OrderRank { sku: sku.clone(), version: after }));
@@ -166,7 +181,12 @@ impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
     async fn lines(&self, orderid: &OrderId, call: &Call) -> Result<Option<Vec<Part>>, Error> {
         let (mut all, mut after, mut is_known) = (Vec::new(), None::<LineId>, false);
         loop {
-            let read = || self.views.store.of_order(orderid, after.as_ref(), LINES);
+            let read = || async {
+                let found = self.views.store.of_order(orderid, after.as_ref(), LINES).await?;
+                // Some parts were read before a commit, and others after it.
+                let fit = Part::by_line(&found.parts).iter().all(|parts| Part::are_all(parts));
+                if fit { Ok(found) } else { Err(StoreError::Conflict(Vec::new())) }
+            };
             let OrderLines { is_cancelled, parts } = self.views.read(call, read).await?;
             is_known |= is_cancelled || !parts.is_empty();
             let is_last = Part::by_line(&parts).len() < LINES;
@@ -257,6 +277,10 @@ fn spans(parts: &[Part], mentions: &[Mention]) -> BTreeMap<Sku, RangeInclusive<V
         include(&line.sku, first, *version);
     }
     spans
+}
+
+fn before(Version(version): Version) -> Version {
+    Version(version.saturating_sub(1))
 }
 
 /// What is left of a product's versions after a place in the list.
