@@ -128,7 +128,7 @@ fn is_relay(function: &str) -> bool {
 }
 
 fn is_http(function: &str) -> bool {
-    ["publish", "change", "handle", "queued"].iter().all(|other| !function.to_lowercase().contains(other))
+    ["publish", "change", "handle", "queued", "record"].iter().all(|other| !function.to_lowercase().contains(other))
 }
 
 /// Waits until the queues are empty, every version that the table knows was told, and every queued line was
