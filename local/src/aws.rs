@@ -67,6 +67,14 @@ pub fn http_client() -> Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().build().context("making an HTTP client")
 }
 
+/// What an emulator looks account, region and service up in. None of them checks the signature.
+#[must_use]
+pub fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={KEY}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
 /// Calls an AWS service by its JSON protocol, for the few calls that are not worth an SDK client here.
 ///
 /// # Errors
@@ -78,12 +86,9 @@ pub async fn call(http: &reqwest::Client, endpoint: &str, target: &str, body: &V
         .post(endpoint)
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", target)
-        // The emulators look up the account and region here, but check no signature; some want to know its date.
+        // Some want to know the signature's date.
         .header("x-amz-date", "20260101T000000Z")
-        .header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={KEY}/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"),
-        )
+        .header("authorization", authorization(service))
         .body(body.to_string())
         .send()
         .await

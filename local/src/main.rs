@@ -168,7 +168,7 @@ fn become_package(package: &str, how: &[&str], subcommand: &[&str], arguments: &
         .arg("--")
         .args(subcommand)
         .args(arguments);
-    anyhow::Error::new(run.exec()).context(format!("starting cargo run --package {package}"))
+    anyhow::Error::new(run.exec()).context(format!("starting cargo run --bin {package}"))
 }
 
 fn introduction(stack: &Stack, page: &str) -> String {

@@ -72,7 +72,7 @@ impl<'a> Stage<'a> {
 
     /// Calls what has no JSON protocol: SNS and SES.
     pub(crate) async fn form(&self, service: &str, fields: &[(&str, &str)]) -> Result<String> {
-        let request = self.http.post(self.stack.endpoint()).header("authorization", signed(service));
+        let request = self.http.post(self.stack.endpoint()).header("authorization", aws::authorization(service));
         let response = request.form(fields).send().await.with_context(|| format!("asking {service}"))?;
         let (status, text) = (response.status(), response.text().await?);
         ensure!(status.is_success(), "{service} answered {status} {text}");
@@ -176,7 +176,7 @@ impl<'a> Stage<'a> {
 
     async fn lambda(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let request = self.http.request(method, format!("{}/{path}", self.stack.endpoint()));
-        let mut request = request.header("authorization", signed("lambda"));
+        let mut request = request.header("authorization", aws::authorization("lambda"));
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -237,14 +237,6 @@ impl<'a> Stage<'a> {
         }
         bail!("after {} s there is not {what}", PATIENCE.as_secs());
     }
-}
-
-/// The emulator looks up the service here, and checks no signature.
-fn signed(service: &str) -> String {
-    let region = aws::REGION;
-    format!(
-        "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    )
 }
 
 fn name_of(function: &Value) -> Option<&str> {

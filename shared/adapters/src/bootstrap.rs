@@ -57,7 +57,8 @@ pub async fn allocation_bus_and_queue()
 /// Names the environment variable that is missing.
 pub async fn view() -> Result<(DynamoDb, HistoryTable, System), InvalidEnvironment> {
     let config = start().await;
-    let (store, history, system) = (store(&config)?, history_table(&config)?, system()?);
+    let client = aws_sdk_dynamodb::Client::new(&config);
+    let (history, store, system) = (history_table(client.clone())?, store_by(client)?, system()?);
     warm_up("DynamoDB", store.warm_up_table()).await;
     Ok((store, history, system))
 }
@@ -68,7 +69,8 @@ pub async fn view() -> Result<(DynamoDb, HistoryTable, System), InvalidEnvironme
 /// Names the environment variable that is missing.
 pub async fn history() -> Result<(HistoryTable, System), InvalidEnvironment> {
     let days = Duration::from_hours(24).saturating_mul(number("HISTORY_DAYS")?);
-    let (history, system) = (history_table(&start().await)?.keeping_events(days), system()?);
+    let (history, system) =
+        (history_table(aws_sdk_dynamodb::Client::new(&start().await))?.keeping_events(days), system()?);
     warm_up("DynamoDB", history.warm_up()).await;
     Ok((history, system))
 }
@@ -175,11 +177,15 @@ async fn warm_up<T, E: std::error::Error + 'static>(service: &str, call: impl Fu
 }
 
 fn store(config: &SdkConfig) -> Result<DynamoDb, InvalidEnvironment> {
-    Ok(DynamoDb::new(aws_sdk_dynamodb::Client::new(config), variable("TABLE_NAME")?))
+    store_by(aws_sdk_dynamodb::Client::new(config))
 }
 
-fn history_table(config: &SdkConfig) -> Result<HistoryTable, InvalidEnvironment> {
-    Ok(HistoryTable::new(aws_sdk_dynamodb::Client::new(config), variable("HISTORY_TABLE_NAME")?))
+fn store_by(client: aws_sdk_dynamodb::Client) -> Result<DynamoDb, InvalidEnvironment> {
+    Ok(DynamoDb::new(client, variable("TABLE_NAME")?))
+}
+
+fn history_table(client: aws_sdk_dynamodb::Client) -> Result<HistoryTable, InvalidEnvironment> {
+    Ok(HistoryTable::new(client, variable("HISTORY_TABLE_NAME")?))
 }
 
 fn number(name: &'static str) -> Result<u32, InvalidEnvironment> {

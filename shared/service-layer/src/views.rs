@@ -224,7 +224,7 @@ impl<S: Products + Lists, E: Environment> Views<'_, S, E> {
     }
 
     /// Lines of an order, each with all its parts, and whether anybody asked for it.
-    async fn lines_of(
+    pub(crate) async fn lines_of(
         &self,
         orderid: &OrderId,
         wanted: &Wanted<LineId>,

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use domain::{LineId, OrderId, Part, Refusal, Sku, Version};
+use domain::{OrderId, Part, Refusal, Sku, Version};
 
 use super::{Complete, History, Mention, Mentioned, Recorded};
-use crate::ports::{Environment, Lists, OrderLines};
-use crate::store::{Products, StoreError};
+use crate::ports::{Environment, Lists};
+use crate::store::Products;
 use crate::views::{Page, Views, Wanted};
 use crate::{Call, Error};
 
@@ -179,22 +179,15 @@ impl<S: Products + Lists, H: History, E: Environment> Past<'_, S, H, E> {
 
     /// All parts of an order's lines. None: nobody has heard of it.
     async fn lines(&self, orderid: &OrderId, call: &Call) -> Result<Option<Vec<Part>>, Error> {
-        let (mut all, mut after, mut is_known) = (Vec::new(), None::<LineId>, false);
+        let (mut wanted, mut all, mut is_known) = (Wanted::first(LINES), Vec::new(), false);
         loop {
-            let read = || async {
-                let found = self.views.store.of_order(orderid, after.as_ref(), LINES).await?;
-                // Some parts were read before a commit, and others after it.
-                let fit = Part::by_line(&found.parts).iter().all(|parts| Part::are_all(parts));
-                if fit { Ok(found) } else { Err(StoreError::Conflict(Vec::new())) }
-            };
-            let OrderLines { is_cancelled, parts } = self.views.read(call, read).await?;
-            is_known |= is_cancelled || !parts.is_empty();
-            let is_last = Part::by_line(&parts).len() < LINES;
-            after = parts.last().map(|part| part.line.id());
-            all.extend(parts);
-            if is_last {
+            let (is_known_so_far, page) = self.views.read(call, || self.views.lines_of(orderid, &wanted)).await?;
+            is_known |= is_known_so_far;
+            all.extend(page.entries.into_iter().flatten());
+            if page.next.is_none() {
                 return Ok(is_known.then_some(all));
             }
+            wanted.after = page.next;
         }
     }
 
@@ -220,24 +213,19 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Takes the order's events of the versions after one, up to another, and says how far it came before it had enough.
-    fn take(&mut self, sku: &Sku, after: Version, last: Version, events: Vec<Recorded>, limit: usize) -> Version {
+    fn take(&mut self, sku: &Sku, after: Version, last: Version, mut events: Vec<Recorded>, limit: usize) -> Version {
         self.searched = self.searched.saturating_add(events.len());
-        let mut reached = last;
-        let mut taken: Vec<Recorded> = Vec::new();
-        let mut seen: Vec<Recorded> = Vec::new();
-        for event in events {
-            let is_full = self.events.len().saturating_add(taken.len()) >= limit;
-            if is_full && seen.last().is_some_and(|before| before.version < event.version) {
-                reached = seen.last().map_or(after, |before| before.version);
-                break;
-            }
-            if event.orderid.as_ref() == Some(self.orderid) {
-                taken.push(event.clone());
-            }
-            seen.push(event);
-        }
-        self.note(sku, after, reached, &seen);
-        self.events.extend(taken);
+        let is_ours = |event: &Recorded| event.orderid.as_ref() == Some(self.orderid);
+        let room = limit.saturating_sub(self.events.len());
+        // All of a version, or nothing: so those of the one that fills the page are taken too.
+        let ours = events.iter().filter(|event| is_ours(event));
+        let filling = ours.map(|event| event.version).nth(room.saturating_sub(1));
+        let more_follow = |version: &Version| events.last().is_some_and(|event| event.version > *version);
+        let reached = filling.filter(more_follow).unwrap_or(last);
+        events.retain(|event| event.version <= reached);
+        self.note(sku, after, reached, &events);
+        events.retain(is_ours);
+        self.events.extend(events);
         reached
     }
 

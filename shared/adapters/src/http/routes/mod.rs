@@ -131,7 +131,13 @@ impl Route {
                 (method, filled(path, request))
             }
         };
-        let matching = Self::ALL.iter().filter(|route| route.method() == method && matches_path(route.path(), &path));
+        Self::at(method, &path)
+    }
+
+    /// The route of a method and a path.
+    #[must_use]
+    pub fn at(method: &str, path: &str) -> Option<Self> {
+        let matching = Self::ALL.iter().filter(|route| route.method() == method && matches_path(route.path(), path));
         // `/products/{sku+}` matches what is for `/products/{sku+}/waiting`, too.
         matching.max_by_key(|route| route.path().len()).copied()
     }
