@@ -11,8 +11,6 @@ use crate::template::{Alarm, Template};
 use crate::tools::Tools;
 use crate::workspace::{self, Access, Lock};
 
-const PACKAGE: &str = include_str!("package.py");
-
 /// Every function of the template as an executable, ready to be deployed to the emulator.
 #[derive(Clone, Debug)]
 pub struct Functions {
@@ -35,17 +33,12 @@ impl Functions {
         build.current_dir(workspace::root()).env("PATH", tools.path());
         // The host's own compiler and linker: zig is for other machines' glibc.
         build.args(["lambda", "build", "--compiler", "cargo", "--profile", "dev", "--lambda-dir"]).arg(&folder);
-        let mut package = tools.python();
-        package.args(["-c", PACKAGE]);
         for binary in template.binaries() {
             build.args(["--bin", &binary]);
-            package.arg(folder.join(binary));
         }
-        let log = |name: &str| folder.with_file_name(name);
         progress::step("building the functions", async {
             let _lock = Lock::acquire(&lock(&folder), Access::Exclusive).await?;
-            Process::run("cargo lambda build", build, &log("build.log")).await?;
-            Process::run("packaging the functions", package, &log("package.log")).await
+            Process::run("cargo lambda build", build, &folder.with_file_name("build.log")).await
         })
         .await?;
         Ok(Self { folder, template })
@@ -63,14 +56,15 @@ impl Functions {
         self.folder.join(binary).join("bootstrap")
     }
 
-    /// The same in a zip, as Lambda takes it.
-    pub(crate) fn package(&self, binary: &str) -> PathBuf {
-        self.folder.join(format!("{binary}.zip"))
-    }
-
-    /// While this is held, no other process replaces the executables.
-    pub(crate) async fn hold(&self) -> Result<Lock> {
-        Lock::acquire(&lock(&self.folder), Access::Shared).await.context("waiting for a build to end")
+    /// Copies the executables into a folder of their own, where no later build replaces them.
+    pub(crate) async fn copy_to(&self, folder: &Path) -> Result<()> {
+        let _lock = Lock::acquire(&lock(&self.folder), Access::Shared).await.context("waiting for a build to end")?;
+        workspace::create_folder(folder)?;
+        for binary in self.template.binaries() {
+            let (from, to) = (self.executable(&binary), folder.join(&binary));
+            std::fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+        }
+        Ok(())
     }
 }
 

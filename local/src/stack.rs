@@ -1,5 +1,7 @@
 //! The deployed template, on an emulator of AWS in one process.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +26,12 @@ const PROFILE_FILE: &str = "aws-config";
 /// In the stack's folder: a file for each function, with all that it logged.
 const LOGS: &str = "logs";
 
+/// In the stack's folder, and removed with it: what the functions are made of.
+const CODE: &str = "tmp/code";
+const EXECUTABLES: &str = "tmp/executables";
+
+const EMULATOR: &str = include_str!("emulator.py");
+const BOOTSTRAP: &str = include_str!("bootstrap.sh");
 const COMPLETE: &str = include_str!("complete.py");
 
 /// A running emulator (`MiniStack`) with the template deployed by `sam deploy`. It stops on drop, and forgets
@@ -213,7 +221,7 @@ async fn start_emulator(
     let mut command = tools.python();
     aws::point_at(&mut command, endpoint);
     command
-        .args(["-m", "ministack"])
+        .args(["-c", EMULATOR])
         .current_dir(folder)
         .env("GATEWAY_PORT", port.to_string())
         .env("BIND_HOST", "127.0.0.1")
@@ -225,6 +233,12 @@ async fn start_emulator(
     Ok(emulator)
 }
 
+fn write_bootstrap(path: &Path) -> Result<()> {
+    std::fs::write(path, BOOTSTRAP)
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o755)))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
 /// Deploys the template and tells its outputs.
 async fn deploy(
     tools: &Tools,
@@ -233,10 +247,13 @@ async fn deploy(
     endpoint: &str,
     folder: &Path,
 ) -> Result<Value> {
-    let _functions = functions.hold().await?;
     let (template, logs) = (folder.join("template.json"), folder.join(LOGS));
+    let (code, executables) = (folder.join(CODE), folder.join(EXECUTABLES));
     workspace::create_folder(&logs)?;
-    functions.template.write_with_code(functions, &logs, &template)?;
+    workspace::create_folder(&code)?;
+    write_bootstrap(&code.join("bootstrap"))?;
+    functions.copy_to(&executables).await?;
+    functions.template.write_with_code(&code, &executables, &logs, &template)?;
     let bucket =
         http.put(format!("{endpoint}/{CODE_BUCKET}")).send().await.context("creating a bucket for the code")?;
     bucket.error_for_status().context("creating a bucket for the code")?;

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::aws;
-use crate::functions::Functions;
 use crate::tools::Tools;
 use crate::workspace;
 
@@ -95,9 +94,9 @@ impl Template {
         alarms.map(|(id, alarm)| Alarm { id: id.clone(), description: text(alarm) }).collect()
     }
 
-    /// Writes a copy that takes each function's code from `functions`, which are for this machine's architecture, and has
-    /// each log to a file of its own in the folder `logs`.
-    pub(crate) fn write_with_code(&self, functions: &Functions, logs: &Path, path: &Path) -> Result<()> {
+    /// Writes a copy in which the code of each function is `code`, which has its executable of the folder `executables` log
+    /// to a file of its own in the folder `logs`. They are for this machine's architecture.
+    pub(crate) fn write_with_code(&self, code: &Path, executables: &Path, logs: &Path, path: &Path) -> Result<()> {
         let mut copy = self.0.clone();
         let architecture =
             copy.pointer_mut("/Parameters/Architecture/Default").context("a template without an architecture")?;
@@ -107,12 +106,13 @@ impl Template {
         for resource in resources.values_mut() {
             let Some(name) = binary(resource).map(str::to_owned) else { continue };
             let Some(properties) = resource.get_mut("Properties").and_then(Value::as_object_mut) else { continue };
-            properties.insert("CodeUri".into(), json!(functions.package(&name)));
+            properties.insert("CodeUri".into(), json!(code));
             let environment = properties.entry("Environment").or_insert_with(|| json!({ "Variables": {} }));
             let variables = environment.get_mut("Variables").and_then(Value::as_object_mut);
             let variables = variables.with_context(|| format!("{name} has an environment without variables"))?;
             // As Lambda does for this format, which the template asks for.
             variables.insert("AWS_LAMBDA_LOG_FORMAT".into(), json!("JSON"));
+            variables.insert("FUNCTION_EXECUTABLE".into(), json!(executables.join(&name)));
             variables.insert("FUNCTION_LOG".into(), json!(logs.join(format!("{name}.log"))));
         }
         std::fs::write(path, copy.to_string()).with_context(|| format!("writing {}", path.display()))
