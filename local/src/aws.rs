@@ -103,3 +103,23 @@ pub async fn call(http: &reqwest::Client, endpoint: &str, target: &str, body: &V
     }
     serde_json::from_str(&text).with_context(|| format!("reading {target}'s answer {text}"))
 }
+
+/// Calls one that has no JSON protocol: SNS or SES. Tells its answer, which is XML.
+///
+/// # Errors
+/// When there is no answer, or the service refuses.
+pub async fn call_by_form(
+    http: &reqwest::Client,
+    endpoint: &str,
+    service: &str,
+    fields: &[(&str, &str)],
+) -> Result<String> {
+    let request = http.post(endpoint).header("authorization", authorization(service)).form(fields);
+    let response = request.send().await.with_context(|| format!("calling {service} at {endpoint}"))?;
+    let (status, text) =
+        (response.status(), response.text().await.with_context(|| format!("reading {service}'s answer"))?);
+    if !status.is_success() {
+        bail!("{service} answered {status}: {text}");
+    }
+    Ok(text)
+}

@@ -176,19 +176,16 @@ impl Shop<'_> {
             self.sqs("GetQueueAttributes", &json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] })).await?;
         let arn =
             attributes.pointer("/Attributes/QueueArn").and_then(Value::as_str).context("a queue without an ARN")?;
-        // SNS has no JSON protocol. Nothing in an ARN needs escaping in a form.
-        let form = format!(
-            "Action=Subscribe&Version=2010-03-31&TopicArn={}&Protocol=sqs&Endpoint={arn}\
-             &Attributes.entry.1.key=RawMessageDelivery&Attributes.entry.1.value=true",
-            self.stack.topic_arn()
-        );
-        let request = self
-            .http
-            .post(self.stack.endpoint())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form);
-        let (status, text) = answer(request.send().await).await?;
-        ensure!(status == 200, "SNS answered {status} {text}");
+        let fields = [
+            ("Action", "Subscribe"),
+            ("Version", "2010-03-31"),
+            ("TopicArn", self.stack.topic_arn()),
+            ("Protocol", "sqs"),
+            ("Endpoint", arn),
+            ("Attributes.entry.1.key", "RawMessageDelivery"),
+            ("Attributes.entry.1.value", "true"),
+        ];
+        aws::call_by_form(&self.http, self.stack.endpoint(), "sns", &fields).await?;
         Ok(url)
     }
 

@@ -1,4 +1,4 @@
-"""Runs MiniStack (1.5.33) so that it has time for what it is asked.
+"""Runs MiniStack so that it has time for what it is asked.
 
 For each process of a function it keeps three threads, and each of them looks ten or twenty times a second whether something
 has happened, though it is woken when something has. With 200 processes that is some 6,000 looks a second, each of which has to
@@ -8,6 +8,7 @@ often.
 """
 
 import gc
+import importlib.metadata
 import queue
 import runpy
 import socketserver
@@ -16,7 +17,13 @@ import types
 
 from ministack.core import lambda_runtime
 
+# What is set below are names of its own, which another version need not have.
+KNOWN = "1.5.33"
 LOOK = 1.0
+
+version = importlib.metadata.version("ministack")
+if version != KNOWN:
+    sys.exit(f"local/src/emulator.py was written for MiniStack {KNOWN}: read whether it is right for {version}, and name that there")
 
 
 class Queue(queue.Queue):

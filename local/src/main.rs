@@ -106,9 +106,7 @@ async fn main() -> ExitCode {
 async fn start(Arguments { port, check, no_page, .. }: Arguments) -> Result<&'static str> {
     // Now rather than after minutes of building.
     port.map(local::port::check).transpose()?;
-    let tools = Tools::install().await?;
-    let functions = Functions::build(&tools).await?;
-    let mut stack = Stack::start(&tools, &functions, port).await?;
+    let (_, mut stack) = start_stack(port).await?;
     if check {
         demonstration::run(&stack).await?;
         return Ok("everything is as it should be");
@@ -126,12 +124,17 @@ async fn start(Arguments { port, check, no_page, .. }: Arguments) -> Result<&'st
 }
 
 async fn drill(alarms: &[String]) -> Result<&'static str> {
-    let tools = Tools::install().await?;
-    let functions = Functions::build(&tools).await?;
-    let stack = Stack::start(&tools, &functions, None).await?;
+    let (functions, stack) = start_stack(None).await?;
     let mut page = DeskPage::start(&stack)?;
     drill::run(&functions, &stack, &mut page, alarms).await?;
     Ok("\neach cause was seen, and mended")
+}
+
+async fn start_stack(port: Option<u16>) -> Result<(Functions, Stack)> {
+    let tools = Tools::install().await?;
+    let functions = Functions::build(&tools).await?;
+    let stack = Stack::start(&tools, &functions, port).await?;
+    Ok((functions, stack))
 }
 
 /// Where the page is; or why there is none, which is no reason to stop the stack.

@@ -72,11 +72,7 @@ impl<'a> Stage<'a> {
 
     /// Calls what has no JSON protocol: SNS and SES.
     pub(crate) async fn form(&self, service: &str, fields: &[(&str, &str)]) -> Result<String> {
-        let request = self.http.post(self.stack.endpoint()).header("authorization", aws::authorization(service));
-        let response = request.form(fields).send().await.with_context(|| format!("asking {service}"))?;
-        let (status, text) = (response.status(), response.text().await?);
-        ensure!(status.is_success(), "{service} answered {status} {text}");
-        Ok(text)
+        aws::call_by_form(&self.http, self.stack.endpoint(), service, fields).await
     }
 
     /// Publishes a text as an event of this type.
