@@ -249,6 +249,14 @@ impl<'a> Shop<'a> {
                 Told::Short(short(order.wanted.orderid(), &json)?)
             }
             (Asked::Command(Command::PutOrder(_)), 409) if code == "order_outdated" => Told::OrderOutdated,
+            // Asked too late, or asked again: an earlier try may have been carried out without an answer.
+            (Asked::Command(Command::PutOrder(order)), 400)
+                if json["field"] == "hold_until"
+                    && order.terms.hold_until.is_some_and(|until| until <= in_seconds(0)) =>
+            {
+                self.count("too late for its hold");
+                return Ok(None);
+            }
             (Asked::Command(Command::Allocate(_) | Command::PutOrder(_)), 409) if code == "order_cancelled" => {
                 Told::OrderCancelled
             }
