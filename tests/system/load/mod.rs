@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use adapters::dynamodb::{DynamoDb, Row};
 use anyhow::{Context as _, Result, ensure};
-use domain::{Batch, BatchRef, Event, OrderLine, Part, PartId, Place, Sku, Version};
+use domain::{Batch, BatchRef, Event, OrderLine, Part, PartId, Sku, Version};
 use futures_util::future::try_join_all;
 use local::Stack;
 use recount::Pace;
@@ -157,10 +157,8 @@ async fn until_drained(
         // First of all: what is taken from a queue later would be in the table, and not in the events.
         if is_silent && warehouse.is_drained().await? && warehouse.has_no_queued_lines().await? {
             let (heads, parts, _) = rows(store).await?;
-            // These are given back once they are due, by whoever comes by.
-            let is_held =
-                |part: &Part| part.held_until.is_some() && matches!(part.place, Place::Batch(_) | Place::Waiting);
-            let held = parts.values().filter(|part| is_held(part)).count();
+            // Such a line is given back once it is due, by whoever comes by.
+            let is_held = parts.values().any(|part| part.held_until.is_some());
             let untold: Vec<_> = heads.iter().filter(|(sku, version)| !told(sku, **version)).collect();
             let refused = events.values().filter(|message| matches!(message.event, Event::OutOfStock { .. }));
             let refusing: BTreeSet<_> = refused.map(|message| (message.event.sku(), message.version)).collect();
@@ -176,7 +174,7 @@ async fn until_drained(
                 events.values().any(tells_so)
             };
             let all_queued = queued.iter().all(|line| heard_of.contains(line) || refused_before(line));
-            if all_queued && held == 0 && untold.is_empty() && mails >= refusing.len() {
+            if all_queued && !is_held && untold.is_empty() && mails >= refusing.len() {
                 println!("mails: {mails}");
                 return Ok((events.into_values().collect(), received));
             }
